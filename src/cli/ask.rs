@@ -1,23 +1,19 @@
 //! `rag ask`: an answer and its sources.
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::json;
 
-use super::Flags;
+use super::args::{AnswerArgs, Flags};
 use super::exit::{self, Outcome};
-use super::search::{RankArgs, heading, place};
-use super::sessions::WithinArgs;
+use super::hits::{heading, injection_warning, place};
+use super::input;
+use super::sessions::SessionArgs;
 use super::ui::{Tone, Ui, clipped, columns, count, counted, one_line, safe, wrapped};
-use super::words;
-use crate::analysis::untrusted::InjectionKind;
-use crate::answer::Intent;
 use crate::ask::{Asker, Event, Request, Response};
 use crate::batch;
-use crate::cache::Caching;
-use crate::disk;
+use crate::document::Citation;
 use crate::documents;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
@@ -26,140 +22,55 @@ use crate::naming::Names;
 use crate::observe;
 use crate::wire;
 
-/// Sentences without support that are shown one by one.
+/// Unsupported sentences that are shown one by one.
 const MAX_UNSUPPORTED: usize = 5;
 
 /// Answer a question from the index, with citations
 ///
-/// The answer is made of sentences of the indexed files, or with `--generator llm` written by a
-/// language model from them. When nothing there supports an answer, says so, shows the nearest
-/// passages and exits with 3.
+/// The answer quotes sentences of the indexed files or, with `--generator llm`, is written from
+/// them by a language model. If nothing supports an answer, prints the nearest passages and exits
+/// with code 3.
 #[derive(Debug, Args)]
 pub struct AskArgs {
-    /// The question; its words need no quotes, and `-` reads it from the standard input
+    /// Question, quoted or not; `-` reads standard input
     #[arg(required_unless_present = "batch")]
     question: Vec<String>,
-    /// Answer every line of FILE (or `-`): a question, or {"id": …, "question": "…"}; prints one
-    /// JSON object a line
+    /// Answer every line of FILE (`-`: standard input), one JSON object per line
+    ///
+    /// A line is a question or an object: {"id": …, "question": "…"}. Answers keep the order of the
+    /// questions.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["question", "session", "resume"])]
     batch: Option<PathBuf>,
     #[command(flatten)]
-    within: WithinArgs,
+    session: SessionArgs,
     #[command(flatten)]
-    how: HowArgs,
-}
-
-/// How to answer; what `ask`, `chat` and `cache warm` share.
-#[derive(Debug, Args)]
-pub struct HowArgs {
-    /// Passages to consider [default: 10]
-    #[arg(short, value_name = "N")]
-    k: Option<usize>,
-    #[command(flatten)]
-    rank: RankArgs,
-    /// What kind of answer [default: told from the question]
-    #[arg(long, value_name = "INTENT", value_parser = intent)]
-    intent: Option<Intent>,
-    /// Longest answer, in words [default: 60]
-    #[arg(long, value_name = "N")]
-    max_words: Option<usize>,
-    /// Who writes the answer: its sentences, or a language model [default: extractive]
-    #[arg(long, value_name = "WHO")]
-    generator: Option<GeneratorArg>,
-    /// Who writes it when the language model fails [default: nobody]
-    #[arg(long, value_name = "WHO")]
-    fallback: Option<FallbackArg>,
-    /// Neither read nor write the cache
-    #[arg(long)]
-    no_cache: bool,
-    /// Compute anew and replace what the cache has
-    #[arg(long, conflicts_with = "no_cache")]
-    refresh: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum GeneratorArg {
-    Extractive,
-    Llm,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum FallbackArg {
-    None,
-    Extractive,
-}
-
-fn intent(name: &str) -> std::result::Result<Intent, String> {
-    let names = || Intent::ALL.iter().map(|intent| intent.name()).collect::<Vec<_>>().join(", ");
-    Intent::from_name(name).ok_or_else(|| format!("the intents are {}", names()))
-}
-
-impl HowArgs {
-    pub fn flags(&self) -> Flags {
-        let k = self.k.map(|k| ("search.k", k.to_string(), "-k".to_owned()));
-        let words =
-            self.max_words.map(|n| ("ask.max_words", n.to_string(), "--max-words".to_owned()));
-        let generator = self.generator.map(|generator| {
-            let name = match generator {
-                GeneratorArg::Extractive => "extractive",
-                GeneratorArg::Llm => "llm",
-            };
-            ("generator", name.to_owned(), "--generator".to_owned())
-        });
-        let fallback = self.fallback.map(|fallback| {
-            let name = match fallback {
-                FallbackArg::None => "none",
-                FallbackArg::Extractive => "extractive",
-            };
-            ("fallback", name.to_owned(), "--fallback".to_owned())
-        });
-        k.into_iter()
-            .chain(self.rank.flags())
-            .chain(words)
-            .chain(generator)
-            .chain(fallback)
-            .collect()
-    }
-
-    /// A request without its question.
-    ///
-    /// # Errors
-    /// A usage fault for a filter that is none.
-    pub fn request(&self) -> Result<Request> {
-        let caching = match (self.no_cache, self.refresh) {
-            (true, _) => Caching::Off,
-            (_, true) => Caching::Refresh,
-            _ => Caching::Use,
-        };
-        let filter = self.rank.filter()?;
-        Ok(Request { intent: self.intent, caching, filter, ..Request::default() })
-    }
+    answer: AnswerArgs,
 }
 
 impl AskArgs {
     pub fn flags(&self) -> Flags {
-        self.how.flags()
+        self.answer.flags()
     }
 }
 
 pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     if let Some(file) = &args.batch {
-        return many(file, &args.how, engine, ui);
+        return run_batch(file, &args.answer, engine, ui);
     }
-    let question = words::question(&args.question)?;
-    let like = args.how.request()?;
-    let mut session = args.within.begin(engine)?;
+    let question = input::question(&args.question)?;
+    let template = args.answer.request()?;
+    let mut session = args.session.open(engine)?;
     let request = Request {
         question,
         earlier: session.as_ref().map(|session| session.turns().to_vec()).unwrap_or_default(),
-        ..like
+        ..template
     };
     let mut asker = Asker::open(engine)?;
-    let response = answered(&mut asker, engine, &request, ui)?;
-    // Freeing the network and the maps takes longer than the system's own cleaning up.
+    let response = ask(&mut asker, engine, &request, ui)?;
+    // The system frees the network and the maps faster than their destructors.
     std::mem::forget(asker);
     if ui.json {
-        let mut object = wire::answer(&response, &exit::fault);
+        let mut object = wire::answer(&response, &exit::fault_json);
         if let Some(session) = &session {
             object["session"] = session.id().into();
         }
@@ -171,68 +82,68 @@ pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     if let Err(fault) = observe::asked_once(engine, &response) {
         ui.detail(format!("not recorded: {fault}"));
     }
-    ended(&response)
+    outcome(&response)
 }
 
-/// Asks, and unless JSON is wanted shows the answer: while it is being written where somebody
-/// writes it.
+/// Asks and, unless results are JSON, prints the answer: as it is written, if a language model
+/// writes.
 ///
 /// # Errors
 /// Those of [`Asker::ask_catching_panics`].
-pub(super) fn answered(
+pub(super) fn ask(
     asker: &mut Asker,
     engine: &Engine,
     request: &Request,
     ui: &Ui,
 ) -> Result<Response> {
-    let mut streamed = false;
+    let mut is_streamed = false;
     let response = asker.ask_catching_panics(engine, request, &mut |event| {
         if let Event::Text(text) = event
             && !ui.json
         {
-            streamed |= !text.is_empty();
+            is_streamed |= !text.is_empty();
             ui.write(&safe(text));
         }
     })?;
     if !ui.json {
-        if streamed {
+        if is_streamed {
             ui.line("\n");
         }
         let names = documents::names_from_here(&asker.searcher().snapshot.meta().roots);
-        show(&response, &names, streamed, ui);
+        Printer { response: &response, names: &names, ui }.print(is_streamed);
     }
     Ok(response)
 }
 
-/// How a command ends that has shown this answer.
+/// The outcome of a command that has printed this answer.
 ///
 /// # Errors
-/// When a language model was cut short.
-pub(super) fn ended(response: &Response) -> Result<Outcome> {
+/// If the language model stopped before the end.
+pub(super) fn outcome(response: &Response) -> Result<Outcome> {
     if let Some(writing) = response.writing.as_ref().filter(|_| response.is_broken_off()) {
         return Err(match &writing.trouble {
             Some(trouble) => Fault::outside(format!("the language model broke off: {trouble}"))
-                .hint("what came is above and is not kept; ask again"),
+                .hint("the partial answer is above and is not stored; ask again"),
             None => Fault::interrupted(),
         });
     }
     Ok(if response.answer.supported { Outcome::Done } else { Outcome::NothingFound })
 }
 
-/// Answers a file of questions, one JSON object a line.
-fn many(file: &Path, how: &HowArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+/// Answers a file of questions, one JSON object per line.
+fn run_batch(file: &Path, args: &AnswerArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let (mut answered, mut unsupported, mut failed) = (0, 0, 0);
-    batch::run(engine, questions(file)?, &how.request()?, &mut |item| {
+    batch::run(engine, input::questions(file)?, &args.request()?, &mut |item| {
         let mut object = match &item.outcome {
             Ok(response) => {
                 answered += u64::from(response.answer.supported);
                 unsupported += u64::from(!response.answer.supported);
-                wire::answer(response, &exit::fault)
+                wire::answer(response, &exit::fault_json)
             }
             Err(fault) => {
                 failed += 1;
                 let question = item.question.as_ref().map(|question| &question.question);
-                json!({ "line": item.line, "question": question, "error": exit::fault(fault) })
+                json!({ "line": item.line, "question": question, "error": exit::fault_json(fault) })
             }
         };
         if let Some(id) = item.question.and_then(|question| question.id) {
@@ -248,129 +159,141 @@ fn many(file: &Path, how: &HowArgs, engine: &Engine, ui: &Ui) -> Result<Outcome>
     })
 }
 
-/// A file of questions, or the standard input for `-`.
-pub(super) fn questions(file: &Path) -> Result<Box<dyn BufRead + Send>> {
-    if file == Path::new("-") {
-        return Ok(Box::new(BufReader::new(std::io::stdin())));
-    }
-    Ok(Box::new(BufReader::new(disk::given_file(file)?)))
+/// Prints one answer.
+struct Printer<'a> {
+    response: &'a Response,
+    names: &'a Names,
+    ui: &'a Ui,
 }
 
-pub(super) fn gives_orders(kinds: &[InjectionKind]) -> String {
-    let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-    format!("this passage tries to give orders ({})", kinds.join(", "))
-}
-
-/// Prints one answer and its sources; only these when the answer has been seen.
-fn show(response: &Response, names: &Names, is_seen: bool, ui: &Ui) {
-    let answer = &response.answer;
-    if let Some(fault) = &response.fallback {
-        ui.warn(format!("{fault}; answered from the passages alone"));
-    }
-    ui.pending(response.pending);
-    if response.index_empty {
-        ui.line(ui.paint(Tone::Strong, &format!("The index `{}` is empty.", response.index)));
-        ui.note("`rag ingest --dir FOLDER` adds documents");
-    } else if !answer.supported && !response.is_broken_off() {
-        let n_unsupported = response.checks.unsupported.len() as u64;
-        let verdict = match n_unsupported {
-            0 => "Nothing in the index supports an answer.".to_owned(),
-            n => format!(
-                "Nothing in the index supports what the model wrote ({}): it is no answer.",
-                counted(n, "sentence")
-            ),
-        };
-        ui.line(ui.paint(Tone::Strong, &verdict));
-        if !answer.citations.is_empty() {
-            ui.line("The nearest passages:\n");
+impl Printer<'_> {
+    /// Prints the answer unless it `is_printed` already, then its sources and remarks.
+    fn print(&self, is_printed: bool) {
+        let Self { response, ui, .. } = *self;
+        if let Some(fault) = &response.fallback {
+            ui.warn(format!("{fault}; fell back to an extractive answer"));
         }
-    } else if !is_seen {
-        ui.write(&wrapped(&answer.text, ui.width(), ""));
-        ui.line("");
+        ui.pending(response.pending);
+        self.print_verdict(is_printed);
+        if response.nothing_allowed && !response.index_empty {
+            ui.note("the filter matches no document");
+        }
+        response.answer.citations.iter().for_each(|citation| self.print_citation(citation));
+        for flagged in response.flagged.iter().filter(|flagged| flagged.n.is_none()) {
+            let place = place(self.names, &flagged.hit);
+            self.alert(&format!("{place}, not cited: {}", injection_warning(&flagged.kinds)));
+        }
+        self.print_checks();
+        self.print_usage();
+        let t = response.timings;
+        ui.detail(format!(
+            "embedding {:.0} ms, search {:.0} ms, generation {:.0} ms, total {:.0} ms",
+            t.embedding_ms, t.search_ms, t.generation_ms, t.total_ms
+        ));
+        if response.resolved != response.question.trim() {
+            ui.detail(format!("interpreted as: {}", response.resolved));
+        }
     }
-    if response.nothing_allowed && !response.index_empty {
-        ui.note("the filter matches no document");
+
+    fn alert(&self, text: &str) {
+        self.ui.line(self.ui.paint(Tone::Bad, text));
     }
-    for citation in &answer.citations {
+
+    /// The answer, or why there is none.
+    fn print_verdict(&self, is_printed: bool) {
+        let Self { response, ui, .. } = *self;
+        let answer = &response.answer;
+        if response.index_empty {
+            ui.line(ui.paint(Tone::Strong, &format!("The index `{}` is empty.", response.index)));
+            ui.note("add documents with `rag ingest FOLDER`");
+        } else if !answer.supported && !response.is_broken_off() {
+            let verdict = match response.checks.unsupported.len() as u64 {
+                0 => "Nothing in the index supports an answer.".to_owned(),
+                n => format!(
+                    "Nothing in the index supports what the model wrote ({}).",
+                    counted(n, "sentence")
+                ),
+            };
+            ui.line(ui.paint(Tone::Strong, &verdict));
+            if !answer.citations.is_empty() {
+                ui.line("The nearest passages:\n");
+            }
+        } else if !is_printed {
+            ui.write(&wrapped(&answer.text, ui.width(), ""));
+            ui.line("");
+        }
+    }
+
+    fn print_citation(&self, citation: &Citation) {
+        let Self { response, names, ui } = *self;
         let place = place(names, &citation.hit);
         let heading = one_line(&heading(&citation.hit));
         let number = format!("[{}]", citation.n);
         let is_beside = ui.fits(&heading, number.len() + columns(&place) + 3);
         let beside = if is_beside { heading.as_str() } else { "" };
         ui.line(format!("{number} {}  {beside}", ui.paint(Tone::Location, &place)).trim_end());
+        let room = ui.width() - 4;
         if !is_beside {
-            ui.line(format!("    {}", ui.fitted(&heading, ui.width().saturating_sub(4))));
+            ui.line(format!("    {}", ui.fit(&heading, room)));
         }
-        if let Some(ordering) =
-            response.flagged.iter().find(|ordering| ordering.n == Some(citation.n))
-        {
-            ui.line(ui.paint(Tone::Bad, &format!("    {}", gives_orders(&ordering.kinds))));
+        let flagged = response.flagged.iter().find(|flagged| flagged.n == Some(citation.n));
+        if let Some(flagged) = flagged {
+            self.alert(&format!("    {}", injection_warning(&flagged.kinds)));
         }
-        if !answer.supported {
-            ui.line(format!("    {}", clipped(&citation.hit.chunk.text, ui.width() - 4)));
+        if !response.answer.supported {
+            ui.line(format!("    {}", clipped(&citation.hit.chunk.text, room)));
         }
     }
-    for ordering in response.flagged.iter().filter(|ordering| ordering.n.is_none()) {
-        let warning = format!(
-            "{}, not cited: {}",
-            place(names, &ordering.hit),
-            gives_orders(&ordering.kinds)
-        );
-        ui.line(ui.paint(Tone::Bad, &warning));
-    }
-    let checks = &response.checks;
-    if answer.supported {
-        let mut sentences: Vec<&String> = checks.unsupported.iter().collect();
-        sentences.dedup();
-        for sentence in sentences.iter().take(MAX_UNSUPPORTED) {
+
+    /// What the checks of a written answer found.
+    fn print_checks(&self) {
+        let Self { response, ui, .. } = *self;
+        let checks = &response.checks;
+        if response.answer.supported {
+            let mut sentences: Vec<&String> = checks.unsupported.iter().collect();
+            sentences.dedup();
             let room = ui.width().saturating_sub(17);
-            ui.line(
-                ui.paint(Tone::Bad, &format!("without support: {}", ui.fitted(sentence, room))),
-            );
+            for sentence in sentences.iter().take(MAX_UNSUPPORTED) {
+                self.alert(&format!("without support: {}", ui.fit(sentence, room)));
+            }
+            if let Some(more @ 1..) = sentences.len().checked_sub(MAX_UNSUPPORTED) {
+                self.alert(&format!("without support: {} more", counted(more as u64, "sentence")));
+            }
         }
-        if let Some(more @ 1..) = sentences.len().checked_sub(MAX_UNSUPPORTED) {
-            ui.line(ui.paint(
-                Tone::Bad,
-                &format!("without support: {} more", counted(more as u64, "sentence")),
+        if !checks.removed.is_empty() {
+            let marks: Vec<String> = checks.removed.iter().map(|n| format!("[{n}]")).collect();
+            ui.note(format!("removed {}: no such source", marks.join(", ")));
+        }
+        if checks.addresses > 0 {
+            let links = counted(checks.addresses as u64, "link");
+            ui.note(format!("removed {links} that no source contains"));
+        }
+    }
+
+    /// Model and tokens of a written answer.
+    fn print_usage(&self) {
+        let Self { response, ui, .. } = *self;
+        let Some(writing) = &response.writing else { return };
+        let mut line = writing.model.clone();
+        if let Some(usage) = writing.usage {
+            let cached = usage.cached_tokens.map(|n| format!(" ({} cached)", count(n)));
+            line.push_str(&format!(
+                ": {} prompt tokens{}, {} completion tokens",
+                count(usage.prompt_tokens),
+                cached.unwrap_or_default(),
+                count(usage.completion_tokens)
             ));
         }
-    }
-    if !checks.removed.is_empty() {
-        let numbers: Vec<String> = checks.removed.iter().map(|n| format!("[{n}]")).collect();
-        ui.note(format!("removed {}, which the model was not offered", numbers.join(", ")));
-    }
-    if checks.addresses > 0 {
-        ui.note(format!("removed {} that no source has", counted(checks.addresses as u64, "link")));
-    }
-    if let Some(writing) = &response.writing {
-        let usage = writing.usage.map(|usage| {
-            let cached =
-                usage.cached_tokens.map(|n| format!(" ({} cached)", count(n))).unwrap_or_default();
-            format!(
-                ": {} prompt tokens{cached}, {} written",
-                count(usage.prompt_tokens),
-                count(usage.completion_tokens)
-            )
-        });
-        let tries = if writing.attempts > 1 {
-            format!(", {} tries", writing.attempts)
-        } else {
-            String::new()
-        };
-        ui.note(format!("{}{}{tries}", writing.model, usage.unwrap_or_default()));
-        if writing.finish == Finish::Length {
-            ui.note("the model stopped at the longest reply that llm.max_tokens allows");
+        if writing.attempts > 1 {
+            line.push_str(&format!(", {} attempts", writing.attempts));
         }
-        if writing.finish == Finish::Repeating {
-            ui.note("the model repeated itself and was cut off; what it wrote is not kept");
+        ui.note(line);
+        match writing.finish {
+            Finish::Length => ui.note("the reply reached the limit `llm.max_tokens`"),
+            Finish::Repeating => {
+                ui.note("the model repeated itself and was stopped; the answer is not stored");
+            }
+            _ => {}
         }
-    }
-    let t = response.timings;
-    ui.detail(format!(
-        "embedding {:.0} ms, search {:.0} ms, generation {:.0} ms, total {:.0} ms",
-        t.embedding_ms, t.search_ms, t.generation_ms, t.total_ms
-    ));
-    if response.resolved != response.question.trim() {
-        ui.detail(format!("understood as: {}", response.resolved));
     }
 }

@@ -1,13 +1,13 @@
-//! `rag cache`: counting, emptying and filling.
+//! `rag cache`: statistics, emptying and warming.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::Flags;
-use super::ask::{HowArgs, questions};
+use super::args::{AnswerArgs, Flags};
 use super::exit::Outcome;
+use super::input;
 use super::ui::{Ui, count, counted, size, time};
 use crate::batch;
 use crate::cache::{Counters, Table};
@@ -15,44 +15,44 @@ use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::wire;
 
-/// Show, empty or fill the caches
+/// Show, empty and warm the cache
 ///
-/// `rag cache --stats` and `rag cache --purge TABLES` are other spellings of the subcommands.
+/// `rag cache --stats` and `rag cache --purge TABLES` are aliases of the subcommands.
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, args_conflicts_with_subcommands = true)]
 pub struct CacheArgs {
     #[command(subcommand)]
     action: Option<Action>,
-    /// Same as `rag cache stats`
+    /// Alias of `rag cache stats`
     #[arg(long, conflicts_with = "purge")]
     stats: bool,
-    /// Same as `rag cache purge`
+    /// Alias of `rag cache purge`
     #[arg(long, value_name = "TABLES")]
     purge: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Count rows and bytes by table
+    /// Show rows, size and hit rate of every table
     Stats,
-    /// Empty tables and give their space back
+    /// Empty tables and free their disk space
     Purge {
-        /// Tables, separated by commas, or `all`
+        /// Comma-separated tables, or `all`
         tables: String,
     },
-    /// Answer every question of FILE, so that the next time is quick
+    /// Answer a file of questions in advance
     Warm {
-        /// Questions, one a line, or a file for `rag eval`; `-` for the standard input
+        /// Questions, one per line, or a file for `rag eval`; `-` reads standard input
         file: PathBuf,
         #[command(flatten)]
-        how: HowArgs,
+        answer: AnswerArgs,
     },
 }
 
 impl CacheArgs {
     pub fn flags(&self) -> Flags {
         match &self.action {
-            Some(Action::Warm { how, .. }) => how.flags(),
+            Some(Action::Warm { answer, .. }) => answer.flags(),
             _ => Flags::new(),
         }
     }
@@ -61,10 +61,10 @@ impl CacheArgs {
 pub fn run(args: &CacheArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     match (&args.action, &args.purge) {
         (Some(Action::Purge { tables }), _) | (None, Some(tables)) => purge(tables, engine, ui),
-        (Some(Action::Warm { file, how }), _) => warm(file, how, engine, ui),
+        (Some(Action::Warm { file, answer }), _) => warm(file, answer, engine, ui),
         (Some(Action::Stats), _) => stats(engine, ui),
         (None, None) if args.stats => stats(engine, ui),
-        (None, None) => Err(Fault::usage("say what to do with the cache")
+        (None, None) => Err(Fault::usage("`rag cache` needs a subcommand")
             .hint("`rag cache stats`, `rag cache purge all` or `rag cache warm FILE`")),
     }
 }
@@ -80,25 +80,22 @@ fn stats(engine: &Engine, ui: &Ui) -> Result<Outcome> {
         0 => "-".to_owned(),
         _ => format!("{:.1} %", 100.0 * counters.hit_rate()),
     };
-    let rows: Vec<Vec<String>> = stats
-        .iter()
-        .map(|s| {
-            vec![
-                s.table.name().to_owned(),
-                count(s.count),
-                size(s.bytes),
-                size(s.budget_bytes),
-                count(s.counters.hits),
-                count(s.counters.misses),
-                rate(&s.counters),
-                date(s.oldest),
-                date(s.newest),
-            ]
-        })
-        .collect();
+    let rows = stats.iter().map(|s| {
+        vec![
+            s.table.name().to_owned(),
+            count(s.count),
+            size(s.bytes),
+            size(s.budget_bytes),
+            count(s.counters.hits),
+            count(s.counters.misses),
+            rate(&s.counters),
+            date(s.oldest),
+            date(s.newest),
+        ]
+    });
     ui.table(
         &["table", "count", "size", "budget", "hits", "misses", "hit rate", "oldest", "newest"],
-        &rows,
+        &rows.collect::<Vec<_>>(),
     );
     Ok(Outcome::Done)
 }
@@ -113,19 +110,17 @@ fn purge(tables: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         ui.json(&wire::purged(&purged, freed));
         return Ok(Outcome::Done);
     }
-    let rows = purged
-        .iter()
-        .map(|p| vec![p.table.name().to_owned(), count(p.count), size(p.bytes)])
-        .collect::<Vec<_>>();
-    ui.table(&["purged", "count", "size"], &rows);
-    ui.note(format!("{} given back to the file system", size(freed)));
+    let rows =
+        purged.iter().map(|p| vec![p.table.name().to_owned(), count(p.count), size(p.bytes)]);
+    ui.table(&["purged", "count", "size"], &rows.collect::<Vec<_>>());
+    ui.note(format!("freed {}", size(freed)));
     Ok(Outcome::Done)
 }
 
-fn warm(file: &Path, how: &HowArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+fn warm(file: &Path, args: &AnswerArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let bar = ui.progress();
     let (mut asked, mut known, mut failed) = (0u64, 0u64, Vec::new());
-    batch::run(engine, questions(file)?, &how.request()?, &mut |item| {
+    batch::run(engine, input::questions(file)?, &args.request()?, &mut |item| {
         asked += 1;
         match item.outcome {
             Ok(response) => known += u64::from(response.cache.answer_hit),
@@ -137,11 +132,12 @@ fn warm(file: &Path, how: &HowArgs, engine: &Engine, ui: &Ui) -> Result<Outcome>
     for (line, fault) in &failed {
         ui.note(format!("line {line}: {fault}"));
     }
+    let n_failed = failed.len();
     if ui.json {
-        ui.json(&json!({ "questions": asked, "known": known, "failed": failed.len() }));
+        ui.json(&json!({ "questions": asked, "known": known, "failed": n_failed }));
     } else {
-        let failures = failed.len();
-        ui.line(format!("{}: {known} known before, {failures} failed", counted(asked, "question")));
+        let questions = counted(asked, "question");
+        ui.line(format!("{questions}: {known} already cached, {n_failed} failed"));
     }
     Ok(if failed.is_empty() { Outcome::Done } else { Outcome::SomeFailed })
 }

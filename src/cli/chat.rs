@@ -1,22 +1,21 @@
-//! `rag chat`: one question after another, each understood in the light of those before it.
+//! `rag chat`: one question after another, each read in the light of those before it.
 //!
-//! At a terminal there is a prompt with line editing and a history; elsewhere every line of the
-//! standard input is a question. Only a whole line typed at the prompt is ever a command: what is
-//! pasted or piped in is text.
+//! At a terminal there is a prompt with line editing and history; otherwise every line of standard
+//! input is a question. Only a line typed at the prompt can be a command: text that is pasted or
+//! piped in is always a question.
 
 use std::io::{BufReader, IsTerminal as _};
-use std::path::PathBuf;
 
 use clap::Args;
 use rustyline::error::ReadlineError;
 use rustyline::{Config, DefaultEditor};
 use serde_json::json;
 
-use super::Flags;
-use super::ask::{self, HowArgs};
+use super::args::{AnswerArgs, Flags};
+use super::ask;
 use super::exit::{self, Outcome};
-use super::sessions::{self, WithinArgs};
-use super::ui::Ui;
+use super::sessions::{self, Export, SessionArgs};
+use super::ui::{Ui, safe};
 use crate::ask::{Asker, Request};
 use crate::batch;
 use crate::disk::Existing;
@@ -25,51 +24,46 @@ use crate::error::{Context as _, Fault, Kind, Result};
 use crate::sessions::Session;
 use crate::wire;
 
-/// Lines that the prompt remembers.
+/// Lines in the history of the prompt.
 const MAX_HISTORY: usize = 1000;
 
 const HELP: &str = "\
-/sources   where the last answer comes from
-/new       begin another conversation
-/save      write this conversation to a file
-/help      show this
-/quit      end (also Ctrl-D)";
+/sources   show the sources of the last answer
+/new       start a new conversation
+/save      save this conversation to a file
+/help      show this help
+/quit      quit (or Ctrl-D)";
 
-/// Ask one question after another
+/// Ask questions interactively
 ///
-/// A question may lean on those before it: after "How do I install it on Linux?", "and on Windows?"
-/// is understood. The conversation is kept for a day; `rag sessions` shows and removes what is
-/// kept. Type /help at the prompt. When the standard input is no terminal, every line of it is a
-/// question; with --json, every answer is a line of JSON.
+/// Follow-up questions are understood: after "How do I install it on Linux?" you can ask "and on
+/// Windows?". Conversations are kept for a day; see `rag sessions`. Type /help at the prompt for
+/// its commands. If standard input is not a terminal, every line is a question; with --json, every
+/// answer is a line of JSON.
 #[derive(Debug, Args)]
 pub struct ChatArgs {
     #[command(flatten)]
-    within: WithinArgs,
+    session: SessionArgs,
     #[command(flatten)]
-    how: HowArgs,
+    answer: AnswerArgs,
 }
 
 impl ChatArgs {
     pub fn flags(&self) -> Flags {
-        self.how.flags()
+        self.answer.flags()
     }
 }
 
-/// Where the prompt keeps the lines that were typed at it.
-pub(super) fn history(engine: &Engine) -> PathBuf {
-    engine.config.data_dir.join("sessions").join("history")
-}
-
 pub fn run(args: &ChatArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
-    let like = args.how.request()?;
-    let session = match args.within.begin(engine)? {
+    let template = args.answer.request()?;
+    let session = match args.session.open(engine)? {
         Some(session) => session,
-        None => sessions::begin_new(engine)?,
+        None => sessions::open_new(engine)?,
     };
-    let mut chat = Chat { engine, ui, like, asker: Asker::open(engine)?, session };
+    let mut chat = Chat { engine, ui, template, asker: Asker::open(engine)?, session };
     let is_prompt = std::io::stdin().is_terminal() && !ui.json;
-    let outcome = if is_prompt { chat.prompt() } else { chat.lines() };
-    // Freeing the network and the maps takes longer than the system's own cleaning up.
+    let outcome = if is_prompt { chat.run_prompt() } else { chat.answer_lines() };
+    // The system frees the network and the maps faster than their destructors.
     std::mem::forget(chat.asker);
     outcome
 }
@@ -77,33 +71,33 @@ pub fn run(args: &ChatArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 struct Chat<'a> {
     engine: &'a Engine,
     ui: &'a Ui,
-    /// How every question is answered.
-    like: Request,
+    /// A request without its question.
+    template: Request,
     asker: Asker,
     session: Session<'a>,
 }
 
 impl Chat<'_> {
-    /// Answers a question, shows the answer and keeps both.
+    /// Answers a question, prints the answer and stores both. Returns whether it is supported.
     fn answer(&mut self, question: &str) -> Result<bool> {
         let request = Request {
             question: question.to_owned(),
             earlier: self.session.turns().to_vec(),
-            ..self.like.clone()
+            ..self.template.clone()
         };
-        let response = ask::answered(&mut self.asker, self.engine, &request, self.ui)?;
+        let response = ask::ask(&mut self.asker, self.engine, &request, self.ui)?;
         if self.ui.json {
-            let mut object = wire::answer(&response, &exit::fault);
+            let mut object = wire::answer(&response, &exit::fault_json);
             object["session"] = self.session.id().into();
             self.ui.json_line(&object);
         }
         self.session.add(response.turn(self.engine.now_s()))?;
-        ask::ended(&response).map(|outcome| outcome == Outcome::Done)
+        ask::outcome(&response).map(|outcome| outcome == Outcome::Done)
     }
 
-    /// Reads at a terminal until the user ends it. A question that fails does not end a
+    /// Reads questions and commands at a terminal. A question that fails does not end the
     /// conversation.
-    fn prompt(&mut self) -> Result<Outcome> {
+    fn run_prompt(&mut self) -> Result<Outcome> {
         let what = || "cannot read from this terminal".to_owned();
         let config = Config::builder()
             .max_history_size(MAX_HISTORY)
@@ -111,11 +105,11 @@ impl Chat<'_> {
             .auto_add_history(true)
             .build();
         let mut editor = DefaultEditor::with_config(config).or_failed(what)?;
-        let history = history(self.engine);
-        // Without a history there is still a prompt.
+        let history = sessions::history_file(self.engine);
+        // The prompt works without a history.
         let _ = editor.load_history(&history);
         if self.session.turns().is_empty() {
-            self.ui.note("Ask a question; /help shows what else there is.");
+            self.ui.note("Ask a question, or type /help.");
         }
         loop {
             let line = match editor.readline("> ") {
@@ -129,7 +123,7 @@ impl Chat<'_> {
             let done = match command(line) {
                 _ if line.is_empty() => continue,
                 Some("quit" | "exit") => break,
-                Some(command) => self.command(command),
+                Some(command) => self.run_command(command),
                 None => self.answer(line).map(drop),
             };
             match done {
@@ -141,41 +135,36 @@ impl Chat<'_> {
         Ok(Outcome::Done)
     }
 
-    fn command(&mut self, command: &str) -> Result<()> {
+    fn run_command(&mut self, command: &str) -> Result<()> {
+        let turns = self.session.turns();
         match command {
             "help" => self.ui.line(HELP),
-            "sources" => match self.session.turns().last() {
+            "sources" | "save" if turns.is_empty() => self.ui.line("No question has been asked."),
+            "sources" => match turns.last() {
                 Some(turn) if !turn.citations.is_empty() => {
-                    sessions::sources(self.engine, turn, "", self.ui)
+                    sessions::print_sources(self.engine, turn, "", self.ui);
                 }
-                Some(_) => self.ui.line("The last answer has no sources."),
-                None => self.ui.line("Nothing was asked yet."),
+                _ => self.ui.line("The last answer has no sources."),
             },
             "new" => {
-                self.session = sessions::begin_new(self.engine)?;
-                self.ui.line("A new conversation.");
+                self.session = sessions::open_new(self.engine)?;
+                self.ui.line("Started a new conversation.");
             }
-            "save" if self.session.turns().is_empty() => self.ui.line("Nothing was asked yet."),
             "save" => {
-                let path = sessions::export(
-                    self.engine,
-                    self.session.id(),
-                    self.session.turns(),
-                    None,
-                    Existing::Refuse,
-                )?;
-                self.ui.line(super::ui::safe(&path.to_string_lossy()));
+                let export = Export { dir: None, existing: Existing::Refuse };
+                let path = export.write(self.engine, self.session.id(), turns)?;
+                self.ui.line(safe(&path.to_string_lossy()));
             }
             other => {
-                return Err(Fault::usage(format!("there is no command `/{other}`"))
-                    .hint("/help shows what there is"));
+                return Err(Fault::usage(format!("unknown command `/{other}`"))
+                    .hint("/help lists the commands"));
             }
         }
         Ok(())
     }
 
-    /// Answers every line of the standard input.
-    fn lines(&mut self) -> Result<Outcome> {
+    /// Answers every line of standard input.
+    fn answer_lines(&mut self) -> Result<Outcome> {
         let mut input = BufReader::new(std::io::stdin());
         let (mut n_answered, mut n_failed) = (0, 0);
         while let Some(line) = batch::next_line(&mut input)? {
@@ -188,17 +177,11 @@ impl Chat<'_> {
                 Err(fault) => Err(fault),
             };
             match answered {
-                Ok(supported) => n_answered += u64::from(supported),
-                // What is wrong with one question, or with a service for a while, need not be wrong
-                // with the next.
+                Ok(is_supported) => n_answered += u64::from(is_supported),
+                // A bad question or a temporary failure of a service need not affect the next line.
                 Err(fault) if matches!(fault.kind(), Kind::Usage | Kind::Outside) => {
                     n_failed += 1;
-                    if self.ui.json {
-                        let id = self.session.id();
-                        self.ui.json_line(&json!({ "session": id, "error": exit::fault(&fault) }));
-                    } else {
-                        self.ui.fault(&fault, exit::code_of_fault(&fault));
-                    }
+                    self.print_fault(&fault);
                 }
                 Err(fault) => return Err(fault),
             }
@@ -209,10 +192,18 @@ impl Chat<'_> {
             _ => Outcome::Done,
         })
     }
+
+    fn print_fault(&self, fault: &Fault) {
+        if self.ui.json {
+            let error = exit::fault_json(fault);
+            self.ui.json_line(&json!({ "session": self.session.id(), "error": error }));
+        } else {
+            self.ui.fault(fault, exit::code_of_fault(fault));
+        }
+    }
 }
 
-/// The name of a command: a line that is nothing but a slash and a word. A question may begin with
-/// a path.
+/// The name of a command: a line that is only a slash and a word. Questions may start with a path.
 fn command(line: &str) -> Option<&str> {
     line.strip_prefix('/')
         .filter(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase()))

@@ -1,46 +1,32 @@
-//! `rag completions`: what a shell completes.
+//! `rag completions`: completion scripts for shells.
 
-use clap::{Args, ValueEnum};
-use clap_complete::Shell;
+use clap::{Args, ValueEnum as _};
+use clap_complete::{Generator as _, Shell};
 
 use super::exit::Outcome;
 use super::ui::Ui;
 use crate::error::Result;
 
-/// Print completions for a shell
+/// Print a shell completion script
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
-    /// Shell to complete in
-    shell: ShellArg,
+    /// Shell to generate for
+    shell: Shell,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ShellArg {
-    Bash,
-    Elvish,
-    Fish,
-    Powershell,
-    Zsh,
-}
-
-/// Each shell's name, its file in `completions/`, and what clap calls it.
-pub const SHELLS: [(&str, &str, Shell); 5] = [
-    ("bash", "rag.bash", Shell::Bash),
-    ("elvish", "rag.elv", Shell::Elvish),
-    ("fish", "rag.fish", Shell::Fish),
-    ("powershell", "_rag.ps1", Shell::PowerShell),
-    ("zsh", "_rag", Shell::Zsh),
-];
-
-pub fn run(args: &CompletionsArgs, ui: &Ui) -> Result<Outcome> {
-    let (.., shell) = SHELLS[args.shell as usize];
-    ui.write(&render(shell));
+pub fn run(args: &CompletionsArgs, command: &clap::Command, ui: &Ui) -> Result<Outcome> {
+    ui.write(&render(args.shell, command));
     Ok(Outcome::Done)
 }
 
-/// The completion script of a shell.
-pub fn render(shell: Shell) -> String {
+/// The script of every shell: file name, contents.
+pub fn render_all(command: &clap::Command) -> Vec<(String, String)> {
+    let script = |shell: &Shell| (shell.file_name("rag"), render(*shell, command));
+    Shell::value_variants().iter().map(script).collect()
+}
+
+fn render(shell: Shell, command: &clap::Command) -> String {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut super::command(), "rag", &mut script);
+    clap_complete::generate(shell, &mut command.clone(), "rag", &mut script);
     String::from_utf8_lossy(&script).into_owned()
 }

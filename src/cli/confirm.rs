@@ -1,4 +1,4 @@
-//! Asking before something is lost.
+//! Confirmation before data is removed.
 
 use super::ui::Ui;
 use crate::engine::Engine;
@@ -8,30 +8,29 @@ use crate::error::{Fault, Result};
 pub struct Removal<'a> {
     /// `--yes` was given.
     pub yes: bool,
-    /// A whole index, or more than one thing: without a terminal to ask at, `--yes` is needed.
-    pub is_much: bool,
-    /// As in `remove the index`.
-    pub what: &'a str,
+    /// A whole index, or more than one item: without a terminal, `--yes` is required.
+    pub needs_yes: bool,
+    /// A verb phrase such as `remove the index`.
+    pub action: &'a str,
 }
 
 impl Removal<'_> {
-    /// Asks at a terminal whether to go on.
+    /// Asks for confirmation if there is a terminal.
     ///
     /// # Errors
-    /// A usage fault where `--yes` is missing; that nothing was removed, where the answer is no.
+    /// A usage fault if `--yes` is missing; a failure if the user declines.
     pub fn confirm(&self, engine: &Engine, ui: &Ui) -> Result<()> {
-        let Self { yes, is_much, what } = self;
+        let Self { yes, needs_yes, action } = self;
         if *yes {
             return Ok(());
         }
-        match ui.asks(&format!("{what}?"), &|| engine.interrupted())? {
-            Some(true) => Ok(()),
-            Some(false) => Err(Fault::failed("nothing was removed")),
-            None if *is_much => {
-                Err(Fault::usage(format!("this would {what}; nothing was removed"))
-                    .hint("there is no terminal to ask at: give `--yes` if that is meant"))
+        match ui.ask_yes_no(&format!("{action}?"), &|| engine.interrupted())? {
+            Some(false) => Err(Fault::failed("cancelled: nothing was removed")),
+            None if *needs_yes => {
+                Err(Fault::usage(format!("this would {action}; nothing was removed"))
+                    .hint("there is no terminal to confirm at: pass `--yes`"))
             }
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 }

@@ -1,21 +1,23 @@
-//! `rag documents`: what is in the index, file by file.
+//! `rag documents`: the documents of an index.
 
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::args::FilterArgs;
 use super::confirm::Removal;
 use super::exit::Outcome;
-use super::search::parsed;
 use super::ui::{Tone, Ui, count, counted, safe, safe_name, size, time};
-use crate::documents::{self, Changed};
+use crate::documents::{self, Changed, Document};
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::filter::Filter;
 use crate::index::{Record, State};
+use crate::naming::Names;
 use crate::wire;
 
-/// List, show and remove documents of an index
+/// List, show and remove the documents of an index
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true)]
 pub struct DocumentsArgs {
@@ -25,56 +27,55 @@ pub struct DocumentsArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List the documents
+    /// List documents
     List {
-        /// Only those that match, as in `type:markdown and not path:drafts/**`
-        #[arg(long, value_name = "EXPR")]
-        filter: Option<String>,
-        /// Files that could not be read, and why
+        #[command(flatten)]
+        filter: FilterArgs,
+        /// Show files that failed, with the reason
         #[arg(long)]
         failed: bool,
-        /// Files without text, and why
+        /// Show files without text, with the reason
         #[arg(long, conflicts_with = "failed")]
         skipped: bool,
-        /// Documents that `rag documents remove` keeps out
+        /// Show documents excluded by `rag documents remove`
         #[arg(long, conflicts_with_all = ["failed", "skipped", "filter"])]
         removed: bool,
     },
-    /// Show what is known of a document, and its passages
+    /// Show a document and its passages
     Show {
-        /// Path as hits show it, or below its folder
+        /// Path as shown in hits, or relative to its folder
         path: String,
     },
-    /// Remove documents from the index for good; the files are not touched
+    /// Remove documents from the index permanently; files on disk are not touched
     ///
-    /// Their passages, cached results and the answers in conversations that rest on them are gone,
-    /// and later ingests keep them out until they are restored. `rag index compact` then removes
-    /// what is left of them in the index's files. Asks first at a terminal; elsewhere `--yes` is
-    /// needed for more than one document.
+    /// Removes their passages, cached results and answers in conversations that cite them. Later
+    /// ingests skip them until they are restored. `rag index compact` then erases what is left of
+    /// them in the index files. Asks for confirmation at a terminal; elsewhere, removing more than
+    /// one document requires `--yes`.
     Remove {
-        /// Paths or patterns, as in .gitignore
+        /// Paths or .gitignore patterns
         #[arg(required = true, value_name = "PATH|GLOB")]
         patterns: Vec<String>,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(short, long)]
         yes: bool,
-        /// Wait for another writer to finish
+        /// Wait up to SECONDS for another writer
         #[arg(long, value_name = "SECONDS", default_value_t = 0)]
         wait: u64,
     },
-    /// Let the next ingest take removed documents in again
+    /// Let the next ingest add removed documents again
     Restore {
-        /// Paths or patterns, as in .gitignore
+        /// Paths or .gitignore patterns
         #[arg(required = true, value_name = "PATH|GLOB")]
         patterns: Vec<String>,
-        /// Wait for another writer to finish
+        /// Wait up to SECONDS for another writer
         #[arg(long, value_name = "SECONDS", default_value_t = 0)]
         wait: u64,
     },
 }
 
-pub fn run(args: DocumentsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
-    match args.action {
+pub fn run(args: &DocumentsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    match &args.action {
         Action::List { removed: true, .. } => list_removed(engine, ui),
         Action::List { filter, failed, skipped, .. } => {
             let state = match (failed, skipped) {
@@ -82,102 +83,98 @@ pub fn run(args: DocumentsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
                 (_, true) => State::Skipped,
                 _ => State::Indexed,
             };
-            list(engine, ui, filter.as_deref(), state)
+            list(filter.parse()?.as_ref(), state, engine, ui)
         }
-        Action::Show { path } => show(engine, ui, &path),
+        Action::Show { path } => show(path, engine, ui),
         Action::Remove { patterns, yes, wait } => {
             if !yes {
-                confirm_removal(&patterns, engine, ui)?;
+                confirm_removal(patterns, engine, ui)?;
             }
-            let changed = documents::remove(engine, &patterns, Duration::from_secs(wait))?;
-            print_changed(ui, "removed", &changed);
-            if !ui.json {
-                ui.note(
-                    "`rag index compact` removes what is left of them in the files of the index",
-                );
-            }
+            let changed = documents::remove(engine, patterns, Duration::from_secs(*wait))?;
+            let advice = "run `rag index compact` to erase what is left of them in the index files";
+            print_changed("removed", &changed, advice, ui);
             Ok(Outcome::Done)
         }
         Action::Restore { patterns, wait } => {
-            let changed = documents::restore(engine, &patterns, Duration::from_secs(wait))?;
-            print_changed(ui, "restored", &changed);
-            if !ui.json {
-                ui.note("run `rag ingest` to take them in again");
-            }
+            let changed = documents::restore(engine, patterns, Duration::from_secs(*wait))?;
+            print_changed("restored", &changed, "run `rag ingest` to index them again", ui);
             Ok(Outcome::Done)
         }
     }
 }
 
-/// Asks with the documents that the patterns mean.
+/// Asks for confirmation, naming the documents that the patterns match.
 fn confirm_removal(patterns: &[String], engine: &Engine, ui: &Ui) -> Result<()> {
     let paths = documents::matching(engine, patterns)?;
     let what = match &paths[..] {
         [] => return Ok(()),
-        [path] => format!("remove {path} from the index for good"),
-        [first, second] => format!("remove {first} and {second} from the index for good"),
+        [path] => path.clone(),
+        [first, second] => format!("{first} and {second}"),
         [first, .., last] => {
-            format!(
-                "remove {} from the index for good, {first} to {last}",
-                counted(paths.len() as u64, "document")
-            )
+            format!("{} ({first} to {last})", counted(paths.len() as u64, "document"))
         }
     };
-    Removal { yes: false, is_much: paths.len() > 1, what: &what }.confirm(engine, ui)
+    let action = format!("permanently remove {what} from the index");
+    Removal { yes: false, needs_yes: paths.len() > 1, action: &action }.confirm(engine, ui)
 }
 
-fn list(engine: &Engine, ui: &Ui, filter: Option<&str>, state: State) -> Result<Outcome> {
-    let filter = parsed(filter)?;
+fn list(filter: Option<&Filter>, state: State, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let snapshot = engine.store.open(&engine.config.index)?;
     let roots = &snapshot.meta().roots;
     let mut records = snapshot.documents()?;
-    let mut counts = Listed::default();
-    records.iter().for_each(|record| counts.add(record.state));
-    records.retain(|r| r.state == state);
-    records.retain(|r| filter.as_ref().is_none_or(|filter| filter.matches(&r.facts(roots))));
-    let names = documents::names_from_here(roots);
-    let none = || "—".to_owned();
+    let mut states = StateCounts::default();
+    records.iter().for_each(|record| states.add(record.state));
+    records.retain(|record| {
+        record.state == state && filter.is_none_or(|filter| filter.matches(&record.facts(roots)))
+    });
     if ui.json {
         ui.json(&records.iter().map(|record| wire::document(roots, record)).collect::<Vec<_>>());
     } else if records.is_empty() {
-        ui.note(counts.nothing_to_list(
-            &engine.config.index,
-            state,
-            !snapshot.meta().removed.is_empty(),
-        ));
-    } else if state == State::Indexed {
-        let row = |r: &Record| {
-            vec![
-                names.shown(r.root, &r.path),
-                r.format.as_deref().map_or_else(none, str::to_owned),
-                size(r.size),
-                count(r.chunks),
-                r.language.as_deref().map_or_else(none, str::to_owned),
-                if r.modified_s == 0 { none() } else { time(r.modified_s) },
-            ]
-        };
-        ui.table(
-            &["path", "type", "size", "chunks", "language", "modified"],
-            &records.iter().map(row).collect::<Vec<_>>(),
-        );
+        let has_removed = !snapshot.meta().removed.is_empty();
+        ui.note(states.explain_empty(&engine.config.index, state, has_removed));
     } else {
-        let row = |r: &Record| {
-            vec![names.shown(r.root, &r.path), size(r.size), r.reason.clone().unwrap_or_default()]
-        };
-        ui.table(&["path", "size", "reason"], &records.iter().map(row).collect::<Vec<_>>());
+        print_records(&records, state, &documents::names_from_here(roots), ui);
     }
     Ok(if records.is_empty() { Outcome::NothingFound } else { Outcome::Done })
 }
 
-/// Files of an index by their state.
+fn print_records(records: &[Record], state: State, names: &Names, ui: &Ui) {
+    let path = |record: &Record| names.shown(record.root, &record.path);
+    let or_dash = |text: Option<&str>| text.unwrap_or("—").to_owned();
+    let indexed_row = |record: &Record| {
+        vec![
+            path(record),
+            or_dash(record.format.as_deref()),
+            size(record.size),
+            count(record.chunks),
+            or_dash(record.language.as_deref()),
+            match record.modified_s {
+                0 => or_dash(None),
+                modified_s => time(modified_s),
+            },
+        ]
+    };
+    let other_row = |record: &Record| {
+        vec![path(record), size(record.size), record.reason.clone().unwrap_or_default()]
+    };
+    if state == State::Indexed {
+        let rows: Vec<_> = records.iter().map(indexed_row).collect();
+        ui.table(&["path", "type", "size", "chunks", "language", "modified"], &rows);
+    } else {
+        let rows: Vec<_> = records.iter().map(other_row).collect();
+        ui.table(&["path", "size", "reason"], &rows);
+    }
+}
+
+/// Files of an index by state.
 #[derive(Default)]
-struct Listed {
+struct StateCounts {
     indexed: u64,
     failed: u64,
     skipped: u64,
 }
 
-impl Listed {
+impl StateCounts {
     fn add(&mut self, state: State) {
         match state {
             State::Indexed => self.indexed += 1,
@@ -186,33 +183,29 @@ impl Listed {
         }
     }
 
-    /// Why a list of the files in `state` is empty, and where the files are instead.
-    fn nothing_to_list(&self, index: &str, state: State, some_removed: bool) -> String {
+    /// Why no file in `state` is listed, and which flags list others.
+    fn explain_empty(&self, index: &str, state: State, has_removed: bool) -> String {
         match state {
             State::Indexed if self.indexed > 0 => "no document matches the filter".to_owned(),
-            State::Failed if self.failed > 0 => "no file that failed matches the filter".to_owned(),
+            State::Failed if self.failed > 0 => "no failed file matches the filter".to_owned(),
             State::Skipped if self.skipped > 0 => "no skipped file matches the filter".to_owned(),
             State::Failed => format!("no file of the index `{index}` failed"),
-            State::Skipped => {
-                format!("no file of the index `{index}` was skipped for lack of text")
-            }
+            State::Skipped => format!("no file of the index `{index}` was skipped"),
             State::Indexed => {
-                let places = [
-                    ("failed", self.failed > 0),
-                    ("skipped", self.skipped > 0),
-                    ("removed", some_removed),
+                let others = [
+                    ("`--failed`", self.failed > 0),
+                    ("`--skipped`", self.skipped > 0),
+                    ("`--removed`", has_removed),
                 ];
-                let flags = places
-                    .iter()
-                    .filter(|(_, is_some)| *is_some)
-                    .map(|(flag, _)| format!("`--{flag}`"));
-                let flags: Vec<String> = flags.collect();
+                let flags: Vec<&str> = others
+                    .into_iter()
+                    .filter(|(_, has_any)| *has_any)
+                    .map(|(flag, _)| flag)
+                    .collect();
                 match flags.is_empty() {
-                    true => format!(
-                        "the index `{index}` is empty: its folders hold no file that can be indexed"
-                    ),
+                    true => format!("the index `{index}` is empty: no file can be indexed"),
                     false => format!(
-                        "the index `{index}` is empty; {} lists what is not in it",
+                        "the index `{index}` is empty; {} lists files that are not indexed",
                         flags.join(" or ")
                     ),
                 }
@@ -226,33 +219,47 @@ fn list_removed(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     if ui.json {
         ui.json(&paths);
     } else if paths.is_empty() {
-        ui.note("no document was removed");
+        ui.note("no removed documents");
     } else {
         paths.iter().for_each(|path| ui.line(safe_name(path)));
     }
     Ok(if paths.is_empty() { Outcome::NothingFound } else { Outcome::Done })
 }
 
-fn show(engine: &Engine, ui: &Ui, path: &str) -> Result<Outcome> {
-    let documents::Document { roots, record, chunks } = documents::show(engine, path)?;
-    let title = chunks.first().and_then(|stored| stored.title.as_deref());
-    let mut headings: Vec<&[String]> =
-        chunks.iter().map(|stored| stored.chunk.heading.as_slice()).collect();
-    headings.retain(|heading| !heading.is_empty());
-    headings.dedup();
+fn show(path: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let document = documents::show(engine, path)?;
     if ui.json {
-        let mut object = wire::document(&roots, &record);
-        object["title"] = title.into();
-        object["hash"] = record.hash.as_str().into();
-        object["headings"] = json!(headings);
-        object["passages"] = wire::passages(&chunks, None);
-        ui.json(&object);
-        return Ok(Outcome::Done);
+        print_json(&document, ui);
+    } else {
+        print_facts(&document, ui);
+        print_passages(&document, ui);
     }
+    Ok(Outcome::Done)
+}
+
+fn title(document: &Document) -> Option<&str> {
+    document.chunks.first().and_then(|stored| stored.title.as_deref())
+}
+
+fn print_json(document: &Document, ui: &Ui) {
+    let Document { roots, record, chunks } = document;
+    let headings = chunks.iter().map(|stored| &stored.chunk.heading);
+    let mut headings: Vec<&Vec<String>> = headings.filter(|heading| !heading.is_empty()).collect();
+    headings.dedup();
+    let mut object = wire::document(roots, record);
+    object["title"] = title(document).into();
+    object["hash"] = record.hash.as_str().into();
+    object["headings"] = json!(headings);
+    object["passages"] = wire::passages(chunks, None);
+    ui.json(&object);
+}
+
+fn print_facts(document: &Document, ui: &Ui) {
+    let Document { roots, record, .. } = document;
     let row = |key: &str, value: &str| ui.row(key, 9, value);
-    row("path", &documents::names_from_here(&roots).shown(record.root, &record.path));
+    row("path", &documents::names_from_here(roots).shown(record.root, &record.path));
     for (key, value) in [
-        ("title", title),
+        ("title", title(document)),
         ("type", record.format.as_deref()),
         ("language", record.language.as_deref()),
     ] {
@@ -269,31 +276,33 @@ fn show(engine: &Engine, ui: &Ui, path: &str) -> Result<Outcome> {
     for (key, values) in &record.meta {
         row(key, &values.join(", "));
     }
+}
+
+fn print_passages(document: &Document, ui: &Ui) {
     let mut before: &[String] = &[];
-    for stored in &chunks {
+    for stored in &document.chunks {
         let chunk = &stored.chunk;
         if chunk.heading != before {
             before = &chunk.heading;
             ui.line(format!("\n{}", ui.paint(Tone::Strong, &safe(&before.join(" > ")))));
         }
         let lines = format!("{:>5}–{:<5}", chunk.lines.first, chunk.lines.last);
-        let text = ui.fitted(&chunk.text, ui.width().saturating_sub(13));
+        let text = ui.fit(&chunk.text, ui.width().saturating_sub(13));
         ui.line(format!("{} {text}", ui.paint(Tone::Location, &lines)));
     }
-    Ok(Outcome::Done)
 }
 
-fn print_changed(ui: &Ui, what: &str, changed: &Changed) {
+fn print_changed(verb: &str, changed: &Changed, advice: &str, ui: &Ui) {
     if ui.json {
-        return ui.json(&wire::changed(what, changed));
+        return ui.json(&wire::changed(verb, changed));
     }
     changed.paths.iter().for_each(|path| ui.line(safe_name(path)));
-    ui.note(format!(
-        "{what} {}; the index has {} now",
-        counted(changed.paths.len() as u64, "document"),
-        counted(changed.documents, "document")
-    ));
+    let paths = counted(changed.paths.len() as u64, "document");
+    let left = counted(changed.documents, "document");
+    ui.note(format!("{verb} {paths}; the index has {left}"));
     if changed.withdrawn > 0 {
-        ui.note(format!("emptied {} that rested on them", counted(changed.withdrawn, "answer")));
+        let answers = counted(changed.withdrawn, "stored answer");
+        ui.note(format!("erased {answers} that cite them"));
     }
+    ui.note(advice);
 }

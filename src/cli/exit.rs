@@ -1,17 +1,19 @@
-//! Faults and outcomes to exit codes. The table in the README and in every man page is this one.
+//! Exit codes. The table in the README and in every man page is [`CODES`].
+
+use std::io::ErrorKind;
 
 use serde_json::{Value, json};
 
 use super::ui::{self, Ui};
 use crate::error::{Fault, Kind, Result};
 
-/// How a command that did not fail ended.
+/// How a command without a fault ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Done,
     /// Nothing matched, or nothing supports an answer.
     NothingFound,
-    /// Some files failed; the rest is done.
+    /// Some files failed, the others succeeded.
     SomeFailed,
     /// A check found damage.
     Damaged,
@@ -19,23 +21,25 @@ pub enum Outcome {
 
 /// Exit codes with their meaning, in order.
 pub const CODES: [(u8, &str); 9] = [
-    (0, "done"),
-    (1, "failed"),
-    (2, "usage: the command line or a setting is wrong"),
+    (0, "success"),
+    (1, "failure"),
+    (2, "usage error: invalid command line or setting"),
     (3, "nothing found, or nothing in the index supports an answer"),
     (4, "finished, but some files failed"),
     (5, "an index, cache or model is damaged"),
-    (6, "busy: another process holds the lock; its pid is named"),
-    (7, "a service outside this machine failed"),
+    (6, "locked by another process, whose pid is printed"),
+    (7, "an external service failed"),
     (130, "interrupted"),
 ];
 
-fn code_of_outcome(outcome: Outcome) -> u8 {
-    match outcome {
-        Outcome::Done => 0,
-        Outcome::NothingFound => 3,
-        Outcome::SomeFailed => 4,
-        Outcome::Damaged => 5,
+impl Outcome {
+    fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::NothingFound => 3,
+            Self::SomeFailed => 4,
+            Self::Damaged => 5,
+        }
     }
 }
 
@@ -50,23 +54,21 @@ pub fn code_of_fault(fault: &Fault) -> u8 {
     }
 }
 
-/// One fault, as JSON.
-pub fn fault(fault: &Fault) -> Value {
+pub fn fault_json(fault: &Fault) -> Value {
     json!({ "code": code_of_fault(fault), "message": fault.to_string(), "hint": fault.hint_text() })
 }
 
-/// Prints a fault and yields the exit code.
+/// Prints a fault, if there is one, and returns the exit code.
 pub fn report(ui: &Ui, outcome: Result<Outcome>) -> u8 {
-    let outcome = match (outcome, ui.unwritten()) {
-        // A reader that closed the pipe has all that it wanted: how the command ended does not
-        // depend on it.
-        (Ok(_), Some(e)) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Fault::failed("cannot write to the standard output").because(e))
+    let outcome = match (outcome, ui.take_write_error()) {
+        // A reader that closed the pipe has read what it needs: that is no failure.
+        (Ok(_), Some(e)) if e.kind() != ErrorKind::BrokenPipe => {
+            Err(Fault::failed("cannot write to standard output").because(e))
         }
         (outcome, _) => outcome,
     };
     match outcome {
-        Ok(outcome) => code_of_outcome(outcome),
+        Ok(outcome) => outcome.code(),
         Err(fault) => {
             let code = code_of_fault(&fault);
             ui.fault(&fault, code);
@@ -75,18 +77,18 @@ pub fn report(ui: &Ui, outcome: Result<Outcome>) -> u8 {
     }
 }
 
-/// What clap made of a command line that it did not accept, or of `--help`. Scripts that asked for
-/// JSON get errors in JSON, whoever finds them.
-pub fn of_clap(error: &clap::Error, json: bool) -> u8 {
+/// Prints clap's answer to an invalid command line, `--help` or `--version`, and returns the exit
+/// code. With `--json` an error is printed as JSON.
+pub fn of_clap(error: &clap::Error, is_json: bool) -> u8 {
     let code = u8::try_from(error.exit_code()).unwrap_or(2);
-    if json && error.use_stderr() {
-        ui::json_fault(&as_fault(error), code);
+    if is_json && error.use_stderr() {
+        ui::json_fault(&usage_fault(error), code);
         return code;
     }
     match error.print() {
-        // What was asked for, `--help` or the version, did not arrive.
-        Err(e) if code == 0 && e.kind() != std::io::ErrorKind::BrokenPipe => {
-            let fault = Fault::failed("cannot write to the standard output").because(e);
+        // The requested help or version was not printed.
+        Err(e) if code == 0 && e.kind() != ErrorKind::BrokenPipe => {
+            let fault = Fault::failed("cannot write to standard output").because(e);
             ui::plain_fault(&fault);
             code_of_fault(&fault)
         }
@@ -94,12 +96,12 @@ pub fn of_clap(error: &clap::Error, json: bool) -> u8 {
     }
 }
 
-/// The first paragraph is what is wrong; a tip, if there is one, is what to do.
-fn as_fault(error: &clap::Error) -> Fault {
+/// The first paragraph of clap's text is the message, its first tip the hint.
+fn usage_fault(error: &clap::Error) -> Fault {
     let text = error.to_string();
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
     let tip = text.lines().find_map(|line| line.trim_start().strip_prefix("tip: "));
-    Fault::usage(one_line(message))
-        .hint(tip.map_or_else(|| "`rag --help` shows what there is".to_owned(), one_line))
+    let hint = tip.map_or_else(|| "see `rag --help`".to_owned(), one_line);
+    Fault::usage(one_line(message)).hint(hint)
 }

@@ -1,14 +1,16 @@
-//! `rag index`: listing, checking, moving and removing.
+//! `rag index`: listing, checking, moving and removing indexes.
 
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::args::existing;
 use super::confirm::Removal;
-use super::existing;
 use super::exit::Outcome;
+use super::summary::print_list;
 use super::ui::{Tone, Ui, count, counted, safe_name, size, time};
 use crate::disk::{self, Existing};
 use crate::documents::{self, FolderName};
@@ -18,7 +20,7 @@ use crate::index::{self, Meta, ModelInfo, Problem, Record, Root, State, Store};
 use crate::ingest::{self, Event, Rebuilt, Repair, Step};
 use crate::wire;
 
-/// List, check, move and remove indexes
+/// List, verify, move and remove indexes
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true)]
 pub struct IndexArgs {
@@ -28,88 +30,87 @@ pub struct IndexArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List the indexes of the data directory
+    /// List the indexes in the data directory
     List {
-        /// List those of every data directory in which you made one
+        /// List the indexes of all known data directories
         #[arg(long)]
         everywhere: bool,
     },
-    /// Show what an index is made of
+    /// Show the contents and settings of an index
     Show,
-    /// Check every byte of an index and name what is damaged
+    /// Check every byte of an index and report damage
     Verify {
-        /// Mend what is damaged, from what is left of the index, the indexed files and the
-        /// embedding cache
+        /// Repair the index from its intact parts, its files and the embedding cache
         ///
-        /// What cannot be mended, because its file is gone or has changed, is named.
+        /// Reports what cannot be repaired because its file is gone or has changed.
         #[arg(long)]
         repair: bool,
     },
-    /// Write an index to one file
+    /// Save an index to a single file
     Save {
-        /// File to write, by custom NAME.tar.zst
+        /// File to write, usually NAME.tar.zst
         file: PathBuf,
-        /// Replace a file of that name
+        /// Overwrite an existing file
         #[arg(long)]
         force: bool,
     },
-    /// Read an index from a file, checking every byte first
+    /// Load an index from a file, checking every byte first
     Load {
-        /// File that `rag index save` wrote
+        /// File written by `rag index save`
         file: PathBuf,
         /// Name for the index [default: the name it was saved under]
         #[arg(long = "as", value_name = "NAME")]
         name: Option<String>,
-        /// Replace an index of that name
+        /// Replace an existing index of that name
         #[arg(long)]
         replace: bool,
     },
-    /// Go back to the generation before the present one, which stays to go forward to again
+    /// Roll back to the previous generation (repeat to undo)
     Rollback,
-    /// Write an index anew without what removed documents left in its files
+    /// Rewrite an index without the remains of removed documents
     ///
-    /// Keeps no generation to go back to.
+    /// Afterwards, `rag index rollback` has no generation to return to.
     Compact,
-    /// Take a folder out of an index; its files are not touched
+    /// Remove a folder from an index; files on disk are not touched
     ///
-    /// The generation before stays: `rag index rollback` brings the folder back. Asks first at a
-    /// terminal; elsewhere `--yes` is needed for more than one document.
+    /// `rag index rollback` brings the folder back. Asks for confirmation at a terminal; elsewhere,
+    /// removing more than one document requires `--yes`.
     RemoveFolder {
-        /// Folder, by its name in the index or by its path
+        /// Folder, by its name in the index or its path
         #[arg(value_name = "DIR")]
         folder: PathBuf,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(short, long)]
         yes: bool,
-        /// Wait for another writer to finish
+        /// Wait up to SECONDS for another writer
         #[arg(long, value_name = "SECONDS", default_value_t = 0)]
         wait: u64,
     },
-    /// Remove an index; files that were indexed are not touched
+    /// Remove an index; files on disk are not touched
     ///
-    /// Asks first at a terminal; elsewhere `--yes` is needed.
+    /// Asks for confirmation at a terminal; elsewhere `--yes` is required.
     Remove {
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(short, long)]
         yes: bool,
     },
 }
 
-pub fn run(args: IndexArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
-    match args.action {
+pub fn run(args: &IndexArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    match &args.action {
         Action::List { everywhere: false } => list(engine, ui),
         Action::List { everywhere: true } => list_everywhere(engine, ui),
         Action::Show => show(engine, ui),
         Action::Verify { repair: false } => verify(engine, ui),
         Action::Verify { repair: true } => repair(engine, ui),
-        Action::Save { file, force } => save(engine, ui, &file, existing(force)),
-        Action::Load { file, name, replace } => load(engine, ui, &file, name.as_deref(), replace),
+        Action::Save { file, force } => save(file, existing(*force), engine, ui),
+        Action::Load { file, name, replace } => load(file, name.as_deref(), *replace, engine, ui),
         Action::Rollback => rollback(engine, ui),
         Action::Compact => compact(engine, ui),
         Action::RemoveFolder { folder, yes, wait } => {
-            remove_folder(engine, ui, &folder, yes, Duration::from_secs(wait))
+            remove_folder(folder, *yes, Duration::from_secs(*wait), engine, ui)
         }
-        Action::Remove { yes } => remove(engine, ui, yes),
+        Action::Remove { yes } => remove(*yes, engine, ui),
     }
 }
 
@@ -123,13 +124,16 @@ fn row(name: String, meta: &Meta) -> Vec<String> {
         size(meta.bytes()),
         meta.model.name.clone(),
         time(meta.created),
-        roots(meta).join(", "),
+        folder_names(meta).join(", "),
     ]
 }
 
+fn folder_names(meta: &Meta) -> Vec<&str> {
+    meta.roots.iter().map(|root| root.given.as_str()).collect()
+}
+
 fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
-    let mut rows = Vec::new();
-    let mut objects = Vec::new();
+    let (mut rows, mut objects) = (Vec::new(), Vec::new());
     let mut damaged = None;
     for name in engine.store.names()? {
         let meta = engine.store.meta(&name);
@@ -145,20 +149,19 @@ fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     if ui.json {
         ui.json(&objects);
     } else if rows.is_empty() {
-        ui.note("there is no index yet; make one with `rag ingest --dir FOLDER`");
+        ui.note("no indexes; create one with `rag ingest FOLDER`");
     } else {
         ui.table(&COLUMNS, &rows);
     }
     damaged.map_or(Ok(Outcome::Done), Err)
 }
 
-/// Indexes of other data directories are listed as they are; whether they are whole is asked there.
+/// Damage in other data directories is listed, but does not change the exit code.
 fn list_everywhere(engine: &Engine, ui: &Ui) -> Result<Outcome> {
-    let own =
-        engine.config.data_dir.canonicalize().unwrap_or_else(|_| engine.config.data_dir.clone());
-    let here = (own, engine.store.names()?);
-    let mut rows = Vec::new();
-    let mut objects = Vec::new();
+    let data_dir = &engine.config.data_dir;
+    let data_dir = data_dir.canonicalize().unwrap_or_else(|_| data_dir.clone());
+    let here = (data_dir, engine.store.names()?);
+    let (mut rows, mut objects) = (Vec::new(), Vec::new());
     for (dir, names) in std::iter::once(here).chain(engine.store.elsewhere()) {
         let store = Store::new(&dir);
         for name in names {
@@ -166,10 +169,10 @@ fn list_everywhere(engine: &Engine, ui: &Ui) -> Result<Outcome> {
             let mut object = json!(wire::index(&name, &meta, &Fault::to_string));
             object["data_dir"] = json!(dir.to_string_lossy());
             objects.push(object);
-            let mut cells = meta.map_or_else(
-                |_| vec![name.clone(), "damaged".into()],
-                |meta| row(name.clone(), &meta),
-            );
+            let mut cells = match meta {
+                Ok(meta) => row(name, &meta),
+                Err(_) => vec![name, "damaged".into()],
+            };
             cells.resize(COLUMNS.len(), String::new());
             cells.push(dir.display().to_string());
             rows.push(cells);
@@ -178,9 +181,7 @@ fn list_everywhere(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     if ui.json {
         ui.json(&objects);
     } else if rows.is_empty() {
-        ui.note(
-            "no data directory with an index is known; make one with `rag ingest --dir FOLDER`",
-        );
+        ui.note("no known data directory has an index; create one with `rag ingest FOLDER`");
     } else {
         ui.table(&[&COLUMNS[..], &["data directory"]].concat(), &rows);
     }
@@ -188,128 +189,148 @@ fn list_everywhere(engine: &Engine, ui: &Ui) -> Result<Outcome> {
 }
 
 fn show(engine: &Engine, ui: &Ui) -> Result<Outcome> {
-    let snapshot = engine.store.open(&engine.config.index)?;
-    let meta = snapshot.meta();
+    let name = &engine.config.index;
+    let snapshot = engine.store.open(name)?;
     if ui.json {
-        ui.json(&json!({
-            "name": engine.config.index,
-            "corpus_id": meta.corpus_id,
-            "index_dir": snapshot.dir(),
-            "created": meta.created,
-            "tool": meta.tool,
-            "documents": meta.counts.documents,
-            "chunks": meta.counts.chunks,
-            "skipped": meta.counts.skipped,
-            "failed": meta.counts.failed,
-            "dimension": meta.model.dimension,
-            "model": { "name": meta.model.name, "fingerprint": meta.model.fingerprint },
-            "chunking": { "max_tokens": meta.chunking.max_tokens, "overlap_tokens": meta.chunking.overlap_tokens },
-            "languages": meta.languages,
-            "roots": meta.roots.iter().map(|root| &root.given).collect::<Vec<_>>(),
-            "folders": meta.roots.iter().map(folder).collect::<Vec<_>>(),
-            "vectors": meta.counts.rows,
-            "bytes": meta.bytes(),
-            "files": meta.files.len(),
-        }));
-        return Ok(Outcome::Done);
+        ui.json(&shown_json(name, snapshot.meta(), snapshot.dir()));
+    } else {
+        print_shown(name, snapshot.meta(), snapshot.dir(), ui);
     }
-    let row = |name: &str, value: String| ui.row(name, 11, &value);
-    let mut languages: Vec<(&String, &u64)> = meta.languages.iter().collect();
-    languages.sort_by_key(|(name, n)| (std::cmp::Reverse(**n), *name));
-    let languages: Vec<String> =
-        languages.iter().take(6).map(|(name, n)| format!("{name} {}", count(**n))).collect();
-    row("name", engine.config.index.clone());
-    row("corpus id", meta.corpus_id.clone());
-    let names = documents::names_from_here(&meta.roots);
-    row("folders", (0..meta.roots.len()).map(|n| names.folder(n)).collect::<Vec<_>>().join(", "));
-    for root in
-        meta.roots.iter().filter(|root| !root.include.is_empty() || !root.exclude.is_empty())
-    {
-        let flags = [("--include", &root.include), ("--exclude", &root.exclude)];
-        let flags = flags
-            .iter()
-            .flat_map(|(flag, globs)| globs.iter().map(move |glob| format!("{flag} '{glob}'")));
-        row(
-            "patterns",
-            safe_name(&format!("{}: {}", root.given, flags.collect::<Vec<_>>().join(" "))),
-        );
-    }
-    row("documents", count(meta.counts.documents));
-    row("chunks", count(meta.counts.chunks));
-    row("skipped", count(meta.counts.skipped));
-    row("failed", count(meta.counts.failed));
-    row("vectors", format!("{} × {}", count(meta.counts.rows), meta.model.dimension));
-    row("model", format!("{} ({})", meta.model.name, short(&meta.model.fingerprint)));
-    row(
-        "chunking",
-        format!("{} tokens, overlap {}", meta.chunking.max_tokens, meta.chunking.overlap_tokens),
-    );
-    row("languages", languages.join(", "));
-    row("size", format!("{} in {}", size(meta.bytes()), counted(meta.files.len() as u64, "file")));
-    row("made", format!("{} by rag {}", time(meta.created), meta.tool));
-    row("index", snapshot.dir().display().to_string());
     Ok(Outcome::Done)
 }
 
-/// A folder of an index, with the patterns that the next ingest of it uses.
-fn folder(root: &Root) -> Value {
-    json!({ "name": root.given, "path": root.real, "include": root.include, "exclude": root.exclude })
+fn shown_json(name: &str, meta: &Meta, dir: &Path) -> Value {
+    let Meta { counts, model, chunking, .. } = meta;
+    json!({
+        "name": name,
+        "corpus_id": meta.corpus_id,
+        "index_dir": dir,
+        "created": meta.created,
+        "tool": meta.tool,
+        "documents": counts.documents,
+        "chunks": counts.chunks,
+        "skipped": counts.skipped,
+        "failed": counts.failed,
+        "dimension": model.dimension,
+        "model": { "name": model.name, "fingerprint": model.fingerprint },
+        "chunking": {
+            "max_tokens": chunking.max_tokens, "overlap_tokens": chunking.overlap_tokens,
+        },
+        "languages": meta.languages,
+        "roots": folder_names(meta),
+        "folders": meta.roots.iter().map(folder_json).collect::<Vec<_>>(),
+        "vectors": counts.rows,
+        "bytes": meta.bytes(),
+        "files": meta.files.len(),
+    })
+}
+
+/// A folder of an index, with the patterns that its next ingest uses.
+fn folder_json(root: &Root) -> Value {
+    json!({
+        "name": root.given, "path": root.real, "include": root.include, "exclude": root.exclude,
+    })
+}
+
+fn print_shown(name: &str, meta: &Meta, dir: &Path, ui: &Ui) {
+    let Meta { counts, model, chunking, .. } = meta;
+    let row = |name: &str, value: &str| ui.row(name, 11, value);
+    row("name", name);
+    row("corpus id", &meta.corpus_id);
+    let names = documents::names_from_here(&meta.roots);
+    let folders: Vec<&str> = (0..meta.roots.len()).map(|n| names.folder(n)).collect();
+    row("folders", &folders.join(", "));
+    for root in &meta.roots {
+        let flags = [("--include", &root.include), ("--exclude", &root.exclude)];
+        let patterns: Vec<String> = flags
+            .iter()
+            .flat_map(|(flag, globs)| globs.iter().map(move |glob| format!("{flag} '{glob}'")))
+            .collect();
+        if !patterns.is_empty() {
+            row("patterns", &format!("{}: {}", root.given, patterns.join(" ")));
+        }
+    }
+    row("documents", &count(counts.documents));
+    row("chunks", &count(counts.chunks));
+    row("skipped", &count(counts.skipped));
+    row("failed", &count(counts.failed));
+    row("vectors", &format!("{} × {}", count(counts.rows), model.dimension));
+    row("model", &format!("{} ({})", model.name, short(&model.fingerprint)));
+    let (max, overlap) = (chunking.max_tokens, chunking.overlap_tokens);
+    row("chunking", &format!("{max} tokens, overlap {overlap}"));
+    row("languages", &languages(meta));
+    let files = counted(meta.files.len() as u64, "file");
+    row("size", &format!("{} in {files}", size(meta.bytes())));
+    row("made", &format!("{} by rag {}", time(meta.created), meta.tool));
+    row("index", &dir.display().to_string());
+}
+
+/// The most frequent languages, with their documents.
+fn languages(meta: &Meta) -> String {
+    const SHOWN: usize = 6;
+    let mut languages: Vec<(&String, &u64)> = meta.languages.iter().collect();
+    languages.sort_by_key(|(name, n)| (Reverse(**n), *name));
+    let shown: Vec<String> =
+        languages.iter().take(SHOWN).map(|(name, n)| format!("{name} {}", count(**n))).collect();
+    shown.join(", ")
 }
 
 fn verify(engine: &Engine, ui: &Ui) -> Result<Outcome> {
-    let problems = index::verify(&engine.store, &engine.config.index)?;
+    let name = &engine.config.index;
+    let problems = index::verify(&engine.store, name)?;
     if ui.json {
-        ui.json(&wire::verified(&engine.config.index, &problems));
+        ui.json(&wire::verified(name, &problems));
     } else if problems.is_empty() {
-        ui.line(format!(
-            "{}  the index `{}` is whole",
-            ui.paint(Tone::Good, "ok"),
-            engine.config.index
-        ));
+        print_intact(name, ui);
     } else {
-        print_problems(ui, &problems);
-        ui.note("run `rag index verify --repair` to mend it");
+        print_problems(&problems, ui);
+        ui.note("run `rag index verify --repair` to repair it");
     }
     Ok(if problems.is_empty() { Outcome::Done } else { Outcome::Damaged })
 }
 
-fn print_problems(ui: &Ui, problems: &[Problem]) {
+fn print_intact(index: &str, ui: &Ui) {
+    ui.line(format!("{}  the index `{index}` is intact", ui.paint(Tone::Good, "ok")));
+}
+
+fn print_problems(problems: &[Problem], ui: &Ui) {
     for problem in problems {
-        let what = safe_name(&format!("{}: {}", problem.path.display(), problem.reason));
-        ui.line(format!("{}  {what}", ui.paint(Tone::Bad, "damaged")));
+        let text = safe_name(&format!("{}: {}", problem.path.display(), problem.reason));
+        ui.line(format!("{}  {text}", ui.paint(Tone::Bad, "damaged")));
     }
 }
 
 fn repair(engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let name = &engine.config.index;
     let Repair { damaged, steps, meta } = ingest::repair(engine, Duration::ZERO, &mut |event| {
         if let Event::Note(text) = event {
             ui.note(text);
         }
     })?;
-    let unmended =
-        |step: &Step| matches!(step, Step::Rebuilt(rebuilt) if !rebuilt.unmended.is_empty());
-    // The generation before may lack what came after it.
-    let is_same = !steps.iter().any(|step| unmended(step) || matches!(step, Step::FellBack { .. }));
+    // A previous generation may lack documents.
+    let is_incomplete = |step: &Step| match step {
+        Step::FellBack { .. } => true,
+        Step::Rebuilt(rebuilt) => !rebuilt.unmended.is_empty(),
+        Step::Pointer { .. } => false,
+    };
+    let is_complete = !steps.iter().any(is_incomplete);
     if ui.json {
-        let list: Vec<_> =
-            damaged.iter().map(|p| json!({ "path": p.path, "reason": p.reason })).collect();
+        let problem_json = |p: &Problem| json!({ "path": p.path, "reason": p.reason });
         ui.json(&json!({
-            "index": engine.config.index, "ok": is_same, "damaged": list, "corpus_id": meta.corpus_id,
+            "index": name, "ok": is_complete,
+            "damaged": damaged.iter().map(problem_json).collect::<Vec<_>>(),
+            "corpus_id": meta.corpus_id,
             "documents": meta.counts.documents, "chunks": meta.counts.chunks,
             "steps": steps.iter().map(step_json).collect::<Vec<_>>(),
         }));
     } else {
-        print_problems(ui, &damaged);
-        steps.iter().for_each(|step| print_step(ui, step, &meta));
+        print_problems(&damaged, ui);
+        steps.iter().for_each(|step| print_step(step, &meta, ui));
         if steps.is_empty() {
-            ui.line(format!(
-                "{}  the index `{}` is whole",
-                ui.paint(Tone::Good, "ok"),
-                engine.config.index
-            ));
+            print_intact(name, ui);
         }
     }
-    Ok(if is_same { Outcome::Done } else { Outcome::SomeFailed })
+    Ok(if is_complete { Outcome::Done } else { Outcome::SomeFailed })
 }
 
 fn step_json(step: &Step) -> Value {
@@ -317,42 +338,36 @@ fn step_json(step: &Step) -> Value {
         Step::Pointer { created } => json!({ "step": "pointer", "created": created }),
         Step::FellBack { created } => json!({ "step": "fell_back", "created": created }),
         Step::Rebuilt(rebuilt) => {
-            let list = rebuilt
-                .unmended
-                .iter()
-                .map(|(path, reason)| json!({ "path": path, "reason": reason }));
+            let unmended = rebuilt.unmended.iter();
+            let unmended = unmended.map(|(path, reason)| json!({ "path": path, "reason": reason }));
             json!({
                 "step": "rebuilt", "documents_kept": rebuilt.kept, "documents_read": rebuilt.read,
                 "vectors_kept": rebuilt.vectors_kept,
                 "cache": { "hits": rebuilt.cache.hits, "misses": rebuilt.cache.misses },
-                "unmended": list.collect::<Vec<_>>(),
+                "unmended": unmended.collect::<Vec<_>>(),
             })
         }
     }
 }
 
-fn print_step(ui: &Ui, step: &Step, meta: &Meta) {
-    let mended = ui.paint(Tone::Good, "mended");
+fn print_step(step: &Step, meta: &Meta, ui: &Ui) {
+    let repaired = ui.paint(Tone::Good, "repaired");
     match step {
         Step::Pointer { created } => {
-            ui.line(format!(
-                "{mended}   the name stands for the index of {} again",
-                time(*created)
-            ));
+            let created = time(*created);
+            ui.line(format!("{repaired}  the name points to the generation of {created} again"));
         }
         Step::FellBack { created } => {
-            ui.line(format!("{mended}   the index is the one of {} again", time(*created)));
-            ui.note(format!(
-                "run `rag ingest --dir {}` to bring it up to date",
-                roots(meta).join(" --dir ")
-            ));
+            let created = time(*created);
+            ui.line(format!("{repaired}  rolled back to the generation of {created}"));
+            let folders = folder_names(meta).join(" ");
+            ui.note(format!("run `rag ingest {folders}` to update it"));
         }
         Step::Rebuilt(rebuilt) => {
             let Rebuilt { kept, read, vectors_kept, cache, unmended } = rebuilt;
             ui.line(format!(
-                "{mended}   {}: {} from the index, {} from their files; vectors: {} from the \
-                 index, {} from the cache, \
-                 {} made anew",
+                "{repaired}  {}: {} from the index, {} from their files; vectors: {} from the \
+                 index, {} from the cache, {} recomputed",
                 counted(kept + read, "document"),
                 count(*kept),
                 count(*read),
@@ -361,65 +376,55 @@ fn print_step(ui: &Ui, step: &Step, meta: &Meta) {
                 count(cache.misses)
             ));
             for (path, reason) in unmended {
-                let what = safe_name(&format!("{path}: {reason}"));
-                ui.line(format!("{}  {what}", ui.paint(Tone::Bad, "not mended")));
+                let text = safe_name(&format!("{path}: {reason}"));
+                ui.line(format!("{}  {text}", ui.paint(Tone::Bad, "not repaired")));
             }
             if !unmended.is_empty() {
-                ui.note("`rag ingest` with the same folders brings the index up to date with them");
+                ui.note("run `rag ingest` with the same folders to update the index");
             }
         }
     }
 }
 
-fn save(engine: &Engine, ui: &Ui, file: &std::path::Path, existing: Existing) -> Result<Outcome> {
-    let saved =
-        index::save(&engine.store, &engine.config.index, file, existing, &|| engine.interrupted())?;
+fn save(file: &Path, existing: Existing, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let name = &engine.config.index;
+    let saved = index::save(&engine.store, name, file, existing, &|| engine.interrupted())?;
     if ui.json {
         ui.json(&json!({
-            "index": engine.config.index, "file": file, "files": saved.files, "bytes": saved.bytes,
+            "index": name, "file": file, "files": saved.files, "bytes": saved.bytes,
             "bundle_bytes": saved.bundle_bytes,
         }));
     } else {
-        ui.line(format!(
-            "{}  {} from {}",
-            file.display(),
-            size(saved.bundle_bytes),
-            size(saved.bytes)
-        ));
+        let (compressed, total) = (size(saved.bundle_bytes), size(saved.bytes));
+        ui.line(format!("{}  {compressed} from {total}", file.display()));
     }
     Ok(Outcome::Done)
 }
 
 fn load(
-    engine: &Engine,
-    ui: &Ui,
-    file: &std::path::Path,
+    file: &Path,
     name: Option<&str>,
     replace: bool,
+    engine: &Engine,
+    ui: &Ui,
 ) -> Result<Outcome> {
     disk::given_file(file)?;
     let _lock = engine.store.lock(Duration::ZERO, &|| engine.interrupted())?;
     let (pointer, meta) = index::load(&engine.store, file, name, replace, engine.now_s())?;
     engine.assets.state.record_data_dir(&engine.config.data_dir);
     let missing = missing_model(engine, &meta);
+    let Meta { counts, model, .. } = &meta;
     if ui.json {
         ui.json(&json!({
-            "index": pointer.name, "corpus_id": meta.corpus_id, "documents": meta.counts.documents,
-            "chunks": meta.counts.chunks, "model": meta.model.name, "model_here": missing.is_none(),
-            "fingerprint": meta.model.fingerprint, "format": meta.format,
+            "index": pointer.name, "corpus_id": meta.corpus_id, "documents": counts.documents,
+            "chunks": counts.chunks, "model": model.name, "model_here": missing.is_none(),
+            "fingerprint": model.fingerprint, "format": meta.format,
         }));
     } else {
-        ui.line(format!(
-            "index `{}`: {}, {}",
-            pointer.name,
-            counted(meta.counts.documents, "document"),
-            counted(meta.counts.chunks, "chunk")
-        ));
+        ui.line(format!("index `{}`: {}", pointer.name, contents(&meta)));
     }
     if let Some(missing) = missing {
-        ui.note(format!(
-            "{missing}: it can be searched by words (`--mode lexical`) until it is there"
-        ));
+        ui.note(format!("{missing}: until it is added, search with `--mode lexical`"));
         if let Some(hint) = missing.hint_text() {
             ui.note(hint);
         }
@@ -427,137 +432,126 @@ fn load(
     Ok(Outcome::Done)
 }
 
-/// Why the model of an index cannot be used here.
+/// `19 documents, 184 chunks`.
+fn contents(meta: &Meta) -> String {
+    let counts = meta.counts;
+    format!("{}, {}", counted(counts.documents, "document"), counted(counts.chunks, "chunk"))
+}
+
+/// Why the model of an index cannot be used on this machine.
 fn missing_model(engine: &Engine, meta: &Meta) -> Option<Fault> {
     let ModelInfo { name, fingerprint, .. } = &meta.model;
     match engine.model(name) {
         Err(fault) => Some(fault),
         Ok(files) if files.fingerprint == *fingerprint => None,
         Ok(files) => Some(Fault::failed(format!(
-            "the model `{name}` on this machine is another version than the one that the index was \
-             made with \
-             ({} instead of {})",
+            "the model `{name}` on this machine is another version than that of the index ({} \
+             instead of {})",
             short(&files.fingerprint),
             short(fingerprint)
         ))),
     }
 }
 
-/// Enough of a fingerprint to tell two apart.
+/// Enough of a fingerprint to tell models apart.
 fn short(fingerprint: &str) -> &str {
     fingerprint.get(..12).unwrap_or(fingerprint)
 }
 
 fn rollback(engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let name = &engine.config.index;
     let _lock = engine.store.lock(Duration::ZERO, &|| engine.interrupted())?;
-    let meta = engine.store.rollback(&engine.config.index)?;
+    let meta = engine.store.rollback(name)?;
     if ui.json {
-        ui.json(&wire::rolled_back(&engine.config.index, &meta));
+        ui.json(&wire::rolled_back(name, &meta));
     } else {
-        ui.line(format!(
-            "index `{}` of {}: {}, {}",
-            engine.config.index,
-            time(meta.created),
-            counted(meta.counts.documents, "document"),
-            counted(meta.counts.chunks, "chunk")
-        ));
+        ui.line(format!("index `{name}` of {}: {}", time(meta.created), contents(&meta)));
     }
     Ok(Outcome::Done)
 }
 
 fn compact(engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let name = &engine.config.index;
     let compacted = documents::compact(engine, Duration::ZERO)?;
     if ui.json {
         ui.json(&json!({
-            "index": engine.config.index, "corpus_id": compacted.corpus_id, "rewritten": compacted.rewritten,
+            "index": name, "corpus_id": compacted.corpus_id, "rewritten": compacted.rewritten,
             "bytes_before": compacted.bytes_before, "bytes_after": compacted.bytes_after,
         }));
     } else {
         let (before, after) = (size(compacted.bytes_before), size(compacted.bytes_after));
-        let what = if compacted.rewritten {
-            format!("{before} → {after}")
-        } else {
-            format!("{after}, as it was")
-        };
-        ui.line(format!("index `{}`: {what}", engine.config.index));
+        match compacted.rewritten {
+            true => ui.line(format!("index `{name}`: {before} → {after}")),
+            false => ui.line(format!("index `{name}`: {after}, nothing to remove")),
+        }
     }
     Ok(Outcome::Done)
 }
 
 fn remove_folder(
-    engine: &Engine,
-    ui: &Ui,
     folder: &Path,
     yes: bool,
     wait: Duration,
+    engine: &Engine,
+    ui: &Ui,
 ) -> Result<Outcome> {
-    let text = folder.to_str();
-    let text = text
-        .ok_or_else(|| Fault::usage(format!("the name {} is not valid UTF-8", folder.display())))?;
+    let Some(text) = folder.to_str() else {
+        let folder = folder.display();
+        return Err(Fault::usage(format!("the name {folder} is not valid UTF-8")));
+    };
     let cwd = std::env::current_dir().unwrap_or_default();
     let name = FolderName::Typed { cwd: &cwd, text };
     if !yes {
-        let snapshot = engine.store.open(&engine.config.index)?;
-        let meta = snapshot.meta();
-        let n = name.find(&meta.roots)?;
-        let of_folder = |record: &Record| record.root == n && record.state == State::Indexed;
-        let documents =
-            snapshot.documents()?.iter().filter(|record| of_folder(record)).count() as u64;
-        let what = format!(
-            "take {} with {} out of the index `{}`",
-            meta.roots[n].given,
-            counted(documents, "document"),
-            engine.config.index
-        );
-        Removal { yes, is_much: documents > 1, what: &what }.confirm(engine, ui)?;
+        confirm_folder_removal(&name, engine, ui)?;
     }
     let changed = documents::remove_folder(engine, name, wait)?;
     if ui.json {
         ui.json(&wire::changed("removed", &changed));
         return Ok(Outcome::Done);
     }
-    /// More would push what follows off the screen; `--json` has them all.
-    const SHOWN: usize = 10;
-    changed.paths.iter().take(SHOWN).for_each(|path| ui.line(safe_name(path)));
-    if changed.paths.len() > SHOWN {
-        ui.note(format!("… and {} more; `--json` lists them all", changed.paths.len() - SHOWN));
-    }
+    print_list(&changed.paths, ui, |path| ui.line(safe_name(path)));
     ui.note(format!(
-        "removed {}; the index has {} now, and `rag index rollback` brings them back",
+        "removed {}; the index has {} (undo with `rag index rollback`)",
         counted(changed.paths.len() as u64, "document"),
         counted(changed.documents, "document")
     ));
     Ok(Outcome::Done)
 }
 
-fn remove(engine: &Engine, ui: &Ui, yes: bool) -> Result<Outcome> {
+fn confirm_folder_removal(name: &FolderName<'_>, engine: &Engine, ui: &Ui) -> Result<()> {
+    let index = &engine.config.index;
+    let snapshot = engine.store.open(index)?;
+    let roots = &snapshot.meta().roots;
+    let n = name.find(roots)?;
+    let is_removed = |record: &&Record| record.root == n && record.state == State::Indexed;
+    let n_documents = snapshot.documents()?.iter().filter(is_removed).count() as u64;
+    let documents = counted(n_documents, "document");
+    let action = format!("remove {} with {documents} from the index `{index}`", roots[n].given);
+    Removal { yes: false, needs_yes: n_documents > 1, action: &action }.confirm(engine, ui)
+}
+
+fn remove(yes: bool, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let name = &engine.config.index;
     if !yes {
-        // One that cannot be read is removed all the same.
         let documents = match engine.store.meta(name) {
             Ok(meta) => format!(" with {}", counted(meta.counts.documents, "document")),
+            // A damaged index can be removed too.
             Err(fault) if fault.kind() == Kind::Damaged => String::new(),
             Err(fault) => return Err(fault),
         };
-        Removal { yes, is_much: true, what: &format!("remove the index `{name}`{documents}") }
-            .confirm(engine, ui)?;
+        let action = format!("remove the index `{name}`{documents}");
+        Removal { yes, needs_yes: true, action: &action }.confirm(engine, ui)?;
     }
-    let _lock =
-        engine.store.lock(Duration::ZERO, &|| engine.interrupted()).map_err(|fault| match fault
-            .kind()
-        {
-            Kind::Busy => fault,
-            _ => fault.hint("nothing was removed"),
-        })?;
-    engine.store.remove(&engine.config.index)?;
+    let lock = engine.store.lock(Duration::ZERO, &|| engine.interrupted());
+    let _lock = lock.map_err(|fault| match fault.kind() {
+        Kind::Busy => fault,
+        _ => fault.hint("nothing was removed"),
+    })?;
+    engine.store.remove(name)?;
     if ui.json {
-        ui.json(&json!({ "removed": engine.config.index }));
+        ui.json(&json!({ "removed": name }));
     } else {
-        ui.line(format!("removed the index `{}`", engine.config.index));
+        ui.line(format!("removed the index `{name}`"));
     }
     Ok(Outcome::Done)
-}
-
-fn roots(meta: &Meta) -> Vec<String> {
-    meta.roots.iter().map(|root| root.given.clone()).collect()
 }

@@ -1,11 +1,13 @@
-//! Text, tables and the line of progress fitted to a terminal. Everything is measured in columns,
-//! not in bytes or characters.
+//! Fits text, tables and the progress line to a terminal, measured in columns rather than bytes or
+//! characters.
 //!
-//! Text of strangers is made harmless here ([`safe`]) before it is cut, wrapped or coloured; what
-//! is coloured already is never cleaned again.
+//! Untrusted text is sanitized ([`safe`]) before it is cut, wrapped or colored, never after.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use textwrap::WordSeparator;
+use textwrap::core::Word;
+use textwrap::wrap_algorithms::wrap_first_fit;
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
@@ -13,42 +15,41 @@ use crate::analysis::untrusted::is_hidden;
 use crate::index::percent;
 use crate::strings::{StrExt as _, with_line_feeds};
 
-/// Columns that `text` takes on a terminal: 2 for an ideograph and most emoji, 0 for a combining
+/// Columns that `text` takes on a terminal: 2 for an ideograph or most emoji, 0 for a combining
 /// mark.
 pub fn columns(text: &str) -> usize {
     text.width()
 }
 
-/// The longest beginning of `text` that takes at most `most` columns. No character that a reader
-/// sees is cut in two.
-fn beginning(text: &str, most: usize) -> &str {
+/// The longest prefix of `text` of at most `max` columns, cut between grapheme clusters.
+fn prefix(text: &str, max: usize) -> &str {
     let mut taken = 0;
     for (at, cluster) in text.grapheme_indices(true) {
         taken += columns(cluster);
-        if taken > most {
+        if taken > max {
             return text.slice(..at);
         }
     }
     text
 }
 
-/// The longest end of `text` that takes at most `most` columns.
-fn end(text: &str, most: usize) -> &str {
+/// The longest suffix of `text` of at most `max` columns, cut between grapheme clusters.
+fn suffix(text: &str, max: usize) -> &str {
     let mut taken = 0;
     for (at, cluster) in text.grapheme_indices(true).rev() {
         taken += columns(cluster);
-        if taken > most {
+        if taken > max {
             return text.slice(at + cluster.len()..);
         }
     }
     text
 }
 
-/// `text` with everything neutralised that could move a cursor, set a title, write a clipboard or
-/// hide and reorder characters: control characters become `�`, so that the attempt can be seen;
-/// characters without a glyph vanish. Every end of a line is a line feed: a carriage return would
-/// have the next line written over this one. Kept are the joiners that Persian and Indic words and
-/// emoji need, and what tells an emoji from a sign.
+/// Neutralizes everything in `text` that could move the cursor, set a title, write the clipboard,
+/// or hide or reorder characters. Control characters become `�`, so that the attempt is visible;
+/// invisible characters are removed. Line ends become line feeds: after a carriage return, the next
+/// line would overwrite this one. Kept are the joiners of Persian and Indic words and of emoji, and
+/// variation selectors.
 pub fn safe(text: &str) -> String {
     let is_kept =
         |c: char| matches!(c, '\n' | '\t' | '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}');
@@ -75,24 +76,24 @@ pub fn clipped(text: &str, width: usize) -> String {
     if columns(&one_line) <= width {
         return one_line;
     }
-    let cut = beginning(&one_line, width.saturating_sub(1));
-    // Break between words where there is one near the end.
+    let cut = prefix(&one_line, width.saturating_sub(1));
+    // Cut between words if a space is near the end.
     let near = cut.rfind(' ').filter(|space| space * 10 > cut.len() * 6);
     format!("{}…", near.map_or(cut, |space| cut.slice(..space)).trim_end())
 }
 
-/// The end of a path in `width` columns: the file matters more than the folders.
+/// `path` cut to `width` columns at its start: the file matters more than its folders.
 fn clipped_path(path: &str, width: usize) -> String {
     if columns(path) <= width {
         return path.to_owned();
     }
-    let kept = end(path, width.saturating_sub(1));
-    // Begin with a whole folder where most of what fits is left.
+    let kept = suffix(path, width.saturating_sub(1));
+    // Start with a whole folder if that keeps most of what fits.
     let whole = kept.find('/').filter(|slash| slash * 3 < kept.len() && slash + 1 < kept.len());
     format!("…{}", whole.map_or(kept, |slash| kept.slice(slash..)))
 }
 
-/// Breaks text into lines of at most `width` columns at spaces, keeping its own line ends.
+/// Wraps each line of `text` to `width` columns, `indent` included. Fenced code is not wrapped.
 pub fn wrapped(text: &str, width: usize, indent: &str) -> String {
     let mut out = String::new();
     let mut in_fence = false;
@@ -111,37 +112,38 @@ pub fn wrapped(text: &str, width: usize, indent: &str) -> String {
     out
 }
 
-/// One line as lines of at most `room` columns. A word is broken only where its script does so:
-/// between ideographs.
+/// Breaks one line into lines of at most `room` columns. Longer words are broken only if their
+/// script allows it, as between ideographs: addresses stay whole.
 fn filled(line: &str, room: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut taken = 0;
-    for word in line.split_whitespace() {
-        let is_wide = word.graphemes(true).any(|cluster| columns(cluster) > 1);
-        let length = columns(word);
-        let gap = usize::from(taken > 0);
-        let pieces: Vec<&str> = match is_wide && taken + gap + length > room {
-            true => word.graphemes(true).collect(),
-            false => vec![word],
-        };
-        for (piece, n) in pieces.into_iter().zip(0..) {
-            let gap = if n == 0 { usize::from(taken > 0) } else { 0 };
-            let length = columns(piece);
-            if taken > 0 && taken + gap + length > room {
-                lines.push(String::new());
-                taken = 0;
-            } else if gap > 0 {
-                lines.last_mut().into_iter().for_each(|last| last.push(' '));
-                taken += gap;
-            }
-            lines.last_mut().into_iter().for_each(|last| last.push_str(piece));
-            taken += length;
-        }
-    }
-    lines
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words: Vec<Word> =
+        WordSeparator::AsciiSpace.find_words(&line).flat_map(pieces).map(measured).collect();
+    let text = |words: &[Word]| {
+        let line: String = words.iter().flat_map(|word| [word.word, word.whitespace]).collect();
+        line.trim_end().to_owned()
+    };
+    wrap_first_fit(&words, &[room as f64]).into_iter().map(text).collect()
 }
 
-/// Columns of a table that hold numbers, which line up on their last digit.
+/// The parts of a word between which a line may be broken.
+fn pieces(word: Word<'_>) -> Vec<Word<'_>> {
+    if !word.graphemes(true).any(|cluster| columns(cluster) > 1) {
+        return vec![word];
+    }
+    let mut pieces: Vec<Word> =
+        WordSeparator::UnicodeBreakProperties.find_words(word.word).collect();
+    if let Some(last) = pieces.last_mut() {
+        last.whitespace = word.whitespace;
+    }
+    pieces
+}
+
+/// `textwrap` adds up the widths of characters, which is wrong for emoji sequences.
+fn measured(word: Word<'_>) -> Word<'_> {
+    Word { width: columns(word.word), ..word }
+}
+
+/// Table columns of numbers, which are right-aligned.
 const NUMBERS: [&str; 20] = [
     "share",
     "p50",
@@ -165,17 +167,17 @@ const NUMBERS: [&str; 20] = [
     "cosine",
 ];
 
-/// Columns of names that are typed or pasted elsewhere and useless when cut.
+/// Table columns of names that users copy, which are never cut.
 const WHOLE: [&str; 6] = ["id", "session", "name", "setting", "table", "state"];
 
-/// Columns of paths, whose end matters most.
+/// Table columns of paths, which are cut at their start.
 const PATHS: [&str; 6] = ["path", "folder", "folders", "document", "from", "value"];
 
-/// Columns between two cells.
+/// Spaces between two cells.
 const GAP: u16 = 2;
 
-/// Lines of an aligned table with a header. Where there is a `limit` and the table is wider, the
-/// widest cells give way: a path keeps its end, and the last cell of a row goes on below.
+/// Lines of an aligned table with a header. If the table is wider than `limit`, the widest columns
+/// shrink: paths lose their start, and the last cell of a row is wrapped.
 pub fn table(header: &[&str], rows: &[Vec<String>], limit: Option<usize>) -> Vec<String> {
     let rows: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().map(|cell| safe_name(cell)).collect()).collect();
@@ -185,8 +187,8 @@ pub fn table(header: &[&str], rows: &[Vec<String>], limit: Option<usize>) -> Vec
     };
     let mut widths: Vec<usize> = (0..header.len()).map(natural).collect();
     if let Some(limit) = limit {
-        let gives_way = |n: usize| !NUMBERS.contains(&header[n]) && !WHOLE.contains(&header[n]);
-        shrink(&mut widths, &gives_way, limit);
+        let can_shrink = |n: usize| !NUMBERS.contains(&header[n]) && !WHOLE.contains(&header[n]);
+        shrink(&mut widths, &can_shrink, limit);
     }
     let titles: Vec<String> = header.iter().map(|name| name.to_uppercase()).collect();
     let cut = |row: &[String]| -> Vec<String> {
@@ -213,17 +215,16 @@ pub fn table(header: &[&str], rows: &[Vec<String>], limit: Option<usize>) -> Vec
     table.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
-/// Makes the widest of the columns that give way narrower, all to the same width, until the table
-/// fits.
-fn shrink(widths: &mut [usize], gives_way: &dyn Fn(usize) -> bool, limit: usize) {
-    /// Narrower cells say nothing.
-    const LEAST: usize = 12;
+/// Shrinks the widest columns that `can_shrink`, evenly, until the table fits `limit`.
+fn shrink(widths: &mut [usize], can_shrink: &dyn Fn(usize) -> bool, limit: usize) {
+    /// Narrower cells are unreadable.
+    const MIN_WIDTH: usize = 12;
     let total: usize =
         widths.iter().sum::<usize>() + usize::from(GAP) * widths.len().saturating_sub(1);
     let mut over = total.saturating_sub(limit);
     while over > 0 {
         let widest = (0..widths.len())
-            .filter(|&n| gives_way(n) && widths[n] > LEAST)
+            .filter(|&n| can_shrink(n) && widths[n] > MIN_WIDTH)
             .max_by_key(|&n| widths[n]);
         let Some(widest) = widest else { return };
         widths[widest] -= 1;
@@ -231,18 +232,18 @@ fn shrink(widths: &mut [usize], gives_way: &dyn Fn(usize) -> bool, limit: usize)
     }
 }
 
-/// The length of every bar. A power of two, so that no share is rounded.
+/// The length of every progress bar. A power of two, so that no share is rounded.
 const LENGTH: u64 = 1 << 60;
 
-/// A bar for [`show`].
+/// A progress bar for [`show`].
 pub fn bar(target: ProgressDrawTarget) -> ProgressBar {
     ProgressBar::with_draw_target(Some(LENGTH), target)
 }
 
-/// Draws a line of progress in less than `width` columns:
+/// Draws a progress line in fewer than `width` columns:
 /// `vectors  ━━━━━━╸      45 %  1,200 of 2,700 passages, 12 s left`.
 pub fn show(bar: &ProgressBar, stage: &str, share: f64, message: &str, width: usize) {
-    // The last column stays empty: some terminals begin a new line there.
+    // Some terminals start a new line when the last column is written.
     let width = width.saturating_sub(1);
     let cells = match width {
         90.. => 28,
@@ -261,14 +262,14 @@ pub fn show(bar: &ProgressBar, stage: &str, share: f64, message: &str, width: us
     };
     let room = width.saturating_sub(taken + 2);
     let message = if room < 4 { String::new() } else { clipped(message, room) };
-    // `indicatif` rounds its own percentage.
+    // `indicatif` would round to the nearest percentage.
     let whole_percent = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
         let _ = write!(out, "{}", percent(state.pos() as f64 / LENGTH as f64));
     };
     let style =
         ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(style.progress_chars("━╸ ").with_key("percent", whole_percent));
-    // Unlike their namesakes that begin with `set_`, these draw nothing yet.
+    // Unlike `set_prefix` and `set_message`, these do not draw.
     let bar = bar.clone().with_prefix(stage.to_owned()).with_message(message);
     bar.with_position((share.clamp(0.0, 1.0) * LENGTH as f64) as u64).tick();
 }
@@ -282,14 +283,14 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// Keeps what is drawn on it.
+    /// A terminal that records the line drawn on it.
     #[derive(Clone, Debug)]
-    struct Paper {
+    struct Recorder {
         line: Arc<Mutex<String>>,
         width: usize,
     }
 
-    impl TermLike for Paper {
+    impl TermLike for Recorder {
         fn width(&self) -> u16 {
             self.width.max(2) as u16
         }
@@ -329,19 +330,19 @@ pub(super) mod tests {
         }
     }
 
-    /// The line of progress that [`show`] draws.
+    /// The progress line that [`show`] draws.
     pub fn drawn(stage: &str, share: f64, message: &str, width: usize) -> String {
-        let paper = Paper { line: Arc::default(), width };
-        let bar = bar(ProgressDrawTarget::term_like(Box::new(paper.clone())));
+        let terminal = Recorder { line: Arc::default(), width };
+        let bar = bar(ProgressDrawTarget::term_like(Box::new(terminal.clone())));
         show(&bar, stage, share, message, width);
-        let line = paper.line.lock().unwrap().trim_end().to_owned();
+        let line = terminal.line.lock().unwrap().trim_end().to_owned();
         bar.finish_and_clear();
-        assert_eq!(paper.line.lock().unwrap().trim_end(), "");
+        assert_eq!(terminal.line.lock().unwrap().trim_end(), "");
         line
     }
 
     #[test]
-    fn what_strangers_wrote_cannot_drive_the_terminal() {
+    fn untrusted_text_cannot_control_the_terminal() {
         assert_eq!(safe("a\x1b[31mb\rc\x07\u{9b}0m"), "a\u{fffd}[31mb\nc\u{fffd}\u{fffd}0m");
         assert_eq!(safe("a\r\nb\rc\u{c}d\u{85}e\u{2028}f\u{2029}"), "a\nb\nc\nd\ne\nf\n");
         assert_eq!(safe("user\u{202e}gpj.exe\u{200b}!"), "usergpj.exe!");
@@ -354,7 +355,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn long_text_is_cut_and_wrapped_at_words() {
+    fn long_text_is_cut_and_wrapped_between_words() {
         assert_eq!(clipped("one  two\nthree", 20), "one two three");
         assert_eq!(clipped("one two three four", 12), "one two…");
         assert_eq!(wrapped("one two three four", 9, "  "), "  one two\n  three\n  four\n");
@@ -373,7 +374,7 @@ pub(super) mod tests {
             [6, 4, 2, 2]
         );
         assert_eq!(clipped("日本語日本語", 7), "日本語…");
-        // A mark stays on its letter, and a family is one sign.
+        // Combining marks and emoji sequences are not split.
         assert_eq!(clipped("cafe\u{301}s", 5), "cafe\u{301}s");
         assert_eq!(clipped("cafe\u{301}rs", 5), "cafe\u{301}…");
         assert_eq!(clipped("👩\u{200d}🔬👩\u{200d}🔬👩\u{200d}🔬", 5), "👩\u{200d}🔬👩\u{200d}🔬…");
@@ -396,7 +397,7 @@ pub(super) mod tests {
     const REASON: &str = "the archive holds a file that is larger than what may be unpacked";
 
     #[test]
-    fn a_table_fits_the_terminal_and_keeps_what_matters() {
+    fn a_table_fits_the_terminal_and_keeps_the_important_parts() {
         let deep = format!("{}/report.pdf", "some/deep/folder/".repeat(12));
         let rows = rows(&[[&deep, "9 B", REASON], ["a.md", "12.5 KiB", "permission denied"]]);
         for width in [60, 80, 110] {
@@ -407,14 +408,14 @@ pub(super) mod tests {
             let words: Vec<&str> = shown.split_whitespace().collect();
             assert!(REASON.split(' ').all(|word| words.contains(&word)), "{shown}");
         }
-        // What is read by a program is whole.
+        // Without a terminal, nothing is cut.
         let lines = table(&["path", "size", "reason"], &rows, None);
         assert!(lines[1].starts_with(&deep) && lines[1].ends_with(REASON), "{lines:#?}");
         assert_eq!(lines.len(), 3);
     }
 
     #[test]
-    fn a_table_lines_up_in_columns() {
+    fn a_table_is_aligned() {
         let rows = rows(&[
             ["日本語.md", "1", "x"],
             ["e\u{301}te\u{301}.md", "10", "y"],
@@ -426,7 +427,7 @@ pub(super) mod tests {
             lines.iter().zip(["ID", "x", "y", "z"]).map(|(line, id)| at(line, id)).collect();
         assert!(starts.windows(2).all(|pair| pair[0] == pair[1]), "{lines:#?}");
         assert_eq!(lines.len(), 4, "a name with a line end is one line: {lines:#?}");
-        // An id is pasted elsewhere, so it is never cut.
+        // Users copy ids, so they are never cut.
         let id = "0123456789abcdef0123456789abcdef";
         let lines = table(
             &["id", "state", "folders"],
@@ -437,7 +438,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_line_of_progress_fits_any_terminal() {
+    fn the_progress_line_fits_any_terminal() {
         let message = "65 of 75,733 passages, 98 a second, about 12 min left; waiting for \
              docs/日本語/レポート.pdf";
         for width in 1..200 {

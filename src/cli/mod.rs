@@ -1,8 +1,10 @@
-//! The command line: what was typed, one file per command.
+//! The command line: parsing, dispatch and exit codes; one file per command.
 //!
-//! Each command's args struct is its help, its man page and its completions. `ui.rs` is the only
-//! printer, `exit.rs` the only place that knows exit codes.
+//! The args struct of a command is its help, its man page and its completions. Only `ui.rs`
+//! prints, and only `exit.rs` knows exit codes. Command files never import each other in a circle:
+//! what several need is in `args`, `hits`, `input`, `progress` and `summary`.
 
+mod args;
 mod ask;
 mod cache;
 mod chat;
@@ -12,38 +14,46 @@ mod doctor;
 mod documents;
 mod eval;
 mod exit;
+mod hits;
 mod index;
 mod ingest;
+mod input;
 mod jobs;
 mod layout;
 mod man;
 mod mcp;
 mod model;
+mod pages;
+mod progress;
 mod search;
 mod serve;
 mod sessions;
 mod signals;
 mod stats;
+mod summary;
+#[cfg(test)]
+mod tests;
 mod ui;
-mod watching;
-mod words;
+mod watch;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::config::{Config, LogLevel, World};
-use crate::disk::Existing;
 use crate::engine::Engine;
 use crate::error::{self, Fault, Result};
 use crate::ingest::extractor as ingest_child;
 use crate::telemetry;
+use args::{Flags, GlobalArgs};
+use exit::Outcome;
 use ui::Ui;
 
-/// Ask questions of your own files, on your own machine
+pub use signals::leave;
+
+/// Ask questions about your own files, on your own machine
 #[derive(Debug, Parser)]
 #[command(
     name = "rag",
@@ -52,51 +62,16 @@ use ui::Ui;
     long_about = None,
     max_term_width = 100,
     after_help = "Start with `rag ingest FOLDER`, then `rag ask QUESTION`.\n\n\
-                  Exit codes: 0 done, 1 failed, 2 usage, 3 nothing found, 4 some files failed, 5 \
-                  damaged,\n\
-                  6 busy, 7 outside service failed, 130 interrupted."
+                  Exit codes: 0 success, 1 failure, 2 usage error, 3 nothing found, 4 some files \
+                  failed,\n\
+                  5 damaged data, 6 locked by another process, 7 external service failed,\n\
+                  130 interrupted."
 )]
 pub struct Cli {
     #[command(flatten)]
     global: GlobalArgs,
     #[command(subcommand)]
     command: Command,
-}
-
-/// Flags that every command takes.
-#[derive(Clone, Debug, Args)]
-struct GlobalArgs {
-    /// Folder of models, indexes and caches [default: data]
-    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
-    data_dir: Option<PathBuf>,
-    /// Index to work on [default: default]
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Global options")]
-    index: Option<String>,
-    /// Print JSON
-    #[arg(long, global = true, help_heading = "Global options")]
-    json: bool,
-    /// Print results and errors only
-    #[arg(short, long, global = true, help_heading = "Global options")]
-    quiet: bool,
-    /// Print more
-    #[arg(short, long, global = true, help_heading = "Global options", conflicts_with = "quiet")]
-    verbose: bool,
-    /// When to colour the output
-    #[arg(
-        long,
-        global = true,
-        value_name = "WHEN",
-        default_value = "auto",
-        help_heading = "Global options"
-    )]
-    color: Color,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Color {
-    Auto,
-    Always,
-    Never,
 }
 
 #[derive(Debug, Subcommand)]
@@ -120,15 +95,27 @@ enum Command {
     Man(man::ManArgs),
 }
 
-/// Settings given as flags: key, value, flag as typed.
-type Flags = Vec<(&'static str, String, String)>;
+/// The definition of the command line.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
 
-/// Runs one command line and yields its exit code.
+/// Every man page: name without section, troff source.
+pub fn render_man() -> Result<Vec<(String, String)>> {
+    man::render_all(command())
+}
+
+/// The completion script of every shell: file name, contents.
+pub fn render_completions() -> Vec<(String, String)> {
+    completions::render_all(&command())
+}
+
+/// Runs one command line and returns its exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     crate::model::forbid_telemetry();
     let args: Vec<OsString> = args.into_iter().collect();
-    // No command for people: ingest starts itself with it, to read files that may break what reads
-    // them.
+    // Not for users: `ingest` starts itself with this command to parse files that may crash the
+    // parser.
     if args.get(1).is_some_and(|arg| arg == ingest_child::COMMAND) {
         let (mut input, mut output) = ui::pipes();
         let served = ingest_child::serve(&mut input, &mut output);
@@ -137,22 +124,20 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
-            return exit::of_clap(
-                &error,
-                args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json"),
-            );
+            let is_json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
+            return exit::of_clap(&error, is_json);
         }
     };
     let ui = Ui::new(&cli.global);
-    report_panics();
-    let outcome = error::catch_panic("this command", || run(cli, &ui));
+    log_panics();
+    let outcome = error::catch_panic("this command", || run(&cli, &ui));
     telemetry::finish_logs();
     exit::report(&ui, outcome)
 }
 
-/// Has a panic logged and kept for the fault that comes of it: where it happened, not its message,
-/// which may quote text of strangers. Builds with debug assertions print it, too.
-fn report_panics() {
+/// Logs panics and keeps their place for the fault. The message is dropped, as it may quote
+/// untrusted text. Builds with debug assertions also print it.
+fn log_panics() {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let place =
@@ -165,139 +150,77 @@ fn report_panics() {
     }));
 }
 
-fn run(cli: Cli, ui: &Ui) -> Result<exit::Outcome> {
+fn run(cli: &Cli, ui: &Ui) -> Result<Outcome> {
     let global = &cli.global;
-    match cli.command {
-        // These need no configuration, and must work where it is broken.
-        Command::Completions(args) => completions::run(&args, ui),
-        Command::Man(args) => man::run(&args, ui),
-        Command::Ingest(args) => {
-            with(global, args.flags(), ui, |engine| ingest::run(&args, engine, ui))
-        }
-        Command::Jobs(args) => {
-            with(global, Flags::new(), ui, |engine| jobs::run(&args, engine, ui))
-        }
-        Command::Search(args) => {
-            with(global, args.flags(), ui, |engine| search::run(&args, engine, ui))
-        }
-        Command::Ask(args) => with(global, args.flags(), ui, |engine| ask::run(&args, engine, ui)),
-        Command::Chat(args) => {
-            with(global, args.flags(), ui, |engine| chat::run(&args, engine, ui))
-        }
-        Command::Sessions(args) => {
-            with(global, Flags::new(), ui, |engine| sessions::run(&args, engine, ui))
-        }
-        Command::Index(args) => {
-            with(global, Flags::new(), ui, |engine| index::run(args, engine, ui))
-        }
-        Command::Documents(args) => {
-            with(global, Flags::new(), ui, |engine| documents::run(args, engine, ui))
-        }
-        Command::Cache(args) => {
-            with(global, args.flags(), ui, |engine| cache::run(&args, engine, ui))
-        }
-        Command::Model(args) => {
-            with(global, Flags::new(), ui, |engine| model::run(args, engine, ui))
-        }
+    let with_engine = |flags: Flags, command: &dyn Fn(&Engine) -> Result<Outcome>| {
+        let engine = engine(global, flags, signals::install()?, LogLevel::Off)?;
+        let outcome = command(&engine);
+        note_ignored_assets(&engine, outcome.as_ref().err(), ui);
+        outcome
+    };
+    match &cli.command {
+        // These need no configuration, and must work when it is broken.
+        Command::Completions(args) => completions::run(args, &command(), ui),
+        Command::Man(args) => man::run(args, command(), ui),
         Command::Serve(args) => {
             let interrupted = signals::install()?;
-            let engine = quiet_engine(global, args.flags())?;
-            note_ignored(&engine, ui);
-            serve::run(engine, interrupted, ui)
-        }
-        Command::Eval(args) => {
-            with(global, Flags::new(), ui, |engine| eval::run(&args, engine, ui))
+            serve::run(server_engine(global, args.flags(), ui)?, interrupted, ui)
         }
         Command::Mcp(args) => {
             let interrupted = signals::install()?;
-            let engine = quiet_engine(global, Flags::new())?;
-            note_ignored(&engine, ui);
-            mcp::run(args, engine, interrupted)
+            mcp::run(args, server_engine(global, Flags::new(), ui)?, interrupted)
         }
-        Command::Stats(args) => {
-            with(global, Flags::new(), ui, |engine| stats::run(&args, engine, ui))
+        Command::Ingest(args) => with_engine(args.flags(), &|engine| ingest::run(args, engine, ui)),
+        Command::Jobs(args) => with_engine(Flags::new(), &|engine| jobs::run(args, engine, ui)),
+        Command::Search(args) => with_engine(args.flags(), &|engine| search::run(args, engine, ui)),
+        Command::Ask(args) => with_engine(args.flags(), &|engine| ask::run(args, engine, ui)),
+        Command::Chat(args) => with_engine(args.flags(), &|engine| chat::run(args, engine, ui)),
+        Command::Sessions(args) => {
+            with_engine(Flags::new(), &|engine| sessions::run(args, engine, ui))
         }
-        Command::Doctor(args) => {
-            with(global, Flags::new(), ui, |engine| doctor::run(&args, engine, ui))
+        Command::Index(args) => with_engine(Flags::new(), &|engine| index::run(args, engine, ui)),
+        Command::Documents(args) => {
+            with_engine(Flags::new(), &|engine| documents::run(args, engine, ui))
         }
+        Command::Cache(args) => with_engine(args.flags(), &|engine| cache::run(args, engine, ui)),
+        Command::Model(args) => with_engine(Flags::new(), &|engine| model::run(args, engine, ui)),
+        Command::Eval(args) => with_engine(Flags::new(), &|engine| eval::run(args, engine, ui)),
+        Command::Stats(args) => with_engine(Flags::new(), &|engine| stats::run(args, engine, ui)),
+        Command::Doctor(_) => with_engine(Flags::new(), &|engine| doctor::run(engine, ui)),
     }
 }
 
-/// Runs a command, and says which models and libraries it passed over, unless its fault says so.
-fn with(
+/// Notes models and libraries that were found but not opened, unless the fault's hint does.
+fn note_ignored_assets(engine: &Engine, fault: Option<&Fault>, ui: &Ui) {
+    let hint = fault.and_then(Fault::hint_text).unwrap_or_default();
+    for ignored in engine.assets.ignored().iter().filter(|ignored| !hint.contains(*ignored)) {
+        ui.note(ignored);
+    }
+}
+
+/// The engine of a server, which drains requests instead of stopping at a signal. Logs by default.
+fn server_engine(global: &GlobalArgs, flags: Flags, ui: &Ui) -> Result<Engine> {
+    static NEVER: AtomicBool = AtomicBool::new(false);
+    let engine = engine(global, flags, &NEVER, LogLevel::Info)?;
+    // A fault is reported by the request that needs the model or the library.
+    let _ = (engine.model(&engine.config.model), engine.runtime_library());
+    note_ignored_assets(&engine, None, ui);
+    Ok(engine)
+}
+
+fn engine(
     global: &GlobalArgs,
     flags: Flags,
-    ui: &Ui,
-    command: impl FnOnce(&Engine) -> Result<exit::Outcome>,
-) -> Result<exit::Outcome> {
-    let engine = engine(global, flags)?;
-    let outcome = command(&engine);
-    let said = outcome.as_ref().err().and_then(Fault::hint_text).unwrap_or_default();
-    engine
-        .assets
-        .ignored()
-        .iter()
-        .filter(|ignored| !said.contains(*ignored))
-        .for_each(|ignored| ui.note(ignored));
-    outcome
-}
-
-/// The same for a server, which is to say so when it starts.
-fn note_ignored(engine: &Engine, ui: &Ui) {
-    // Faults are for whoever needs the two.
-    let _ = (engine.model(&engine.config.model), engine.runtime_library());
-    engine.assets.ignored().iter().for_each(|ignored| ui.note(ignored));
-}
-
-/// What `--force` means to a command that writes a file.
-fn existing(force: bool) -> Existing {
-    if force { Existing::Replace } else { Existing::Refuse }
-}
-
-/// The engine of a command, which logs when it is told to.
-fn engine(global: &GlobalArgs, flags: Flags) -> Result<Engine> {
-    engine_with(global, flags, signals::install()?, LogLevel::Off)
-}
-
-/// The engine of a server that hears of no signal. It logs unless it is told not to.
-fn quiet_engine(global: &GlobalArgs, flags: Flags) -> Result<Engine> {
-    static NEVER: AtomicBool = AtomicBool::new(false);
-    engine_with(global, flags, &NEVER, LogLevel::Info)
-}
-
-fn engine_with(
-    global: &GlobalArgs,
-    mut flags: Flags,
     interrupted: &'static AtomicBool,
-    unless_told: LogLevel,
+    default_log_level: LogLevel,
 ) -> Result<Engine> {
-    if let Some(dir) = &global.data_dir {
-        let text = dir.to_str().ok_or_else(|| {
-            Fault::usage(format!(
-                "the name of the folder {} (--data-dir) is not valid UTF-8",
-                dir.display()
-            ))
-        })?;
-        flags.push(("data_dir", text.to_owned(), "--data-dir".into()));
-    }
-    if let Some(index) = &global.index {
-        flags.push(("index", index.clone(), "--index".into()));
-    }
+    let flags = [flags, global.flags()?].concat();
     let config = Config::load(&World::of_this_process(), &flags)?;
-    telemetry::logs(config.log_level.unwrap_or(unless_told), config.log_format, ui::log_line);
+    let log_level = config.log_level.unwrap_or(default_log_level);
+    telemetry::logs(log_level, config.log_format, ui::log_line);
     #[expect(
         clippy::disallowed_methods,
-        reason = "the process's one clock is made here and handed down"
+        reason = "the only clock of the process is made here and passed down"
     )]
     Ok(Engine::new(config, SystemTime::now, interrupted))
 }
-
-/// The whole command, for man pages and completions.
-pub fn command() -> clap::Command {
-    Cli::command()
-}
-
-pub use completions::SHELLS;
-pub use completions::render as render_completions;
-pub use man::render_all as render_man;
-pub use signals::leave;

@@ -1,12 +1,12 @@
-//! `rag model`: listing, checking and adding.
+//! `rag model`: listing, checking, adding and downloading models.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::exit::Outcome;
-use super::ui::{Tone, Ui};
+use super::ui::{Tone, Ui, size};
 use crate::config::is_name;
 use crate::disk;
 use crate::engine::Engine;
@@ -14,7 +14,7 @@ use crate::error::{Fault, Result};
 use crate::model::{self, Addition, Listed, ModelFiles};
 use crate::pull;
 
-/// List, check and add embedding models
+/// List, verify, add and download embedding models
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true)]
 pub struct ModelArgs {
@@ -26,130 +26,111 @@ pub struct ModelArgs {
 enum Action {
     /// List the models on this machine
     List,
-    /// Check every byte of the models and of the ONNX Runtime library
+    /// Check every byte of the models and the ONNX Runtime library
     Verify {
         /// Model to check [default: all]
         name: Option<String>,
     },
-    /// Add a sentence-transformers folder that has an ONNX file
+    /// Add a sentence-transformers folder with an ONNX file
     Add {
-        /// Folder to copy from
+        /// Folder to copy
         dir: PathBuf,
-        /// Name for the model [default: the folder's name]
+        /// Name for the model [default: name of the folder]
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
     },
-    /// Fetch a model from the Hugging Face hub, or from HF_ENDPOINT
+    /// Download a model from the Hugging Face Hub or HF_ENDPOINT
     Pull {
         /// Repository, such as sentence-transformers/all-MiniLM-L6-v2
         repository: String,
         /// Branch, tag or commit
         #[arg(long, value_name = "REV", default_value = "main")]
         revision: String,
-        /// Name for the model [default: the repository's last part]
+        /// Name for the model [default: last part of REPOSITORY]
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
     },
 }
 
-pub fn run(args: ModelArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
-    match args.action {
-        Action::List => list(engine, ui),
-        Action::Verify { name } => verify(engine, ui, name.as_deref()),
-        Action::Add { dir, name } => {
-            disk::given_folder(&dir)?;
-            let own_name =
-                dir.canonicalize().ok().and_then(|d| Some(d.file_name()?.to_str()?.to_owned()));
-            let name = checked_name(name.or(own_name).unwrap_or_default())?;
-            let models = engine.config.data_dir.join("models");
-            let addition = Addition {
-                source: &dir,
-                models: &models,
-                name: &name,
-                origin: "added from a folder",
-            };
-            let added = model::add(&engine.assets, addition, &|| engine.interrupted())?;
-            print_added(ui, &added);
-            Ok(Outcome::Done)
-        }
+pub fn run(args: &ModelArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let added = match &args.action {
+        Action::List => return list(engine, ui),
+        Action::Verify { name } => return verify(name.as_deref(), engine, ui),
+        Action::Add { dir, name } => add(dir, name.as_deref(), engine)?,
         Action::Pull { repository, revision, name } => {
-            let own_name = repository.rsplit('/').next().unwrap_or_default().to_owned();
-            let name = checked_name(name.unwrap_or(own_name))?;
+            let last_part = repository.rsplit('/').next().unwrap_or_default();
+            let name = valid_name(name.as_deref().unwrap_or(last_part))?;
             let bar = ui.progress();
-            let pulled =
-                pull::run(engine, &repository, &revision, &name, &mut |file, done, total| {
-                    let share = if total == 0 { 0.0 } else { done as f64 / total as f64 };
-                    bar.show("pull", share, || format!("{file}, {}", super::ui::size(done)));
-                });
+            let pulled = pull::run(engine, repository, revision, name, &mut |file, done, total| {
+                let share = if total == 0 { 0.0 } else { done as f64 / total as f64 };
+                bar.show("pull", share, || format!("{file}, {}", size(done)));
+            });
             bar.end();
-            print_added(ui, &pulled?);
-            Ok(Outcome::Done)
+            pulled?
         }
+    };
+    print_added(&added, ui);
+    Ok(Outcome::Done)
+}
+
+fn valid_name(name: &str) -> Result<&str> {
+    match is_name(name) {
+        true => Ok(name),
+        false => Err(Fault::usage(format!("{name:?} is not a valid model name"))
+            .hint("set another name with `--name`")),
     }
 }
 
-fn checked_name(name: String) -> Result<String> {
-    match is_name(&name) {
-        true => Ok(name),
-        false => Err(Fault::usage(format!("{name:?} cannot be the name of a model"))
-            .hint("give one with `--name`")),
-    }
+fn add(dir: &Path, name: Option<&str>, engine: &Engine) -> Result<ModelFiles> {
+    disk::given_folder(dir)?;
+    let real = dir.canonicalize().unwrap_or_default();
+    let folder_name = real.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let addition = Addition {
+        source: dir,
+        models: &engine.config.data_dir.join("models"),
+        name: valid_name(name.unwrap_or(folder_name))?,
+        origin: "added from a folder",
+    };
+    model::add(&engine.assets, addition, &|| engine.interrupted())
 }
 
 fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
-    let mut rows = Vec::new();
-    let mut objects = Vec::new();
+    let (mut rows, mut objects) = (Vec::new(), Vec::new());
     for Listed { name, dir, ignored } in engine.assets.list() {
-        if let Some(why) = ignored {
-            objects.push(json!({ "name": name, "dir": dir, "ignored": why }));
-            rows.push(vec![
-                name,
-                "ignored".into(),
-                String::new(),
-                String::new(),
-                dir.display().to_string(),
-            ]);
-            continue;
-        }
-        match ModelFiles::open(&dir, &name) {
-            Ok(files) => {
-                let dimension = files.spec.dimension.map(|n| n.to_string()).unwrap_or_default();
-                objects.push(json!({
-                    "name": name, "dir": dir, "fingerprint": files.fingerprint, "dimension": files.spec.dimension,
-                    "max_tokens": files.spec.max_tokens, "used": name == engine.config.model,
-                }));
-                let used = if name == engine.config.model { "yes" } else { "" };
-                rows.push(vec![
-                    name,
-                    dimension,
-                    files.spec.max_tokens.to_string(),
-                    used.into(),
-                    dir.display().to_string(),
-                ]);
+        let mark = |text: &str| [text.to_owned(), String::new(), String::new()];
+        let opened = ignored.map_or_else(|| Ok(ModelFiles::open(&dir, &name)), Err);
+        let (object, [dimension, window, used]) = match opened {
+            Err(why) => (json!({ "name": name, "dir": dir, "ignored": why }), mark("ignored")),
+            Ok(Err(fault)) => {
+                let fault = fault.to_string();
+                (json!({ "name": name, "dir": dir, "damaged": fault }), mark("damaged"))
             }
-            Err(fault) => {
-                objects.push(json!({ "name": name, "dir": dir, "damaged": fault.to_string() }));
-                rows.push(vec![
-                    name,
-                    "damaged".into(),
-                    String::new(),
-                    String::new(),
-                    dir.display().to_string(),
-                ]);
+            Ok(Ok(files)) => {
+                let (dimension, max_tokens) = (files.spec.dimension, files.spec.max_tokens);
+                let is_used = name == engine.config.model;
+                let object = json!({
+                    "name": name, "dir": dir, "fingerprint": files.fingerprint,
+                    "dimension": dimension, "max_tokens": max_tokens, "used": is_used,
+                });
+                let dimension = dimension.map(|n| n.to_string()).unwrap_or_default();
+                let used = if is_used { "yes" } else { "" };
+                (object, [dimension, max_tokens.to_string(), used.to_owned()])
             }
-        }
+        };
+        objects.push(object);
+        rows.push(vec![name, dimension, window, used, dir.display().to_string()]);
     }
     if ui.json {
         ui.json(&objects);
     } else if rows.is_empty() {
-        ui.note("there is no model yet; run `scripts/setup`, or `rag model pull REPOSITORY`");
+        ui.note("no models; run `scripts/setup` or `rag model pull REPOSITORY`");
     } else {
         ui.table(&["name", "dimension", "window", "used", "folder"], &rows);
     }
     Ok(Outcome::Done)
 }
 
-fn verify(engine: &Engine, ui: &Ui, name: Option<&str>) -> Result<Outcome> {
+fn verify(name: Option<&str>, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let listed = engine.assets.list().into_iter().filter(|listed| listed.ignored.is_none());
     let mut folders: Vec<_> = listed.map(|listed| (listed.name, listed.dir)).collect();
     if let Some(name) = name {
@@ -162,35 +143,39 @@ fn verify(engine: &Engine, ui: &Ui, name: Option<&str>) -> Result<Outcome> {
         folders.extend(folder.map(|folder| ("onnxruntime".to_owned(), folder.to_owned())));
     }
     let mut objects = Vec::new();
-    let mut all_good = true;
+    let mut is_all_ok = true;
     for (name, dir) in folders {
         let faults = model::verify_folder(&dir).unwrap_or_else(|fault| vec![fault]);
-        all_good &= faults.is_empty();
-        let words: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let messages: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        is_all_ok &= messages.is_empty();
         if !ui.json {
-            match words.is_empty() {
-                true => ui.line(format!("{}  {name}", ui.paint(Tone::Good, "ok"))),
-                false => words.iter().for_each(|word| {
-                    ui.line(format!("{}  {word}", ui.paint(Tone::Bad, "damaged")))
-                }),
-            }
+            print_verified(&name, &messages, ui);
         }
-        objects.push(json!({ "name": name, "ok": words.is_empty(), "damaged": words }));
+        objects.push(json!({ "name": name, "ok": messages.is_empty(), "damaged": messages }));
     }
     if ui.json {
         ui.json(&objects);
     }
-    Ok(if all_good { Outcome::Done } else { Outcome::Damaged })
+    Ok(if is_all_ok { Outcome::Done } else { Outcome::Damaged })
 }
 
-fn print_added(ui: &Ui, files: &ModelFiles) {
+fn print_verified(name: &str, damage: &[String], ui: &Ui) {
+    if damage.is_empty() {
+        ui.line(format!("{}  {name}", ui.paint(Tone::Good, "ok")));
+    }
+    for message in damage {
+        ui.line(format!("{}  {message}", ui.paint(Tone::Bad, "damaged")));
+    }
+}
+
+fn print_added(files: &ModelFiles, ui: &Ui) {
+    let ModelFiles { name, dir, fingerprint, .. } = files;
     if ui.json {
-        ui.json(&json!({ "name": files.name, "dir": files.dir, "fingerprint": files.fingerprint }));
+        ui.json(&json!({ "name": name, "dir": dir, "fingerprint": fingerprint }));
     } else {
-        ui.line(format!("added `{}` in {}", files.name, files.dir.display()));
+        ui.line(format!("added `{name}` to {}", dir.display()));
         ui.note(format!(
-            "use it with `rag ingest --model {}`, or `model = \"{}\"` in rag.toml",
-            files.name, files.name
+            "use it with `rag ingest --model {name}` or `model = \"{name}\"` in rag.toml"
         ));
     }
 }

@@ -1,14 +1,15 @@
-//! `rag sessions`: the conversations that are kept, and which of them a command goes on with.
+//! `rag sessions`: stored conversations, and which of them a command continues.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::args::existing;
 use super::confirm::Removal;
-use super::existing;
 use super::exit::Outcome;
-use super::ui::{Tone, Ui, clipped, counted, one_line, safe, safe_name, time, wrapped};
+use super::ui::{Tone, Ui, counted, one_line, safe, safe_name, time, wrapped};
 use crate::disk::{self, Existing};
 use crate::documents;
 use crate::engine::Engine;
@@ -16,10 +17,9 @@ use crate::error::{Context as _, Fault, Result};
 use crate::sessions::{Session, Turn};
 use crate::wire;
 
-/// Show, export or remove conversations
+/// List, show, export and remove conversations
 ///
-/// A conversation is forgotten a day after its last question; the setting `sessions.ttl_hours` says
-/// otherwise.
+/// A conversation is deleted a day after its last question, or as set by `sessions.ttl_hours`.
 #[derive(Debug, Args)]
 pub struct SessionsArgs {
     #[command(subcommand)]
@@ -28,78 +28,81 @@ pub struct SessionsArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List the conversations, the last used first
+    /// List conversations, last used first
     List,
     /// Print a conversation
     Show {
-        /// Its name
+        /// Name of the conversation
         id: String,
     },
-    /// Write a conversation to a file, one JSON object a line
+    /// Export a conversation as JSON lines
     Export {
-        /// Its name
+        /// Name of the conversation
         id: String,
-        /// Folder for session.jsonl [default: `runs/session_TIME` in the data directory]
+        /// Folder to write session.jsonl to [default: `runs/session_TIME` in the data directory]
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
-        /// Replace a session.jsonl that is there
+        /// Overwrite an existing session.jsonl
         #[arg(long)]
         force: bool,
     },
     /// Remove conversations
     ///
-    /// Asks first at a terminal; elsewhere `--yes` is needed for more than one conversation.
+    /// Asks for confirmation at a terminal; elsewhere, removing more than one requires `--yes`.
     Remove {
-        /// Their names
+        /// Names of the conversations
         #[arg(value_name = "ID", required_unless_present = "all")]
         ids: Vec<String>,
-        /// Remove every conversation, and the questions that `rag chat` remembers
+        /// Remove every conversation and the history of `rag chat`
         #[arg(long, conflicts_with = "ids")]
         all: bool,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(short, long)]
         yes: bool,
     },
 }
 
-/// Which conversation a question belongs to.
+/// The conversation that a question belongs to.
 #[derive(Debug, Args)]
-pub struct WithinArgs {
-    /// Begin the conversation of this name, or go on with it
+pub struct SessionArgs {
+    /// Start or continue the conversation ID
     #[arg(long, value_name = "ID")]
     session: Option<String>,
-    /// Go on with the conversation that was used last
+    /// Continue the last used conversation
     #[arg(long = "continue", conflicts_with = "session")]
     resume: bool,
 }
 
-impl WithinArgs {
-    /// The conversation that the flags name, held by this process; `None` when they name none.
+impl SessionArgs {
+    /// The named conversation, locked by this process; `None` if the flags name none.
     ///
     /// # Errors
-    /// A usage fault when there is nothing to continue; those of
+    /// A usage fault if there is nothing to continue; those of
     /// [`Sessions::begin`](crate::sessions::Sessions::begin).
-    pub(super) fn begin<'a>(&self, engine: &'a Engine) -> Result<Option<Session<'a>>> {
+    pub(super) fn open<'a>(&self, engine: &'a Engine) -> Result<Option<Session<'a>>> {
         let id = match &self.session {
             Some(id) => id.clone(),
             None if self.resume => engine.sessions()?.latest(engine.now_s())?.ok_or_else(|| {
-                Fault::usage("there is no conversation to continue")
-                    .hint("`--session NAME` begins one")
+                Fault::usage("no conversation to continue").hint("start one with `--session NAME`")
             })?,
             None => return Ok(None),
         };
-        begin(engine, &id).map(Some)
+        open(engine, &id).map(Some)
     }
 }
 
-/// A conversation of that name, held by this process.
-pub(super) fn begin<'a>(engine: &'a Engine, id: &str) -> Result<Session<'a>> {
+fn open<'a>(engine: &'a Engine, id: &str) -> Result<Session<'a>> {
     engine.sessions()?.begin(id, engine.now_s(), &|| engine.interrupted())
 }
 
-/// A conversation with a name of its own.
-pub(super) fn begin_new(engine: &Engine) -> Result<Session<'_>> {
-    begin(engine, &disk::random_id()?)
+/// A new conversation with a random name.
+pub(super) fn open_new(engine: &Engine) -> Result<Session<'_>> {
+    open(engine, &disk::random_id()?)
+}
+
+/// The history of the prompt of `rag chat`.
+pub(super) fn history_file(engine: &Engine) -> PathBuf {
+    engine.config.data_dir.join("sessions").join("history")
 }
 
 pub fn run(args: &SessionsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
@@ -108,11 +111,12 @@ pub fn run(args: &SessionsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         Action::Show { id } => show(id, engine, ui),
         Action::Export { id, to, force } => {
             let turns = engine.sessions()?.show(id, engine.now_s())?;
-            let file = export(engine, id, &turns, to.as_deref(), existing(*force))?;
+            let export = Export { dir: to.as_deref(), existing: existing(*force) };
+            let file = export.write(engine, id, &turns)?.to_string_lossy().into_owned();
             if ui.json {
-                ui.json(&json!({ "id": id, "turns": turns.len(), "file": file.to_string_lossy() }));
+                ui.json(&json!({ "id": id, "turns": turns.len(), "file": file }));
             } else {
-                ui.line(safe(&file.to_string_lossy()));
+                ui.line(safe(&file));
             }
             Ok(Outcome::Done)
         }
@@ -131,7 +135,7 @@ fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
         let sessions: Vec<_> = found.iter().map(wire::session).collect();
         ui.json(&json!({ "sessions": sessions }));
     } else if found.is_empty() {
-        ui.note("there are no conversations");
+        ui.note("no conversations");
     } else {
         let rows = found.iter().map(|s| {
             vec![s.id.clone(), s.turns.to_string(), one_line(&s.first_question), time(s.used)]
@@ -152,30 +156,24 @@ fn show(id: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         if n > 1 {
             ui.line("");
         }
-        let head = format!("{n}. {}", clipped(&turn.question, usize::MAX));
-        ui.line(format!(
-            "{}  {}",
-            ui.paint(Tone::Strong, &head),
-            ui.paint(Tone::Faint, &time(turn.at))
-        ));
+        let question = ui.paint(Tone::Strong, &format!("{n}. {}", one_line(&turn.question)));
+        ui.line(format!("{question}  {}", ui.paint(Tone::Faint, &time(turn.at))));
         if turn.resolved != turn.question {
-            ui.line(ui.paint(
-                Tone::Faint,
-                &format!("   understood as: {}", clipped(&turn.resolved, usize::MAX)),
-            ));
+            let resolved = format!("   interpreted as: {}", one_line(&turn.resolved));
+            ui.line(ui.paint(Tone::Faint, &resolved));
         }
         match turn.supported {
             true => ui.write(&wrapped(&turn.answer, ui.width(), "   ")),
             false => ui.line("   Nothing in the index supported an answer."),
         }
-        sources(engine, turn, "   ", ui);
+        print_sources(engine, turn, "   ", ui);
     }
     Ok(Outcome::Done)
 }
 
-/// Prints where the sources of an answer stand.
-pub(super) fn sources(engine: &Engine, turn: &Turn, indent: &str, ui: &Ui) {
-    // The index may be gone, and its folders with it.
+/// Prints the places that an answer cites.
+pub(super) fn print_sources(engine: &Engine, turn: &Turn, indent: &str, ui: &Ui) {
+    // The index may have been removed since.
     let names = engine
         .store
         .meta(&turn.index)
@@ -188,62 +186,58 @@ pub(super) fn sources(engine: &Engine, turn: &Turn, indent: &str, ui: &Ui) {
     }
 }
 
-/// Writes a conversation to a file, and says which.
-pub(super) fn export(
-    engine: &Engine,
-    id: &str,
-    turns: &[Turn],
-    to: Option<&Path>,
-    existing: Existing,
-) -> Result<PathBuf> {
-    let dir = match to {
-        Some(dir) => dir.to_owned(),
-        None => free_folder(engine),
-    };
-    disk::create_dir(&dir)?;
-    let path = dir.join("session.jsonl");
-    disk::write_file(&path, wire::exported(id, turns).as_bytes(), existing)?;
-    Ok(path)
+/// Where to export a conversation.
+pub(super) struct Export<'a> {
+    /// A new folder in the data directory if `None`.
+    pub dir: Option<&'a Path>,
+    pub existing: Existing,
 }
 
-/// `runs/session_20261120T184455Z`, with a number behind it when that exists.
-fn free_folder(engine: &Engine) -> PathBuf {
-    let stamp: String = time(engine.now_s())
-        .replace(' ', "T")
-        .chars()
-        .filter(|c| !matches!(c, '-' | ':'))
-        .collect();
+impl Export<'_> {
+    /// Writes session.jsonl and returns its path.
+    pub(super) fn write(&self, engine: &Engine, id: &str, turns: &[Turn]) -> Result<PathBuf> {
+        let dir = self.dir.map_or_else(|| new_export_folder(engine), Path::to_owned);
+        disk::create_dir(&dir)?;
+        let path = dir.join("session.jsonl");
+        disk::write_file(&path, wire::exported(id, turns).as_bytes(), self.existing)?;
+        Ok(path)
+    }
+}
+
+/// `runs/session_20261120T184455Z`, with a number appended if that exists.
+fn new_export_folder(engine: &Engine) -> PathBuf {
+    let stamp = time(engine.now_s()).replace(' ', "T").replace(['-', ':'], "");
     let runs = engine.config.data_dir.join("runs");
-    let names = std::iter::once(String::new()).chain((2..).map(|n| format!("-{n}")));
-    let mut folders = names.map(|suffix| runs.join(format!("session_{stamp}Z{suffix}")));
+    let suffixes = std::iter::once(String::new()).chain((2..).map(|n| format!("-{n}")));
+    let mut folders = suffixes.map(|suffix| runs.join(format!("session_{stamp}Z{suffix}")));
     folders.find(|folder| !folder.exists()).unwrap_or(runs)
 }
 
-/// Asks with the number of conversations, which nothing can bring back.
+/// Asks for confirmation, naming how many conversations would be lost.
 fn confirm_removal(ids: &[String], all: bool, engine: &Engine, ui: &Ui) -> Result<()> {
     let n = match all {
-        // Of those that cannot be read it is not known how many they are.
+        // Unreadable conversations cannot be counted.
         true => {
             engine.sessions()?.list(engine.now_s()).map_or(usize::MAX, |sessions| sessions.len())
         }
         false => ids.len(),
     };
-    let what = match (n, ids) {
+    let action = match (n, ids) {
         (0, _) => return Ok(()),
-        (_, [id]) => format!("remove the conversation {id} for good"),
-        (usize::MAX, _) => "remove every conversation for good".to_owned(),
-        (n, _) => format!("remove {} for good", counted(n as u64, "conversation")),
+        (_, [id]) => format!("permanently remove the conversation {id}"),
+        (usize::MAX, _) => "permanently remove every conversation".to_owned(),
+        (n, _) => format!("permanently remove {}", counted(n as u64, "conversation")),
     };
-    Removal { yes: false, is_much: n > 1, what: &what }.confirm(engine, ui)
+    Removal { yes: false, needs_yes: n > 1, action: &action }.confirm(engine, ui)
 }
 
 fn remove(ids: &[String], all: bool, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let sessions = engine.sessions()?;
     let n = if all { sessions.remove_all()? } else { sessions.remove(ids)? };
     if all {
-        let history = super::chat::history(engine);
+        let history = history_file(engine);
         match std::fs::remove_file(&history) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
                 return Err(e).or_failed(|| format!("cannot remove {}", history.display()));
             }
             _ => {}
@@ -252,7 +246,7 @@ fn remove(ids: &[String], all: bool, engine: &Engine, ui: &Ui) -> Result<Outcome
     if ui.json {
         ui.json(&json!({ "removed": n }));
     } else {
-        ui.note(format!("{} removed", counted(n, "conversation")));
+        ui.note(format!("removed {}", counted(n, "conversation")));
     }
     Ok(Outcome::Done)
 }

@@ -1,32 +1,35 @@
-//! The only printer: data to stdout, talk to stderr, colour where a person reads it.
+//! The only module that prints: results to stdout, progress and messages to stderr, color where a
+//! person reads it.
 //!
-//! Text that strangers wrote passes [`safe`] before a terminal sees it, and before it is coloured:
-//! what is printed through [`Ui::note`] and its like holds no colour of ours, which would be made
-//! harmless too.
+//! Untrusted text passes [`safe`] before it reaches a terminal, and before it is colored. Messages
+//! ([`Ui::note`], [`Ui::warn`], [`Ui::detail`]) are sanitized as a whole, so they hold no color.
 
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, TermLike};
+use clap::ColorChoice;
+use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, TermLike};
 use jiff::{SignedDuration, civil};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
+use super::args::GlobalArgs;
+use super::layout;
 pub use super::layout::{clipped, columns, one_line, safe, safe_name, wrapped};
-use super::{Color, GlobalArgs, layout};
 use crate::analysis::untrusted::is_hidden;
 use crate::error::{Fault, Kind, Result};
 use crate::index::{IngestStage, percent};
 use crate::search::Pending;
 
-/// Narrower terminals wrap; wider ones leave the rest empty, since long lines read badly.
+/// Text uses no more columns even on wider terminals: long lines read badly.
 const MAX_WIDTH: usize = 110;
 
-/// How often an interruption is looked for while a question waits for its answer.
-const ASK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+/// How often a confirmation prompt checks for an interrupt.
+const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// Where and how to print.
 pub struct Ui {
@@ -36,15 +39,15 @@ pub struct Ui {
     out_color: bool,
     err_color: bool,
     width: usize,
-    /// Columns of the terminal behind stdout; `None` where there is none.
+    /// Columns of the terminal at stdout; `None` if stdout is not a terminal.
     screen: Option<usize>,
-    /// Whether stderr shows a line that changes in place.
-    is_live: bool,
-    /// The first failure of stdout.
-    unwritten: RefCell<Option<io::Error>>,
+    /// Whether stderr can show a progress line that changes in place.
+    has_progress: bool,
+    /// The first error of a write to stdout.
+    write_error: RefCell<Option<io::Error>>,
 }
 
-/// What a piece of text is, which decides its colour.
+/// The role of a text, which decides its color.
 #[derive(Clone, Copy, Debug)]
 pub enum Tone {
     Strong,
@@ -76,14 +79,14 @@ impl Ui {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
         #[expect(
             clippy::disallowed_methods,
-            reason = "TERM says what the terminal can do; it is no setting of rag"
+            reason = "TERM describes the terminal; it is not a setting of rag"
         )]
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         let color = |is_terminal: bool| match global.color {
-            Color::Auto => is_terminal && !no_color && !is_dumb,
-            Color::Always => true,
-            Color::Never => false,
+            ColorChoice::Auto => is_terminal && !no_color && !is_dumb,
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
         };
         let screen = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         Self {
@@ -94,8 +97,8 @@ impl Ui {
             err_color: color(err),
             width: screen.unwrap_or(100).clamp(40, MAX_WIDTH),
             screen: screen.filter(|_| out),
-            is_live: err && !is_dumb && !global.quiet && !global.json,
-            unwritten: RefCell::new(None),
+            has_progress: err && !is_dumb && !global.quiet && !global.json,
+            write_error: RefCell::new(None),
         }
     }
 
@@ -104,101 +107,114 @@ impl Ui {
         self.width
     }
 
-    /// `text` on one line: as much of it as `room` columns hold on a terminal, all of it elsewhere.
-    pub fn fitted(&self, text: &str, room: usize) -> String {
+    /// `text` on one line, clipped to `room` columns if stdout is a terminal.
+    pub fn fit(&self, text: &str, room: usize) -> String {
         if self.screen.is_some() { clipped(text, room) } else { one_line(text) }
     }
 
-    /// Whether `text` and what is beside it, `taken` columns, are one line of the terminal.
+    /// Whether `text` fits on a line of which `taken` columns are used. Always, if stdout is not a
+    /// terminal.
     pub fn fits(&self, text: &str, taken: usize) -> bool {
         self.screen.is_none() || taken + columns(text) <= self.width
     }
 
-    /// What kept data from reaching stdout, if anything did.
-    pub fn unwritten(&self) -> Option<io::Error> {
-        self.unwritten.take()
+    /// The first error of a write to stdout.
+    pub fn take_write_error(&self) -> Option<io::Error> {
+        self.write_error.take()
     }
 
-    /// A line of data.
+    /// Prints a line to stdout.
     pub fn line(&self, text: impl Display) {
         self.write(&format!("{text}\n"));
     }
 
-    /// Data as it is.
+    /// Prints text to stdout as it is.
     pub fn write(&self, text: &str) {
         LIVE.clear();
         let mut out = io::stdout().lock();
         if let Err(e) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            self.unwritten.borrow_mut().get_or_insert(e);
+            self.write_error.borrow_mut().get_or_insert(e);
         }
     }
 
-    /// One JSON document.
+    /// Prints a JSON document to stdout.
     pub fn json(&self, value: &impl Serialize) {
-        match serde_json::to_string_pretty(value) {
-            Ok(text) => self.line(escaped(&text)),
-            Err(e) => self.note(format!("cannot print JSON: {e}")),
-        }
+        self.json_text(serde_json::to_string_pretty(value));
     }
 
-    /// One JSON document on a line of its own.
+    /// Prints a JSON document to stdout, on one line.
     pub fn json_line(&self, value: &impl Serialize) {
-        match serde_json::to_string(value) {
+        self.json_text(serde_json::to_string(value));
+    }
+
+    fn json_text(&self, text: serde_json::Result<String>) {
+        match text {
             Ok(text) => self.line(escaped(&text)),
             Err(e) => self.note(format!("cannot print JSON: {e}")),
         }
     }
 
-    /// Talk, unless quiet.
+    /// Prints a message, unless quiet.
     pub fn note(&self, text: impl Display) {
         if !self.quiet {
-            talk(&format!("{text}"));
+            message(text);
         }
     }
 
-    /// That an index has no vectors yet, if that is so.
+    /// Prints a message, even if quiet.
+    #[expect(clippy::unused_self, reason = "only those that hold a Ui may print")]
+    pub fn warn(&self, text: impl Display) {
+        message(text);
+    }
+
+    /// Prints a message if verbose.
+    pub fn detail(&self, text: impl Display) {
+        if self.verbose {
+            message(text);
+        }
+    }
+
+    /// Notes that an index has no vectors yet.
     pub fn pending(&self, pending: Option<Pending>) {
-        match pending {
-            None => {}
-            Some(pending) if pending.in_progress => {
-                self.note(format!("searched by words only: {}", pending_words(&pending)));
-            }
-            Some(pending) => {
-                self.note(format!(
-                    "searched by words only: {}; run `rag ingest` again",
-                    pending_words(&pending)
-                ));
-            }
+        if let Some(pending) = pending {
+            let advice = if pending.in_progress { "" } else { "; run `rag ingest` again" };
+            self.note(format!("keyword search only: {}{advice}", pending_text(&pending)));
         }
     }
 
-    /// Talk about something that went wrong: a coloured word, then what strangers may have named.
-    /// Unless quiet.
-    pub fn complaint(&self, word: &str, text: &str) {
+    /// Prints a colored label and untrusted text, unless quiet.
+    pub fn problem(&self, label: &str, text: &str) {
         if !self.quiet {
-            self.alarm(word, text);
+            self.failure(label, text);
         }
     }
 
-    /// Asks a question that only `y` or `yes` agrees to. `None` where standard input is no
-    /// terminal.
+    /// Prints a colored label and untrusted text, even if quiet.
+    pub fn failure(&self, label: &str, text: &str) {
+        LIVE.print(&format!("{} {}\n", paint(self.err_color, Tone::Bad, label), safe_name(text)));
+    }
+
+    /// Asks for confirmation: only `y` and `yes` agree. `None` if standard input is not a terminal.
     ///
     /// # Errors
-    /// An interruption while it waits.
-    pub fn asks(&self, question: &str, interrupted: &dyn Fn() -> bool) -> Result<Option<bool>> {
+    /// An interrupt during the prompt.
+    pub fn ask_yes_no(
+        &self,
+        question: &str,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<Option<bool>> {
         let stdin = io::stdin();
         if !stdin.is_terminal() {
             return Ok(None);
         }
-        let question =
-            format!("{} {} ", paint(self.err_color, Tone::Strong, &safe_name(question)), "[y/N]");
-        LIVE.print(&question);
-        // A read would go on after Ctrl-C.
+        let question = paint(self.err_color, Tone::Strong, &safe_name(question));
+        LIVE.print(&format!("{question} [y/N] "));
+        // A blocking read would continue after Ctrl-C.
         loop {
             let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
-            let is_ready = poll(&mut ready, Some(&ASK_EVERY)).is_ok_and(|n| n > 0);
+            let is_ready = poll(&mut ready, Some(&POLL_INTERVAL)).is_ok_and(|n| n > 0);
             if interrupted() {
-                talk("");
+                message("");
                 return Err(Fault::interrupted());
             }
             if is_ready {
@@ -209,25 +225,7 @@ impl Ui {
         }
     }
 
-    /// The same for whoever asked for quiet, too.
-    pub fn alarm(&self, word: &str, text: &str) {
-        LIVE.print(&format!("{} {}\n", paint(self.err_color, Tone::Bad, word), safe_name(text)));
-    }
-
-    /// Talk that whoever asked for quiet must hear too.
-    #[expect(clippy::unused_self, reason = "whoever may not print has no Ui")]
-    pub fn warn(&self, text: impl Display) {
-        talk(&format!("{text}"));
-    }
-
-    /// Talk for those who asked for more.
-    pub fn detail(&self, text: impl Display) {
-        if self.verbose {
-            talk(&format!("{text}"));
-        }
-    }
-
-    /// A fault and its hint; as JSON where data is JSON.
+    /// Prints a fault and its hint; as JSON if results are JSON.
     pub fn fault(&self, fault: &Fault, code: u8) {
         if self.json {
             return json_fault(fault, code);
@@ -238,11 +236,11 @@ impl Ui {
         if let Some(hint) = fault.hint_text() {
             text.push_str(&format!("{}: {}\n", label("hint", Tone::Strong), safe(hint)));
         }
-        // One write: a message that others interleave, or that a full disk cuts, is no message.
+        // One write, so that other processes cannot interleave and a full disk cannot cut it.
         LIVE.print(&text);
     }
 
-    /// A name and its value, one of several below each other. `width` is that of the longest name.
+    /// Prints a name and its value; `width` is the length of the longest name.
     pub fn row(&self, name: &str, width: usize, value: &str) {
         self.line(format!(
             "{} {}",
@@ -251,24 +249,23 @@ impl Ui {
         ));
     }
 
-    /// Colours text for stdout.
+    /// Colors text for stdout.
     pub fn paint(&self, tone: Tone, text: &str) -> String {
         paint(self.out_color, tone, text)
     }
 
-    /// An aligned table with a header, which fits the terminal; elsewhere its cells are whole.
+    /// Prints an aligned table that fits the terminal; cells are never cut if there is none.
     pub fn table(&self, header: &[&str], rows: &[Vec<String>]) {
         layout::table(header, rows, self.screen).iter().for_each(|line| self.line(line));
     }
 
-    /// A bar on a terminal; nothing elsewhere, where lines of talk are to be written instead.
+    /// The progress line; it is off if stderr is not a terminal.
     pub fn progress(&self) -> Bar {
-        Bar { is_on: self.is_live }
+        Bar { is_on: self.has_progress }
     }
 }
 
-/// A line at the bottom of the terminal that says how far something is. It is gone when this is
-/// dropped.
+/// A progress line at the bottom of the terminal, removed on drop.
 pub struct Bar {
     is_on: bool,
 }
@@ -278,15 +275,14 @@ impl Bar {
         self.is_on
     }
 
-    /// Shows a stage, the share of the whole that is done, and a message, unless the line was drawn
-    /// a moment ago.
+    /// Shows a stage, the completed share and a message. Redraws at most ten times a second.
     pub fn show(&self, stage: &str, share: f64, message: impl FnOnce() -> String) {
         if self.is_on {
             LIVE.draw(stage, share, &message());
         }
     }
 
-    /// Takes the line away.
+    /// Removes the line.
     pub fn end(&self) {
         if self.is_on {
             LIVE.clear();
@@ -300,46 +296,45 @@ impl Drop for Bar {
     }
 }
 
-/// The line of a [`Bar`]. Whatever else is printed takes it away first; it comes back when it is
-/// drawn next.
+/// The line of a [`Bar`]. Every other output removes it first; the next draw shows it again.
 struct Live(Mutex<Option<ProgressBar>>);
 
 static LIVE: Live = Live(Mutex::new(None));
 
-/// As often as anybody can read.
-const DRAWS_A_SECOND: u8 = 10;
+/// Faster changes cannot be read.
+const DRAWS_PER_SECOND: u8 = 10;
 
 impl Live {
     fn draw(&self, stage: &str, share: f64, message: &str) {
-        let mut bar = self.held();
+        let mut bar = self.lock();
         let bar = bar.get_or_insert_with(|| {
             let screen = Box::new(Screen::default());
-            layout::bar(ProgressDrawTarget::term_like_with_hz(screen, DRAWS_A_SECOND))
+            layout::bar(ProgressDrawTarget::term_like_with_hz(screen, DRAWS_PER_SECOND))
         });
-        // Asked each time, as the window may have another size by now.
+        // The window may have been resized since the last draw.
         layout::show(bar, stage, share, message, usize::from(screen_width()));
     }
 
     fn clear(&self) {
-        take_away(&mut self.held());
+        remove(&mut self.lock());
     }
 
-    /// Writes to stderr in one piece.
+    /// Writes to stderr in one call.
     fn print(&self, text: &str) {
-        let mut bar = self.held();
-        take_away(&mut bar);
+        let mut bar = self.lock();
+        remove(&mut bar);
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 
-    fn held(&self) -> MutexGuard<'_, Option<ProgressBar>> {
+    fn lock(&self) -> MutexGuard<'_, Option<ProgressBar>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn take_away(bar: &mut Option<ProgressBar>) {
+fn remove(bar: &mut Option<ProgressBar>) {
     if let Some(bar) = bar.take() {
         bar.finish_and_clear();
-        // `indicatif` draws nothing while a thread panics.
+        // `indicatif` does not clear the line during a panic.
         let _ = erase();
     }
 }
@@ -348,25 +343,25 @@ fn screen_width() -> u16 {
     terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| width.0)
 }
 
-/// The line of the terminal that `indicatif` draws on. The terminal that `indicatif` brings along
-/// leaves the cursor behind the line and removes rows by their number, so that a window that
-/// becomes narrower keeps pieces of the line. Here the cursor waits in the first column, and
-/// everything from there on is removed, however the terminal has broken the line since.
+/// The terminal line that `indicatif` draws on. Its own terminal leaves the cursor behind the line
+/// and erases a number of rows, so pieces of the line remain when the window becomes narrower. Here
+/// the cursor stays in the first column and everything after it is erased, however the terminal has
+/// rewrapped the line.
 #[derive(Debug, Default)]
 struct Screen {
-    /// What is to be drawn.
+    /// The next line to draw.
     line: Mutex<String>,
 }
 
 /// Whether the line is on the screen.
 static IS_SHOWN: AtomicBool = AtomicBool::new(false);
 
-/// Back to the first column, and everything from there on removed.
+/// Moves to the first column and erases everything from there.
 const ERASE: &str = "\r\x1b[J";
 
 impl TermLike for Screen {
     fn width(&self) -> u16 {
-        // `indicatif` counts on the room of one ideograph.
+        // `indicatif` assumes room for one ideograph.
         screen_width().max(2)
     }
 
@@ -395,13 +390,12 @@ impl TermLike for Screen {
         Ok(())
     }
 
-    /// [`Screen::flush`] does it.
+    /// [`Screen::flush`] clears.
     fn clear_line(&self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Lines are not broken while this one is written, should the window have become narrower this
-    /// moment.
+    /// Turns line wrapping off during the write, in case the window has just become narrower.
     fn flush(&self) -> io::Result<()> {
         let line = std::mem::take(&mut *self.line.lock().unwrap_or_else(PoisonError::into_inner));
         let line = line.trim_end();
@@ -421,23 +415,22 @@ fn erase() -> io::Result<()> {
     }
 }
 
-/// Takes the line of progress away where the process ends at once. May be called by a handler of
-/// signals: it takes no lock and allocates nothing, while `indicatif` does both.
+/// Erases the progress line before the process ends at once. Async-signal-safe: it takes no lock
+/// and does not allocate, while `indicatif` does both.
 pub fn erase_at_exit() {
     if IS_SHOWN.load(Ordering::Relaxed) {
-        // SAFETY: the standard error is not closed while the process runs.
+        // SAFETY: stderr stays open for the life of the process.
         #[expect(
             unsafe_code,
-            reason = "`io::stderr` takes a lock, which a handler of signals must not"
+            reason = "`io::stderr` takes a lock, which a signal handler must not"
         )]
         let stderr = unsafe { std::os::fd::BorrowedFd::borrow_raw(2) };
         let _ = rustix::io::write(stderr, ERASE.as_bytes());
     }
 }
 
-/// What an index that has no vectors yet waits for, with the same percentage as the progress of its
-/// ingest.
-pub fn pending_words(pending: &Pending) -> String {
+/// Why an index has no vectors yet, with the percentage that its ingest reports.
+pub fn pending_text(pending: &Pending) -> String {
     match pending.in_progress {
         true => {
             let percent = percent(IngestStage::Vectors.share(pending.done, pending.total));
@@ -447,27 +440,27 @@ pub fn pending_words(pending: &Pending) -> String {
     }
 }
 
-/// A line that a terminal cannot mistake for a command.
-fn talk(text: &str) {
-    LIVE.print(&format!("{}\n", safe(text)));
+/// Prints a sanitized line to stderr.
+fn message(text: impl Display) {
+    LIVE.print(&format!("{}\n", safe(&text.to_string())));
 }
 
-/// Both ends of a conversation with another process.
+/// Standard input and output for a protocol with another process.
 pub fn pipes() -> (impl io::BufRead, impl io::Write) {
     (io::stdin().lock(), io::stdout().lock())
 }
 
-/// Writes out what stdout still holds; whoever wanted to know of a failure has asked before.
+/// Flushes stdout. Write errors are reported by [`Ui::take_write_error`] before.
 pub fn flush() {
     let _ = io::stdout().flush();
 }
 
-/// The same for a protocol that runs on an async runtime and has them for itself.
+/// Standard input and output for a protocol on an async runtime.
 pub fn async_pipes() -> (tokio::io::Stdin, tokio::io::Stdout) {
     (tokio::io::stdin(), tokio::io::stdout())
 }
 
-/// Where a line of the log goes: to stderr, harmless whatever somebody had it say.
+/// The destination of log lines: stderr, sanitized.
 pub fn log_line() -> impl io::Write {
     LogLine
 }
@@ -477,7 +470,7 @@ struct LogLine;
 impl io::Write for LogLine {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
-        // One event is one line: nobody's text begins another one.
+        // One event is one line: untrusted text cannot start another.
         LIVE.print(&format!("{}\n", safe_name(text.trim_end_matches('\n'))));
         Ok(line.len())
     }
@@ -487,17 +480,16 @@ impl io::Write for LogLine {
     }
 }
 
-/// A fault where no command line was understood.
+/// Prints a fault before the command line is parsed.
 pub fn plain_fault(fault: &Fault) {
-    talk(&format!("error: {fault}"));
+    message(format!("error: {fault}"));
 }
 
-/// A fault as scripts read it.
+/// Prints a fault as JSON on one line of stderr.
 pub fn json_fault(fault: &Fault, code: u8) {
     let error = serde_json::json!({
         "error": { "code": code, "message": fault.to_string(), "hint": fault.hint_text() }
     });
-    // One write, as for people.
     LIVE.print(&format!("{}\n", escaped(&error.to_string())));
 }
 
@@ -505,8 +497,8 @@ fn paint(on: bool, tone: Tone, text: &str) -> String {
     if on { format!("\x1b[{}m{text}\x1b[0m", tone.code()) } else { text.to_owned() }
 }
 
-/// A JSON document that means the same and may be shown as it is. `serde_json` leaves DEL, the
-/// controls above it and what has no glyph as they are; they stand in strings only.
+/// An equivalent JSON document that is safe to print. `serde_json` does not escape DEL, C1 controls
+/// and characters without a glyph; they occur in strings only.
 fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
@@ -521,29 +513,19 @@ fn escaped(json: &str) -> String {
     out
 }
 
-/// `1536` as `1.5 KiB`.
+/// `1536` as `1.50 KiB`.
 pub fn size(bytes: u64) -> String {
-    let mut value = bytes as f64;
-    for unit in ["B", "KiB", "MiB", "GiB"] {
-        if value < 1024.0 {
-            return if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") };
-        }
-        value /= 1024.0;
-    }
-    format!("{value:.1} TiB")
+    HumanBytes(bytes).to_string()
 }
 
 /// `1234567` as `1,234,567`.
 pub fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    HumanCount(n).to_string()
+}
+
+/// An estimated time, in one unit: `12s`, `3m`.
+pub fn duration(time: Duration) -> String {
+    format!("{:#}", HumanDuration(time))
 }
 
 /// `1 file`, `2 files`.
@@ -552,13 +534,11 @@ pub fn counted(n: u64, what: &str) -> String {
     format!("{} {what}{plural}", count(n))
 }
 
-/// Unix seconds as `2026-03-01 12:30:05` in UTC. After the year 9999: its last second.
+/// Unix seconds as `2026-03-01 12:30:05` in UTC, at most the end of the year 9999.
 pub fn time(unix_s: i64) -> String {
     let epoch = civil::datetime(1970, 1, 1, 0, 0, 0, 0);
-    epoch
-        .saturating_add(SignedDuration::from_secs(unix_s))
-        .strftime("%Y-%m-%d %H:%M:%S")
-        .to_string()
+    let time = epoch.saturating_add(SignedDuration::from_secs(unix_s));
+    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 #[cfg(test)]
@@ -566,21 +546,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everybody_reports_the_same_percentage() {
+    fn the_pending_note_and_the_progress_line_show_the_same_percentage() {
         for (done, total) in [(0, 20), (9, 20), (45, 100), (75_000, 75_733)] {
-            let words = pending_words(&Pending { done, total, in_progress: true });
-            let percent = words
+            let note = pending_text(&Pending { done, total, in_progress: true });
+            let percent = note
                 .split_once('(')
                 .and_then(|(_, rest)| rest.split_once(')'))
                 .map(|(percent, _)| percent);
             let bar =
                 layout::tests::drawn("vectors", IngestStage::Vectors.share(done, total), "", 80);
-            assert!(bar.ends_with(percent.unwrap()), "{bar:?}, {words:?}");
+            assert!(bar.ends_with(percent.unwrap()), "{bar:?}, {note:?}");
         }
     }
 
     #[test]
-    fn json_means_the_same_and_shows_nothing_hidden() {
+    fn escaped_json_is_equivalent_and_has_no_hidden_characters() {
         let text = "a\x1b\x7f\u{9b}31m\u{202e}b\u{200b}\u{e0041}\u{fe0f}❤\n\\";
         let json = serde_json::to_string_pretty(&[text]).unwrap();
         let escaped = escaped(&json);
@@ -590,9 +570,11 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_times_read_well() {
-        assert_eq!([size(7), size(1536), size(5 << 30)], ["7 B", "1.5 KiB", "5.0 GiB"]);
+    fn numbers_and_times_are_formatted_for_people() {
+        assert_eq!([size(7), size(1536), size(5 << 30)], ["7 B", "1.50 KiB", "5.00 GiB"]);
         assert_eq!([count(0), count(999), count(1_234_567)], ["0", "999", "1,234,567"]);
+        let durations = [0.2, 12.0, 59.5, 200.0, 9000.0].map(Duration::from_secs_f64);
+        assert_eq!(durations.map(duration), ["0s", "12s", "60s", "3m", "3h"]);
         assert_eq!([counted(1, "file"), counted(2, "file")], ["1 file", "2 files"]);
         assert_eq!(time(0), "1970-01-01 00:00:00");
         assert_eq!(time(1_709_209_815), "2024-02-29 12:30:15");

@@ -33,14 +33,14 @@ fn manual_pages_are_up_to_date() {
     let pages: BTreeMap<String, String> =
         pages.into_iter().map(|(name, page)| (format!("{name}.1"), page)).collect();
     for page in ["rag.1", "rag-ask.1", "rag-index-save.1"] {
-        assert!(pages[page].contains("EXIT STATUS"), "{page}");
+        for section in ["EXAMPLES", "ENVIRONMENT", "FILES", "\"EXIT STATUS\"", "\"SEE ALSO\""] {
+            assert!(pages[page].contains(&format!(".SH {section}\n")), "{page}: {section}");
+        }
     }
     check("man", &pages);
 }
 
 #[test]
 fn completions_are_up_to_date() {
-    let scripts = rag::cli::SHELLS
-        .map(|(_, file, shell)| (file.to_owned(), rag::cli::render_completions(shell)));
-    check("completions", &scripts.into());
+    check("completions", &rag::cli::render_completions().into_iter().collect());
 }

@@ -18,7 +18,7 @@ fn doctor_passes_on_a_new_machine_and_writes_nothing() {
         .prints("--   cache");
     sandbox
         .rag(["doctor"])
-        .prints("--   data     data does not exist (built in); the first ingest makes it");
+        .prints("--   data     data does not exist (built in); the first ingest creates it");
     let elsewhere = ["doctor", "--data-dir", "/nope"];
     sandbox.rag(elsewhere).ok().prints("--   data     /nope does not exist (--data-dir)");
     assert!(!sandbox.data().exists());

@@ -171,7 +171,7 @@ fn a_pattern_without_a_match_removes_nothing() {
         .says("`nowhere/**` matches no document");
     sandbox.rag(["documents", "remove", "a["]).exits(2).says("not a valid pattern for paths");
     sandbox.rag(["documents", "remove"]).exits(2);
-    sandbox.rag(["documents", "list", "--removed"]).exits(3).says("no document was removed");
+    sandbox.rag(["documents", "list", "--removed"]).exits(3).says("no removed documents");
     let after = sandbox.ingest();
     assert_eq!((&after["committed"], &after["corpus_id"]), (&json!(false), &before["corpus_id"]));
     // All documents may be removed; the index stays.
@@ -363,11 +363,11 @@ fn an_empty_list_gives_the_reason() {
     sandbox.write("docs/binary.md", b"\x00\x01\x02\x00");
     sandbox.ingest();
     let list = |args: &[&str]| sandbox.rag([&["documents", "list"], args].concat()).exits(3);
-    list(&[]).says("the index `default` is empty; `--skipped` lists what is not in it");
+    list(&[]).says("the index `default` is empty; `--skipped` lists files that are not indexed");
     list(&["--failed"]).says("no file of the index `default` failed");
     std::fs::remove_file(sandbox.path().join("docs/binary.md")).unwrap();
     sandbox.ingest();
-    list(&[]).says("the index `default` is empty: its folders hold no file that can be indexed");
+    list(&[]).says("the index `default` is empty: no file can be indexed");
     sandbox.write("docs/a.md", "The heron waits.\n");
     sandbox.ingest();
     list(&["--filter", "type:pdf"]).says("no document matches the filter");

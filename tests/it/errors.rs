@@ -292,9 +292,7 @@ fn a_full_disk_behind_stdout_exits_1() {
         .output();
     let output = output.expect("rag runs");
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        String::from_utf8_lossy(&output.stderr).contains("cannot write to the standard output")
-    );
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write to standard output"));
 }
 
 /// The write end of a pipe without a reader.
@@ -335,8 +333,8 @@ fn a_full_disk_behind_stdout_does_not_replace_a_fault() {
             sandbox.command(args).stdout(full).stderr(std::process::Stdio::piped()).output();
         Run::from_output(&output.expect("rag runs"), format!("{args:?} > /dev/full"))
     };
-    run(&["--help"]).exits(1).says("cannot write to the standard output");
-    run(&["--version"]).exits(1).says("cannot write to the standard output");
+    run(&["--help"]).exits(1).says("cannot write to standard output");
+    run(&["--version"]).exits(1).says("cannot write to standard output");
     let pointer = sandbox.data().join("indexes/names/default.json");
     std::fs::write(&pointer, "{}").unwrap();
     run(&["index", "list"]).exits(5).says("default.json");

@@ -202,7 +202,7 @@ fn removed_documents_are_counted_and_named() {
         std::fs::remove_file(sandbox.path().join(format!("docs/{n}.md"))).unwrap();
     }
     let run = sandbox.rag(["ingest", "--dir", "docs"]).ok().prints("12 removed");
-    run.says("removed docs/10.md").says("removed docs/19.md").says("2 more removed documents");
+    run.says("removed docs/10.md").says("removed docs/19.md").says("2 more");
     // Also in a rebuilt index, and where a pattern excludes a file.
     std::fs::remove_file(sandbox.path().join("docs/22.md")).unwrap();
     write_old(&sandbox, "docs/a.txt", "A text.\n");
@@ -395,13 +395,13 @@ fn removals_at_a_terminal_ask_for_confirmation() {
     ingest(&sandbox, &["--dir", "birds", "--dir", "docs"]);
     let documents = || sandbox.rag(["index", "show", "--json"]).ok().json()["documents"].clone();
     let cases = [
-        ("documents remove bees.md", "remove docs/bees.md from the index for good? [y/N]"),
+        ("documents remove bees.md", "permanently remove docs/bees.md from the index? [y/N]"),
         (
             "documents remove 'docs/**'",
-            "remove 6 documents from the index for good, docs/bees.md to docs/trains.html?",
+            "permanently remove 6 documents (docs/bees.md to docs/trains.html) from the index?",
         ),
-        ("index remove-folder docs", "take docs with 6 documents out of the index `default`?"),
-        ("ingest --only --dir docs", "take birds (2 documents) out of the index `default`?"),
+        ("index remove-folder docs", "remove docs with 6 documents from the index `default`?"),
+        ("ingest --only --dir docs", "remove birds (2 documents) from the index `default`?"),
         ("index remove", "remove the index `default` with 8 documents?"),
     ];
     for (command, question) in cases {
@@ -443,7 +443,7 @@ fn removals_without_a_terminal_need_yes() {
             .exits(2)
             .says("this would")
             .says("nothing was removed")
-            .says("give `--yes`");
+            .says("pass `--yes`");
         assert_eq!(run.stdout, "", "{run}");
         let json = [command, &["--json"]].concat();
         assert_eq!(error_of(&sandbox.rag(&json).exits(2))["code"], 2);

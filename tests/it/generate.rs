@@ -76,7 +76,7 @@ fn an_answer_is_streamed_checked_counted_and_cached() {
     let first = run(&sandbox, &server, &[QUESTION]).ok();
     assert!(first.stdout.starts_with(&format!("{SHOWN}\n\n[1] docs/bees.md:3")), "{first}");
     let first = first.prints("without support: They sing loudly.").says("removed [9]");
-    let first = first.says("scripted: 12 prompt tokens (8 cached), 5 written");
+    let first = first.says("scripted: 12 prompt tokens (8 cached), 5 completion tokens");
     assert_eq!(n_asked(), 2, "an answer was cached with --no-cache");
 
     let second = run(&sandbox, &server, &[QUESTION]).ok().says("removed [9]");
@@ -268,7 +268,7 @@ fn a_recovering_server_is_retried() {
     let Some(sandbox) = indexed() else { return };
     let server = LlmServer::start([Step::busy("0"), good()]);
     let run = Run::of(ask(&sandbox, &server, &[QUESTION]).env("RAG_LLM_ATTEMPTS", "2")).ok();
-    run.prints(SHOWN).says("2 tries");
+    run.prints(SHOWN).says("2 attempts");
     assert_eq!(server.requests().len(), 2);
 }
 
@@ -355,7 +355,7 @@ fn a_fallback_is_reported() {
     for more in [&[][..], &["--quiet"]] {
         let run = fallback(more)
             .says("answered 503")
-            .says("answered from the passages alone")
+            .says("fell back to an extractive answer")
             .says(&server.base_url());
         assert_eq!(run.stdout, plain.stdout);
     }

@@ -9,7 +9,7 @@ use crate::support::{Run, Sandbox};
 fn list_shows_every_index() {
     let sandbox = Sandbox::new();
     assert_eq!(sandbox.rag(["index", "list", "--json"]).ok().json(), json!([]));
-    sandbox.rag(["index", "list"]).ok().says("rag ingest --dir FOLDER");
+    sandbox.rag(["index", "list"]).ok().says("rag ingest FOLDER");
     topics(&sandbox);
     for name in ["second", "first"] {
         sandbox.rag(["ingest", "--dir", "docs", "--index", name]).ok();
@@ -44,7 +44,7 @@ fn show_reports_documents_model_chunking_and_size() {
 #[test]
 fn verify_reports_a_whole_index() {
     let sandbox = indexed();
-    sandbox.rag(["index", "verify"]).ok().prints("the index `default` is whole");
+    sandbox.rag(["index", "verify"]).ok().prints("the index `default` is intact");
     let verified = sandbox.rag(["index", "verify", "--json"]).ok().json();
     assert_eq!(verified, json!({ "index": "default", "ok": true, "damaged": [] }));
 }

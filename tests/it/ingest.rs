@@ -111,8 +111,8 @@ fn an_ingest_without_a_folder_updates_the_folders_of_the_index() {
     sandbox
         .rag(["ingest", "--include", "*.md"])
         .exits(2)
-        .says("`--include` and `--exclude` need the folder");
-    sandbox.rag(["ingest", "--only"]).exits(2).says("`--only` needs the folders");
+        .says("`--include` and `--exclude` require a folder");
+    sandbox.rag(["ingest", "--only"]).exits(2).says("`--only` requires the folders");
     sandbox.rag(["ingest", "--index", "other"]).exits(2).says("no index named `other`");
 }
 

@@ -74,7 +74,7 @@ fn detach(sandbox: &Sandbox, args: &[&str]) -> String {
 fn an_ingest_is_recorded_as_a_job() {
     let sandbox = small();
     assert_eq!(list(&sandbox), [Value::Null; 0]);
-    sandbox.rag(["jobs", "list"]).ok().says("there are no jobs");
+    sandbox.rag(["jobs", "list"]).ok().says("no jobs");
     // An invalid ingest creates no job.
     sandbox.rag(["ingest", "--dir", "nowhere"]).exits(2);
     sandbox
@@ -233,7 +233,7 @@ fn a_running_job_can_be_cancelled_and_retried() {
     let id = detach(&sandbox, &[]);
     let waiting = detach(&sandbox, &["--after", &id]);
     wait_for("vectors", || (bytes_embedded(&sandbox.data()) > 0).then_some(()));
-    sandbox.rag(["jobs", "cancel", &id]).ok().says("asked to stop");
+    sandbox.rag(["jobs", "cancel", &id]).ok().says("stopping");
     sandbox.rag(["jobs", "show", &id, "--follow"]).exits(130).prints("cancelled");
     sandbox.rag(["jobs", "show", &waiting, "--follow"]).exits(1).says(&id);
     wait_for_workers(&sandbox);

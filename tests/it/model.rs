@@ -153,7 +153,7 @@ fn folders_without_a_usable_model_are_refused_and_leave_nothing() {
     sandbox
         .rag(["model", "add", "downloads/empty", "--name", "../up"])
         .exits(2)
-        .says("cannot be the name of a model");
+        .says("is not a valid model name");
     sandbox
         .rag(["model", "add", "downloads/nowhere", "--name", "a"])
         .exits(2)

@@ -282,8 +282,8 @@ fn check_printed_repair(world: &World, stores: &[&PathBuf]) {
     stores.iter().for_each(|path| flip(path));
     let run = sandbox.rag(["index", "verify", "--repair"]).exits(4);
     run.prints("damaged")
-        .prints("mended   11 documents: 0 from the index")
-        .prints("not mended  docs/harbour-1.md: its file is gone");
+        .prints("repaired  11 documents: 0 from the index")
+        .prints("not repaired  docs/harbour-1.md: its file is gone");
     let ingested = sandbox.ingest();
     let twin = sandbox.rag(["ingest", "--dir", "docs", "--json", "--data-dir", "twin"]).ok().json();
     assert_eq!(ingested["corpus_id"], twin["corpus_id"]);
@@ -344,8 +344,8 @@ fn an_index_without_its_meta_json_falls_back_a_generation() {
     sandbox
         .rag(["index", "verify", "--repair"])
         .exits(4)
-        .prints("the index is the one of")
-        .says("rag ingest --dir docs");
+        .prints("rolled back to the generation of")
+        .says("rag ingest docs");
 
     // No previous generation, or a damaged one: the message names the command to run, with the
     // folders of the job log.

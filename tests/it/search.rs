@@ -346,7 +346,7 @@ fn question_files_may_be_standard_input() {
     sandbox
         .rag_with_input(["cache", "warm", "-"], known)
         .ok()
-        .prints("1 question: 0 known before, 0 failed");
+        .prints("1 question: 0 already cached, 0 failed");
 }
 
 #[test]

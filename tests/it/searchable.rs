@@ -76,7 +76,7 @@ fn check_stopped(sandbox: &Sandbox) {
         .rag(["doctor"])
         .exits(1)
         .prints("BAD  index")
-        .prints("by words only")
+        .prints("keyword search only")
         .prints("run `rag ingest` again");
     // An index without vectors cannot be changed or saved.
     for args in [

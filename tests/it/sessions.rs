@@ -165,7 +165,7 @@ fn check_remove(sandbox: &Sandbox) {
         json!({ "removed": 1 })
     );
     assert_eq!(list(sandbox).as_array().unwrap().len(), 1);
-    sandbox.rag(["sessions", "remove", "--all", "--yes"]).ok().says("1 conversation removed");
+    sandbox.rag(["sessions", "remove", "--all", "--yes"]).ok().says("removed 1 conversation");
     assert_eq!(list(sandbox), json!([]));
     sandbox.rag(["sessions", "remove"]).exits(2);
     sandbox.rag(["sessions", "remove", "x", "--all"]).exits(2);

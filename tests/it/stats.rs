@@ -60,7 +60,7 @@ fn questions_are_counted_without_their_text() {
     let shown = sandbox
         .rag(["stats"])
         .ok()
-        .prints("with an answer")
+        .prints("answered")
         .prints("75.0 %")
         .prints("docs/tides.md")
         .prints("P95");
@@ -105,7 +105,7 @@ fn a_purge_leaves_nothing() {
     assert_eq!(sandbox.rag(["stats", "--purge", "--json"]).ok().json(), json!({ "purged": 0 }));
     ask_some(&sandbox, &[("RAG_ANALYTICS_TEXT", "true")]);
     let key = std::fs::read(sandbox.data().join("analytics/key")).unwrap();
-    sandbox.rag(["stats", "--purge"]).exits(2).says("nothing was removed").says("give `--yes`");
+    sandbox.rag(["stats", "--purge"]).exits(2).says("nothing was removed").says("pass `--yes`");
     sandbox.rag(["stats", "--purge", "--yes"]).ok().says("removed 5 records");
     sandbox.rag(["stats"]).exits(3);
     for file in files_below(&sandbox.data().join("analytics")) {

@@ -158,7 +158,7 @@ fn super_stays_inside_the_room() {
 
 #[test]
 fn each_outside_crate_has_one_owner() {
-    let owners: [(&str, &[&str]); 38] = [
+    let owners: [(&str, &[&str]); 39] = [
         ("tantivy", &["index"]),
         ("ort", &["model"]),
         ("tokenizers", &["model"]),
@@ -190,6 +190,7 @@ fn each_outside_crate_has_one_owner() {
         ("clap_mangen", &["cli"]),
         ("indicatif", &["cli"]),
         ("comfy_table", &["cli"]),
+        ("textwrap", &["cli"]),
         ("unicode_segmentation", &["cli"]),
         ("unicode_width", &["cli"]),
         ("url", &["config"]),
@@ -337,7 +338,7 @@ fn no_test_is_ignored_and_none_sleeps() {
 }
 
 /// Rooms that still have import circles. The list only shrinks.
-const ROOMS_WITH_CIRCLES: [&str; 5] = ["analytics", "cli", "config", "ingest", "text"];
+const ROOMS_WITH_CIRCLES: [&str; 4] = ["analytics", "config", "ingest", "text"];
 
 /// No two files of a room may need each other, directly or through others.
 ///

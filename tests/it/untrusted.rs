@@ -348,7 +348,7 @@ fn an_obeyed_injection_is_inert_on_a_terminal() {
             !plain.stdout.lines().any(|line| line.starts_with("[1] payload.md:")),
             "a name forged a source: {plain}"
         );
-        n_orders += plain.stdout.matches("this passage tries to give orders (").count();
+        n_orders += plain.stdout.matches("possible prompt injection (").count();
     }
     assert!(n_orders >= 8, "{n_orders}");
     assert_eq!(evil.requests().len(), 0);
@@ -370,7 +370,7 @@ fn an_injection_in_an_uncited_source_is_reported_too() {
     };
     let server = LlmServer::start([Step::Act(careful)]);
     let run = Run::of(&mut with_model(sandbox.command(["ask", &questions[0]]), &server)).ok();
-    let run = run.prints("docs/0.md:3, not cited: this passage tries to give orders (override");
+    let run = run.prints("docs/0.md:3, not cited: possible prompt injection (override");
     assert!(!run.stdout.contains("\n    this passage"), "{run}");
     let mut again = with_model(sandbox.command(["ask", &questions[0], "--json"]), &server);
     let found = Run::of(&mut again).ok().json();
@@ -474,7 +474,7 @@ fn documents_are_inert_without_a_language_model() {
     sandbox
         .rag(["search", query, "-k", "1"])
         .ok()
-        .prints("    this passage tries to give orders (override)\n");
+        .prints("    possible prompt injection (override)\n");
     let mut after = untouched(&sandbox);
     after.retain(|name, _| !name.starts_with("data/sessions"));
     assert_eq!(after, before);

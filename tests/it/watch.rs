@@ -421,10 +421,7 @@ fn folders_that_cannot_be_watched_are_polled() {
     let sandbox = small();
     sandbox.write("docs/a/b/c/owl.md", "# Owl\n\nThe owl sleeps.\n");
     let check = |watch: Watch, says: &str| assert_polls(&sandbox, watch, says);
-    check(
-        Watch::start(&sandbox, &["--dir", "docs", "--poll", "1"]),
-        "looking at docs every second",
-    );
+    check(Watch::start(&sandbox, &["--dir", "docs", "--poll", "1"]), "polling docs every second");
     for limit in ["max_inotify_watches", "max_inotify_instances"] {
         let n = if limit.ends_with("watches") { 2 } else { 0 };
         let script = format!("echo {n} > /proc/sys/user/{limit} && exec \"$0\" \"$@\"");
@@ -433,7 +430,7 @@ fn folders_that_cannot_be_watched_are_polled() {
         }
         let rag = ["ingest", "--watch", "--json", "--dir", "docs"];
         let command = sandbox.under("unshare", &["-Ur", "sh", "-c", &script], rag);
-        check(Watch::of(command), "looking at the folders every second instead");
+        check(Watch::of(command), "polling every second instead");
     }
 }
 
@@ -470,7 +467,7 @@ fn a_round_is_reported_in_one_line() {
     command.stderr(std::fs::File::create(sandbox.path().join("talk")).expect("a file"));
     let mut child = command.spawn().expect("a start");
     wait_for("the end of the first ingest", || {
-        out("talk").contains("watching docs: 1 folder").then_some(())
+        out("talk").contains("watching docs (1 folder)").then_some(())
     });
     assert!(out("out").contains("documents   1 (1 read, 0 removed)"), "{}", out("out"));
     for n in 0..5 {
