@@ -1,4 +1,4 @@
-//! How good retrieval is, on questions whose relevant files are known.
+//! Measures retrieval on questions whose relevant documents are known.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{BufRead, ErrorKind};
@@ -14,22 +14,22 @@ use crate::error::{Fault, Result};
 use crate::filter::Filter;
 use crate::index::{Snapshot, State};
 use crate::naming;
-use crate::search::{self, Searcher};
+use crate::search::{self, Request, Searcher};
 
-/// Passages asked for, so that at least 100 files remain once passages are collapsed to files.
+/// Passages per question: enough to yield 100 distinct documents.
 const DEPTH: usize = 400;
 
 #[derive(Deserialize)]
 struct Question {
     query: String,
-    /// Relative path to grade; 0 is not relevant.
+    /// Relative path to grade; 0 means not relevant.
     relevant: BTreeMap<String, u32>,
 }
 
 /// Means over all questions.
 #[derive(Clone, Debug)]
 pub struct ModeReport {
-    /// `lexical`, `dense`, `hybrid`; `rerank` for hybrid with a second look.
+    /// `lexical`, `dense`, `hybrid`, or `rerank` for hybrid with rerank.
     pub mode: &'static str,
     pub ndcg_10: f64,
     pub recall_100: f64,
@@ -44,71 +44,84 @@ pub struct Report {
     pub modes: Vec<ModeReport>,
 }
 
-/// Runs every question of `input`, which is called `file`, in every mode, over the documents that
-/// `filter` leaves, and with a second look where the configuration asks for one.
+/// Runs every question of `input`, read from `file`, in every mode, on the documents that match
+/// `filter`; also with rerank if it is configured.
 pub fn run(
     engine: &Engine,
     input: impl BufRead,
     file: &Path,
     filter: Option<&Filter>,
 ) -> Result<Report> {
-    let read = read(input, file)?;
+    let lines = read(input, file)?;
     let mut searcher = Searcher::open(engine)?;
-    let questions = resolved(read, file, &engine.config.index, &Known::of(&searcher.snapshot)?)?;
-    let mut modes = Vec::new();
-    let mut rows: Vec<_> =
+    let names = DocumentNames::of(&searcher.snapshot)?;
+    let questions = resolved(lines, file, &engine.config.index, &names)?;
+    let mut modes: Vec<_> =
         [Mode::Lexical, Mode::Dense, Mode::Hybrid].map(|mode| (mode.name(), mode, 0)).into();
     if engine.config.rerank > 0 {
-        rows.push(("rerank", Mode::Hybrid, engine.config.rerank));
+        modes.push(("rerank", Mode::Hybrid, engine.config.rerank));
     }
-    for (name, mode, rerank) in rows {
-        let (mut ndcg, mut recall, mut mrr, mut times) = (0.0, 0.0, 0.0, Vec::new());
-        for question in &questions {
-            if engine.interrupted() {
-                return Err(Fault::interrupted());
-            }
-            let start = Instant::now();
-            let request = search::Request {
-                query: question.query.clone(),
-                mode,
-                k: DEPTH,
-                rerank,
-                caching: Caching::Use,
-                filter: filter.cloned(),
-                stop: Stop::default(),
-            };
-            let hits = searcher.search(engine, &request)?.hits;
-            times.push(search::milliseconds(start));
-            let mut seen = HashSet::new();
-            let files: Vec<&str> =
-                hits.iter().map(|hit| &*hit.path).filter(|path| seen.insert(*path)).collect();
-            ndcg += ndcg_at(&files, &question.relevant, 10);
-            recall += recall_at(&files, &question.relevant, 100);
-            mrr += reciprocal_rank_at(&files, &question.relevant, 10);
-        }
-        times.sort_by(f64::total_cmp);
-        let percentile = |p: usize| times[(times.len() * p / 100).min(times.len() - 1)];
-        let n = questions.len() as f64;
-        modes.push(ModeReport {
-            mode: name,
-            ndcg_10: ndcg / n,
-            recall_100: recall / n,
-            mrr_10: mrr / n,
-            p50_ms: percentile(50),
-            p95_ms: percentile(95),
-        });
-    }
+    let measure = |(name, mode, rerank)| {
+        let template = Request {
+            query: String::new(),
+            mode,
+            k: DEPTH,
+            rerank,
+            caching: Caching::Use,
+            filter: filter.cloned(),
+            stop: Stop::default(),
+        };
+        measure(engine, &mut searcher, &questions, name, &template)
+    };
+    let modes = modes.into_iter().map(measure).collect::<Result<_>>()?;
     Ok(Report { queries: questions.len(), modes })
 }
 
-/// The questions of a file that have a relevant document, each with the number of its line.
+/// Asks every question as `template` says.
+fn measure(
+    engine: &Engine,
+    searcher: &mut Searcher,
+    questions: &[Question],
+    mode: &'static str,
+    template: &Request,
+) -> Result<ModeReport> {
+    let (mut ndcg, mut recall, mut mrr, mut times) = (0.0, 0.0, 0.0, Vec::new());
+    for Question { query, relevant } in questions {
+        if engine.interrupted() {
+            return Err(Fault::interrupted());
+        }
+        let start = Instant::now();
+        let request = Request { query: query.clone(), ..template.clone() };
+        let hits = searcher.search(engine, &request)?.hits;
+        times.push(search::milliseconds(start));
+        let mut seen = HashSet::new();
+        let paths = hits.iter().map(|hit| &*hit.path);
+        let files: Vec<&str> = paths.filter(|path| seen.insert(*path)).collect();
+        ndcg += ndcg_at(&files, relevant, 10);
+        recall += recall_at(&files, relevant, 100);
+        mrr += reciprocal_rank_at(&files, relevant, 10);
+    }
+    times.sort_by(f64::total_cmp);
+    let percentile = |p: usize| times[(times.len() * p / 100).min(times.len() - 1)];
+    let n = questions.len() as f64;
+    Ok(ModeReport {
+        mode,
+        ndcg_10: ndcg / n,
+        recall_100: recall / n,
+        mrr_10: mrr / n,
+        p50_ms: percentile(50),
+        p95_ms: percentile(95),
+    })
+}
+
+/// The questions of a file that have a relevant document, with their line numbers.
 fn read(input: impl BufRead, file: &Path) -> Result<Vec<(usize, Question)>> {
     let mut questions = Vec::new();
     for (line, n) in input.lines().zip(1..) {
         let place = || format!("{}:{n}", file.display());
         let line = line.map_err(|e| match e.kind() {
             ErrorKind::InvalidData => {
-                Fault::usage(format!("{}: the line is not valid UTF-8", place())).hint(LINE)
+                Fault::usage(format!("{}: the line is not valid UTF-8", place())).hint(FORMAT)
             }
             _ => Fault::failed(format!("cannot read {}", file.display())).because(e),
         })?;
@@ -116,51 +129,49 @@ fn read(input: impl BufRead, file: &Path) -> Result<Vec<(usize, Question)>> {
             continue;
         }
         let question = question(&line)
-            .map_err(|why| Fault::usage(format!("{}: {why}", place())).hint(LINE))?;
+            .map_err(|why| Fault::usage(format!("{}: {why}", place())).hint(FORMAT))?;
         if question.relevant.values().any(|grade| *grade > 0) {
             questions.push((n, question));
         }
     }
     if questions.is_empty() {
         return Err(Fault::usage(format!(
-            "{} has no question with a relevant file",
+            "{} has no question with a relevant document",
             file.display()
         ))
-        .hint(LINE));
+        .hint(FORMAT));
     }
     Ok(questions)
 }
 
-/// The questions with their documents as the index names them.
+/// The questions with paths as the index stores them.
 ///
 /// # Errors
-/// A usage fault for a relevant document that the index does not have: it could only count as not
-/// found.
+/// A usage fault for a relevant document that is not in the index: it could never be found.
 fn resolved(
     questions: Vec<(usize, Question)>,
     file: &Path,
     index: &str,
-    known: &Known,
+    names: &DocumentNames,
 ) -> Result<Vec<Question>> {
-    let resolve = |(n, question): (usize, Question)| match known.resolve(question.relevant) {
+    let resolve = |(n, question): (usize, Question)| match names.resolve(question.relevant) {
         Ok(relevant) => Ok(Question { relevant, ..question }),
         Err(path) => {
-            let what =
-                format!("{}:{n}: the index `{index}` has no document `{path}`", file.display());
-            Err(Fault::usage(what).hint(known.advice(&path)))
+            let place = file.display();
+            Err(Fault::usage(format!("{place}:{n}: no document `{path}` in the index `{index}`"))
+                .hint(names.hint_for(&path)))
         }
     };
     questions.into_iter().map(resolve).collect()
 }
 
-/// What a line of the file looks like.
-const LINE: &str = r#"a line is {"query": "…", "relevant": {"PATH": GRADE, …}}"#;
+const FORMAT: &str = r#"expected format: {"query": "…", "relevant": {"PATH": GRADE, …}}"#;
 
 /// # Errors
-/// Says what is wrong with the line.
+/// What is wrong with the line.
 fn question(line: &str) -> std::result::Result<Question, String> {
     let question: Question = serde_json::from_str(line).map_err(|e| {
-        // A line of JSON Lines is always line 1 to the parser.
+        // The parser sees every line as line 1.
         let why = e.to_string();
         let why = why
             .strip_suffix(&format!(" at line {} column {}", e.line(), e.column()))
@@ -173,43 +184,43 @@ fn question(line: &str) -> std::result::Result<Question, String> {
     }
 }
 
-/// The documents of an index, by each name that a line may use.
-struct Known {
-    /// Path below the folder, and the same behind the folder's name, to the path below the folder.
-    names: BTreeMap<String, String>,
-    /// Files that are in the index's table and gave no document.
-    unread: BTreeSet<String>,
+/// The documents of an index, by every name that a question may use.
+struct DocumentNames {
+    /// Path relative to the folder, with and without the folder's name, to the path without it.
+    paths: BTreeMap<String, String>,
+    /// Files that failed or were skipped.
+    unindexed: BTreeSet<String>,
 }
 
-impl Known {
+impl DocumentNames {
     fn of(snapshot: &Snapshot) -> Result<Self> {
         let roots = &snapshot.meta().roots;
-        let (mut names, mut unread) = (BTreeMap::new(), BTreeSet::new());
+        let (mut paths, mut unindexed) = (BTreeMap::new(), BTreeSet::new());
         for record in snapshot.documents()? {
             if record.state != State::Indexed {
-                unread.insert(record.path);
+                unindexed.insert(record.path);
                 continue;
             }
             let root = roots.get(record.root).map_or("", |root| &root.given);
-            names.insert(naming::name(root, &record.path), record.path.clone());
-            names.insert(record.path.clone(), record.path);
+            paths.insert(naming::name(root, &record.path), record.path.clone());
+            paths.insert(record.path.clone(), record.path);
         }
-        Ok(Self { names, unread })
+        Ok(Self { paths, unindexed })
     }
 
-    /// The same grades by paths below the folder.
+    /// The grades by paths relative to the folder.
     ///
     /// # Errors
-    /// The relevant path that no document has.
+    /// A relevant path that is not in the index.
     fn resolve(
         &self,
         relevant: BTreeMap<String, u32>,
     ) -> std::result::Result<BTreeMap<String, u32>, String> {
         let mut resolved = BTreeMap::new();
         for (path, grade) in relevant {
-            match self.names.get(&path) {
-                Some(own) => resolved.insert(own.clone(), grade),
-                // What is not relevant may be missing.
+            match self.paths.get(&path) {
+                Some(stored) => resolved.insert(stored.clone(), grade),
+                // An irrelevant document may be missing.
                 None if grade == 0 => continue,
                 None => return Err(path),
             };
@@ -217,29 +228,30 @@ impl Known {
         Ok(resolved)
     }
 
-    /// What to do about a path that no document has.
-    fn advice(&self, path: &str) -> String {
+    /// What to do about a path that is not in the index.
+    fn hint_for(&self, path: &str) -> String {
+        if self.unindexed.contains(path) {
+            return "the file was not indexed; `rag documents list --failed` and `--skipped` say why"
+                .to_owned();
+        }
         let file_name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
         let wanted = file_name(path);
-        if self.unread.contains(path) {
-            return "the file gave no document; `rag documents list --failed` and `--skipped` say why".to_owned();
-        }
-        match self.names.values().find(|own| !wanted.is_empty() && file_name(own) == wanted) {
-            Some(near) => format!(
-                "there is `{near}`; paths are relative to the folder that was \
-                 ingested"
-            ),
+        let is_similar = |known: &&String| !wanted.is_empty() && file_name(known) == wanted;
+        match self.paths.values().find(is_similar) {
+            Some(similar) => {
+                format!("did you mean `{similar}`? Paths are relative to the indexed folder")
+            }
             None => {
-                "`rag documents list` shows the documents; ingest the folder again if the file \
-                 is new"
-                    .to_owned()
+                "list documents with `rag documents list`; re-ingest the folder if the file is \
+                     new"
+                .to_owned()
             }
         }
     }
 }
 
-/// Normalised discounted cumulative gain with linear gains and a base-2 discount (Järvelin and
-/// Kekäläinen 2002; as `trec_eval` computes it).
+/// Normalized discounted cumulative gain with linear gains and a base-2 discount (Järvelin and
+/// Kekäläinen 2002; as in `trec_eval`).
 fn ndcg_at(files: &[&str], relevant: &BTreeMap<String, u32>, k: usize) -> f64 {
     let discounted = |grades: &mut dyn Iterator<Item = u32>| -> f64 {
         grades
@@ -276,10 +288,10 @@ mod tests {
     }
 
     #[test]
-    fn measures_by_hand() {
+    fn measures_match_values_computed_by_hand() {
         let gold = relevant(&[("a", 1), ("b", 1), ("c", 0)]);
         assert!((ndcg_at(&["a", "b"], &gold, 10) - 1.0).abs() < 1e-12);
-        // Only `b`, in third place: (1 / log2 4) / (1 / log2 2 + 1 / log2 3).
+        // Only `b`, at rank 3: (1 / log2 4) / (1 / log2 2 + 1 / log2 3).
         let expected = 0.5 / (1.0 + 1.0 / 3f64.log2());
         assert!((ndcg_at(&["x", "c", "b"], &gold, 10) - expected).abs() < 1e-12);
         assert_eq!(ndcg_at(&["x", "b"], &gold, 1), 0.0);

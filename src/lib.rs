@@ -7,8 +7,8 @@
         clippy::print_stdout,
         clippy::string_slice,
         clippy::unwrap_used,
-        reason = "tests make files, read the environment, cut texts that they know, and say aloud \
-             what they skip"
+        reason = "tests write files, read the environment, slice known text, and print what they \
+             skip"
     )
 )]
 

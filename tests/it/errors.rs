@@ -354,7 +354,7 @@ fn a_missing_or_unsuitable_file_or_folder_is_named() {
         (&["model", "add", "file/x"], "there is no folder file/x: a part of the path is a file"),
         (&["eval", "/nope"], "there is no file /nope"),
         (&["eval", "docs"], "docs is a folder, not a file"),
-        (&["eval", "file"], "file has no question with a relevant file"),
+        (&["eval", "file"], "file has no question with a relevant document"),
         (&["ask", "--batch", "/nope"], "there is no file /nope"),
         (&["ask", "--batch", "docs"], "docs is a folder, not a file"),
         (&["cache", "warm", "/nope"], "there is no file /nope"),
@@ -394,7 +394,7 @@ fn an_invalid_line_of_an_evaluation_is_named_with_the_expected_form() {
     let good = r#"{"query": "bees", "relevant": {"bees.md": 1, "never.md": 0}}"#;
     eval(good).ok();
     eval(&good.replace("bees.md", "docs/bees.md")).ok();
-    let line = "a line is {\"query\"";
+    let line = "expected format: {\"query\"";
     eval(&format!("{good}\n\nbees\n"))
         .exits(2)
         .says("q.jsonl:3: expected value (column 1)")
@@ -406,7 +406,7 @@ fn an_invalid_line_of_an_evaluation_is_named_with_the_expected_form() {
         .says(line);
     let missing = |path: &str| eval(&format!("{good}\n{}", good.replace("bees.md", path))).exits(2);
     missing("birds.md")
-        .says("q.jsonl:2: the index `default` has no document `birds.md`")
+        .says("q.jsonl:2: no document `birds.md` in the index `default`")
         .says("rag documents list");
-    missing("old/bees.md").says("there is `bees.md`; paths are relative to the folder");
+    missing("old/bees.md").says("did you mean `bees.md`? Paths are relative");
 }
