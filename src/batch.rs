@@ -1,4 +1,4 @@
-//! Many questions, answered side by side, told in their order.
+//! Answers many questions in parallel and reports the answers in order.
 
 use std::io::{BufRead, Read as _};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -13,35 +13,34 @@ use crate::config::Generator;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
 
-/// A line that is longer is no question.
+/// Longer lines are refused.
 const MAX_LINE_BYTES: u64 = 1 << 20;
 
-/// Questions that may be under way or answered ahead of the one that is told next.
+/// Questions that may be in progress or answered before the next one is reported.
 const MAX_AHEAD: usize = 64;
 
-/// One question of many.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question {
-    /// Whatever the asker calls it; handed back with the answer.
+    /// Chosen by the caller, returned with the answer.
     pub id: Option<Value>,
     pub question: String,
     pub intent: Option<Intent>,
 }
 
-/// What became of one line.
+/// The outcome of one line.
 pub struct Item {
     /// 1-based.
     pub line: usize,
-    /// What the line says, as far as it could be read.
+    /// `None` if the line is invalid.
     pub question: Option<Question>,
     pub outcome: Result<Response>,
 }
 
-/// Reads one line: a JSON object with `question` (or `query`, as in files for `rag eval`) and
-/// perhaps `id` and `intent`, or the question itself.
+/// Parses one line: a question, or a JSON object with `question` (or `query`, as in files for
+/// `rag eval`) and optionally `id` and `intent`.
 ///
 /// # Errors
-/// A usage fault for JSON that is no question.
+/// A usage fault for JSON that is not a question.
 pub fn parse(line: &str) -> Result<Question> {
     #[derive(Deserialize)]
     struct BatchLine {
@@ -59,11 +58,11 @@ pub fn parse(line: &str) -> Result<Question> {
         return Ok(Question { id: None, question, intent: None });
     }
     let parsed: BatchLine = serde_json::from_str(line).map_err(|e| {
-        Fault::usage(format!("this line is no question: {e}"))
-            .hint("a line is a question, or an object such as {\"id\": 1, \"question\": \"…\"}")
+        Fault::usage(format!("invalid question: {e}"))
+            .hint("write a question or an object such as {\"id\": 1, \"question\": \"…\"}")
     })?;
     let intent = parsed.intent.as_deref().map(|name| {
-        Intent::from_name(name).ok_or_else(|| Fault::usage(format!("there is no intent `{name}`")))
+        Intent::from_name(name).ok_or_else(|| Fault::usage(format!("unknown intent `{name}`")))
     });
     Ok(Question { id: parsed.id, question: parsed.question, intent: intent.transpose()? })
 }
@@ -71,19 +70,19 @@ pub fn parse(line: &str) -> Result<Question> {
 struct Task {
     line: usize,
     text: Result<String>,
-    back: SyncSender<Item>,
+    reply: SyncSender<Item>,
 }
 
-/// Answers every line of `input`, in the way of `like` unless the line says otherwise, and tells
-/// each answer in the order of the lines. A question that fails does not stop the others. Empty
-/// lines are passed over.
+/// Answers every line of `input`, as `template` says unless the line says otherwise, and reports
+/// the answers in the order of the lines. A failed question does not stop the others. Empty lines
+/// are skipped.
 ///
 /// # Errors
-/// Whatever keeps the index from being opened or the input from being read; an interruption.
+/// A failure to open the index or read the input; an interrupt.
 pub fn run(
     engine: &Engine,
     input: impl BufRead + Send,
-    like: &Request,
+    template: &Request,
     on_item: &mut dyn FnMut(Item),
 ) -> Result<()> {
     let workers = match engine.config.generator {
@@ -92,44 +91,20 @@ pub fn run(
     };
     let first = Asker::open(engine)?.share_threads(workers);
     let askers = (1..workers).map(|_| first.fork(engine)).collect::<Result<Vec<_>>>()?;
-    // One channel hands out the work; the other keeps the order: a place in line for every answer
-    // to come.
-    let (tasks, work) = sync_channel::<Task>(workers);
-    let (places, order) = sync_channel::<Receiver<Item>>(MAX_AHEAD);
-    let work = &Mutex::new(work);
+    // One channel distributes the tasks, the other keeps the order of their replies.
+    let (tasks, queue) = sync_channel::<Task>(workers);
+    let (replies, ordered) = sync_channel::<Receiver<Item>>(MAX_AHEAD);
+    let queue = &Mutex::new(queue);
     std::thread::scope(|scope| {
-        let feeder = scope.spawn(move || feed(engine, input, &tasks, &places));
-        for mut asker in askers.into_iter().chain([first]) {
-            scope.spawn(move || {
-                loop {
-                    let task = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    let Ok(Task { line, text, back }) = task else { break };
-                    let parsed = text.and_then(|text| parse(&text));
-                    let (question, outcome) = match parsed {
-                        Ok(question) => {
-                            let request = Request {
-                                question: question.question.clone(),
-                                intent: question.intent.or(like.intent),
-                                ..like.clone()
-                            };
-                            (
-                                Some(question),
-                                asker.ask_catching_panics(engine, &request, &mut |_| {}),
-                            )
-                        }
-                        Err(fault) => (None, Err(fault)),
-                    };
-                    // Nobody listens any more when the process is being stopped.
-                    let _ = back.send(Item { line, question, outcome });
-                }
-                std::mem::forget(asker);
-            });
+        let feeder = scope.spawn(move || feed(engine, input, &tasks, &replies));
+        for asker in askers.into_iter().chain([first]) {
+            scope.spawn(move || work(engine, asker, template, queue));
         }
-        for place in order {
+        for reply in ordered {
             if engine.interrupted() {
                 break;
             }
-            match place.recv() {
+            match reply.recv() {
                 Ok(item) => on_item(item),
                 Err(_) => break,
             }
@@ -139,30 +114,54 @@ pub fn run(
     if engine.interrupted() { Err(Fault::interrupted()) } else { Ok(()) }
 }
 
-/// Hands out the lines until there are no more, or nobody takes them.
+/// Answers tasks until there are no more.
+fn work(engine: &Engine, mut asker: Asker, template: &Request, queue: &Mutex<Receiver<Task>>) {
+    loop {
+        let task = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Task { line, text, reply }) = task else { break };
+        let (question, outcome) = match text.and_then(|text| parse(&text)) {
+            Ok(question) => {
+                let request = Request {
+                    question: question.question.clone(),
+                    intent: question.intent.or(template.intent),
+                    ..template.clone()
+                };
+                let outcome = asker.ask_catching_panics(engine, &request, &mut |_| {});
+                (Some(question), outcome)
+            }
+            Err(fault) => (None, Err(fault)),
+        };
+        // The receiver is gone after an interrupt.
+        let _ = reply.send(Item { line, question, outcome });
+    }
+    // The system frees the network and the maps faster than their destructors.
+    std::mem::forget(asker);
+}
+
+/// Distributes the lines until there are no more or the receivers are gone.
 fn feed(
     engine: &Engine,
     mut input: impl BufRead,
     tasks: &SyncSender<Task>,
-    places: &SyncSender<Receiver<Item>>,
+    replies: &SyncSender<Receiver<Item>>,
 ) -> Result<()> {
     for line in 1.. {
         let Some(text) = next_line(&mut input)?.filter(|_| !engine.interrupted()) else { break };
         if text.as_ref().is_ok_and(|text| text.trim().is_empty()) {
             continue;
         }
-        let (back, place) = sync_channel(1);
-        if places.send(place).is_err() || tasks.send(Task { line, text, back }).is_err() {
+        let (reply, receiver) = sync_channel(1);
+        if replies.send(receiver).is_err() || tasks.send(Task { line, text, reply }).is_err() {
             break;
         }
     }
     Ok(())
 }
 
-/// The next line, or what is wrong with it; `None` at the end.
+/// The next line, or why it is invalid; `None` at the end.
 ///
 /// # Errors
-/// When the input cannot be read.
+/// A failure to read the input.
 pub fn next_line(input: &mut impl BufRead) -> Result<Option<Result<String>>> {
     let what = || "cannot read the questions".to_owned();
     let mut bytes = Vec::new();
@@ -173,7 +172,7 @@ pub fn next_line(input: &mut impl BufRead) -> Result<Option<Result<String>>> {
     if n as u64 == MAX_LINE_BYTES && bytes.last() != Some(&b'\n') {
         input.skip_until(b'\n').or_failed(what)?;
         return Ok(Some(Err(Fault::usage(format!(
-            "the line has more than {MAX_LINE_BYTES} bytes"
+            "the line is longer than {MAX_LINE_BYTES} bytes"
         )))));
     }
     Ok(Some(String::from_utf8(bytes).map_err(|_| Fault::usage("the line is not valid UTF-8"))))
@@ -185,7 +184,7 @@ mod tests {
     use crate::error::Kind;
 
     #[test]
-    fn a_line_is_a_question_or_says_which() {
+    fn a_line_is_a_question_or_an_object() {
         let plain = |text: &str| Question { id: None, question: text.to_owned(), intent: None };
         assert_eq!(parse(" What is a lock? \n").unwrap(), plain("What is a lock?"));
         assert_eq!(parse(r#""What is {a}?""#).unwrap(), plain("What is {a}?"));
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_text_or_says_why_not() {
+    fn invalid_lines_are_reported_and_skipped() {
         let long = "x".repeat(MAX_LINE_BYTES as usize + 5);
         let text = [b"one\n\xff\n".as_slice(), long.as_bytes(), b"\nlast"].concat();
         let mut input = text.as_slice();
