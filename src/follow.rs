@@ -1,8 +1,8 @@
-//! An index that follows its folders: whenever they have changed and come to rest, the ordinary
-//! ingest, as a job.
+//! Keeps an index up to date: runs an ordinary ingest job whenever the folders have changed and
+//! settled.
 //!
-//! Every folder is watched before the ingest lists it, so that a change is either in the index or
-//! told afterwards. Where the system cannot watch, the folders are looked at every so often.
+//! Every folder is watched before the ingest lists it, so a change is either in the index or
+//! reported afterwards. If the system cannot watch, the folders are polled.
 
 use std::convert::Infallible;
 use std::os::unix::fs::MetadataExt as _;
@@ -19,147 +19,114 @@ use crate::text::{self, Entry, WalkOptions};
 use crate::watch::{Changes, Debounce, Watcher};
 use crate::work;
 
-/// A change has come to rest when nothing more has happened for so long: an editor that saves by
-/// writing another file and renaming it is done in some milliseconds.
+/// Changes have settled after this long without another: an editor that saves by writing and
+/// renaming a temporary file takes a few milliseconds.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// A writer that never ends is let in this often.
-const LONGEST: Duration = Duration::from_secs(5);
+/// Changes that never settle are ingested this often.
+const MAX_DELAY: Duration = Duration::from_secs(5);
 
-/// How often an interruption, and the folders themselves, are looked for.
+/// How often interrupts and missing folders are checked for.
 const TICK: Duration = Duration::from_millis(200);
 
-/// How often folders are looked at that cannot be watched; a walk that takes long is begun more
-/// rarely.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-const REST_PER_WALK: u32 = 10;
+/// How often folders that cannot be watched are polled; less often if a walk takes long.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+const PAUSE_PER_WALK: u32 = 10;
 
-/// The first pause after an ingest that failed; each doubles the one before.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The pause after a failed ingest; each following failure doubles it.
+const MIN_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(60);
 
-/// Jobs of rounds that are remembered.
-const ROUNDS_REMEMBERED: usize = 20;
+/// Records of rounds that the job log keeps.
+const MAX_RECORDS: usize = 20;
 
-/// What happens.
 #[derive(Debug)]
-pub enum Happening {
-    /// During an ingest.
+pub enum Event {
+    /// An event of a running ingest.
     Ingest(ingest::Event),
-    /// An ingest ended; the first of all, or one after changes.
-    Ingested {
-        job_id: String,
-        report: Box<Report>,
-        is_first: bool,
-    },
-    /// The first ingest is over, and so many folders are watched.
-    Watching {
-        folders: usize,
-    },
-    /// The system cannot watch, or was not asked to; the folders are looked at instead.
-    Looking {
-        why: Option<Fault>,
-        every: Duration,
-    },
-    /// An ingest failed and is tried again, after the pause or the next change.
-    Failed {
-        fault: Fault,
-        again_in: Option<Duration>,
-    },
-    /// This folder, as typed, is gone. The index stays as it is until it is back.
+    /// An ingest succeeded: the first, or one after changes.
+    Ingested { job_id: String, report: Box<Report>, is_first: bool },
+    /// The first ingest is done and this many folders are watched.
+    Watching { folders: usize },
+    /// The folders are polled, because watching failed for `reason` or was not requested.
+    Polling { reason: Option<Fault>, interval: Duration },
+    /// An ingest failed. It is retried after the pause, if any, or the next change.
+    Failed { fault: Fault, retry_in: Option<Duration> },
+    /// This folder, as typed, does not exist any more. Its documents stay in the index.
     Gone(String),
+    /// The folder exists again.
     Back(String),
 }
 
-/// Ingests, and again after every change. Another writer is waited for.
+/// Ingests, and again after every change. Waits for other writers. With `poll_interval`, polls
+/// instead of watching.
 ///
 /// # Errors
-/// [`Kind::Interrupted`] once the process was asked to stop; what keeps the first ingest from being
-/// done. What goes wrong later is told and tried again.
+/// [`Kind::Interrupted`] after an interrupt; a failure of the first ingest. Later failures are
+/// reported as events and retried.
 pub fn run(
     engine: &Engine,
     spec: IngestSpec,
-    look_every: Option<Duration>,
-    on: &mut dyn FnMut(Happening),
+    poll_interval: Option<Duration>,
+    on_event: &mut dyn FnMut(Event),
 ) -> Result<Infallible> {
     let spec = work::with_folders(engine, spec)?;
-    let mut follower = Follower::new(engine, spec, look_every, on);
-    follower.places = follower.places_now().unwrap_or_default();
-    follower.round(true, on)?;
-    if let Eyes::Watching(watcher) = &follower.eyes {
-        on(Happening::Watching { folders: watcher.folders() });
+    let mut follower = Follower::new(engine, spec, poll_interval, on_event);
+    follower.folders = follower.current_folders().unwrap_or_default();
+    follower.ingest(on_event)?;
+    if let Observer::Watcher(watcher) = &follower.observer {
+        on_event(Event::Watching { folders: watcher.folders() });
     }
-    let (mut again, mut pause, mut gone) = (None::<Instant>, FIRST_PAUSE, None::<String>);
     loop {
         if engine.interrupted() {
             return Err(Fault::interrupted());
         }
-        match follower.places_now() {
-            Err(name) => {
-                if gone.as_ref() != Some(&name) {
-                    on(Happening::Gone(name.clone()));
-                    gone = Some(name);
-                }
-                // Whatever comes in its place is another folder.
-                follower.places.clear();
-                follower.settle.clear();
-                follower.wait(TICK);
-                continue;
-            }
-            Ok(places) => {
-                if let Some(name) = gone.take() {
-                    on(Happening::Back(name));
-                }
-                if places != follower.places {
-                    follower.places = places;
-                    follower.settle.change(Instant::now());
-                }
-            }
-        }
-        let now = Instant::now();
-        if !follower.settle.is_due(now) && again.is_none_or(|again| again > now) {
-            let left = [follower.settle.left(now), again.map(|again| again - now)];
-            follower.wait(left.into_iter().flatten().fold(TICK, Duration::min));
+        if !follower.check_folders(on_event) {
+            follower.wait(TICK);
             continue;
         }
-        follower.settle.clear();
-        again = None;
-        match follower.round(false, on) {
-            Ok(()) => pause = FIRST_PAUSE,
-            Err(fault) if engine.interrupted() => return Err(fault),
-            // Said at the next look.
-            Err(_) if follower.places_now().is_err() => {}
-            // Somebody cancelled the job.
-            Err(fault) if fault.kind() == Kind::Interrupted => {
-                on(Happening::Failed { fault, again_in: None })
-            }
-            Err(fault) => {
-                on(Happening::Failed { fault, again_in: Some(pause) });
-                again = Some(Instant::now() + pause);
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
+        match follower.time_left() {
+            Some(left) => follower.wait(left.min(TICK)),
+            None => follower.run_round(on_event)?,
         }
     }
 }
 
 /// How changes are noticed.
-enum Eyes {
-    Watching(Box<Watcher>),
-    Looking { every: Duration, next: Instant, seen: Option<[u8; 32]> },
+enum Observer {
+    Watcher(Box<Watcher>),
+    Poller {
+        interval: Duration,
+        next: Instant,
+        /// Digest of the files at the last poll.
+        seen: Option<[u8; 32]>,
+    },
+}
+
+impl Observer {
+    fn poller(interval: Duration) -> Self {
+        Self::Poller { interval, next: Instant::now(), seen: None }
+    }
 }
 
 struct Follower<'a> {
     engine: &'a Engine,
     spec: IngestSpec,
     request: ingest::Request,
-    eyes: Eyes,
+    observer: Observer,
     settle: Debounce,
-    places: Vec<FolderId>,
-    /// Jobs of the rounds so far that are remembered.
-    jobs: Vec<String>,
+    folders: Vec<FolderId>,
+    /// The folder that was missing at the last check.
+    missing: Option<String>,
+    /// When to retry after a failure, and the pause after the next failure.
+    retry_at: Option<Instant>,
+    pause: Duration,
+    has_ingested: bool,
+    /// Recorded jobs of earlier rounds.
+    job_ids: Vec<String>,
 }
 
-/// Which folder a name stands for.
+/// Identifies the folder that a name refers to.
 #[derive(PartialEq, Eq)]
 struct FolderId {
     real: PathBuf,
@@ -171,77 +138,147 @@ impl<'a> Follower<'a> {
     fn new(
         engine: &'a Engine,
         spec: IngestSpec,
-        look_every: Option<Duration>,
-        on: &mut dyn FnMut(Happening),
+        poll_interval: Option<Duration>,
+        on_event: &mut dyn FnMut(Event),
     ) -> Self {
-        let looking = |every| Eyes::Looking { every, next: Instant::now(), seen: None };
-        let eyes = match (look_every, Watcher::new()) {
-            (None, Ok(watcher)) => Eyes::Watching(Box::new(watcher)),
-            (None, Err(why)) => {
-                on(Happening::Looking { why: Some(why), every: LOOK_EVERY });
-                looking(LOOK_EVERY)
+        let observer = match (poll_interval, Watcher::new()) {
+            (None, Ok(watcher)) => Observer::Watcher(Box::new(watcher)),
+            (None, Err(fault)) => {
+                on_event(Event::Polling { reason: Some(fault), interval: POLL_INTERVAL });
+                Observer::poller(POLL_INTERVAL)
             }
-            (Some(every), _) => {
-                on(Happening::Looking { why: None, every });
-                looking(every)
+            (Some(interval), _) => {
+                on_event(Event::Polling { reason: None, interval });
+                Observer::poller(interval)
             }
         };
-        let request = work::request_of(&spec);
-        let settle = Debounce::new(QUIET, LONGEST);
-        Self { engine, spec, request, eyes, settle, places: Vec::new(), jobs: Vec::new() }
+        Self {
+            engine,
+            request: work::request_of(&spec),
+            spec,
+            observer,
+            settle: Debounce::new(QUIET, MAX_DELAY),
+            folders: Vec::new(),
+            missing: None,
+            retry_at: None,
+            pause: MIN_PAUSE,
+            has_ingested: false,
+            job_ids: Vec::new(),
+        }
     }
 
-    /// One ingest.
-    fn round(&mut self, is_first: bool, on: &mut dyn FnMut(Happening)) -> Result<()> {
-        match &mut self.eyes {
-            Eyes::Watching(watcher) => watcher.begin(),
-            // Before the ingest looks: what changes after this is seen next time.
-            Eyes::Looking { .. } => {
-                self.look();
+    /// Whether all folders exist. Notes a folder that was replaced as a change.
+    fn check_folders(&mut self, on_event: &mut dyn FnMut(Event)) -> bool {
+        match self.current_folders() {
+            Err(name) => {
+                if self.missing.as_ref() != Some(&name) {
+                    on_event(Event::Gone(name.clone()));
+                    self.missing = Some(name);
+                }
+                // Whatever replaces it is another folder.
+                self.folders.clear();
                 self.settle.clear();
+                false
+            }
+            Ok(folders) => {
+                if let Some(name) = self.missing.take() {
+                    on_event(Event::Back(name));
+                }
+                if folders != self.folders {
+                    self.folders = folders;
+                    self.settle.change(Instant::now());
+                }
+                true
             }
         }
-        // Handles of its own: whoever cancels this job stops no other, and the caches write down
-        // what they know.
-        let engine = self.engine.with(self.engine.config.clone());
-        let mut blind = None;
-        let (eyes, places) = (&mut self.eyes, &self.places);
-        let ingested = work::ingest_here(&engine, self.spec.clone(), &mut |event| {
-            // An ingest that builds afresh lists the other folders of the index too.
-            if let (ingest::Event::Entering(dir), Eyes::Watching(watcher)) = (&event, &mut *eyes)
-                && blind.is_none()
-                && places.iter().any(|place| dir.starts_with(&place.real))
-            {
-                blind = watcher.enter(dir).err();
+    }
+
+    /// The time until the next ingest; `None` if it is due.
+    fn time_left(&self) -> Option<Duration> {
+        let now = Instant::now();
+        if self.settle.is_due(now) || self.retry_at.is_some_and(|retry_at| retry_at <= now) {
+            return None;
+        }
+        let left = [self.settle.left(now), self.retry_at.map(|retry_at| retry_at - now)];
+        left.into_iter().flatten().min().or(Some(TICK))
+    }
+
+    /// Ingests after changes; schedules a retry if that fails.
+    ///
+    /// # Errors
+    /// An interrupt of the process.
+    fn run_round(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<()> {
+        self.settle.clear();
+        self.retry_at = None;
+        match self.ingest(on_event) {
+            Ok(()) => self.pause = MIN_PAUSE,
+            Err(fault) if self.engine.interrupted() => return Err(fault),
+            // The next check reports the missing folder.
+            Err(_) if self.current_folders().is_err() => {}
+            // The job was cancelled.
+            Err(fault) if fault.kind() == Kind::Interrupted => {
+                on_event(Event::Failed { fault, retry_in: None });
             }
-            on(Happening::Ingest(event));
-        });
-        if let (Ok(_), Eyes::Watching(watcher)) = (&ingested, &mut self.eyes) {
-            watcher.end();
+            Err(fault) => {
+                on_event(Event::Failed { fault, retry_in: Some(self.pause) });
+                self.retry_at = Some(Instant::now() + self.pause);
+                self.pause = (self.pause * 2).min(MAX_PAUSE);
+            }
         }
-        if let Some(why) = blind {
-            self.eyes = Eyes::Looking { every: LOOK_EVERY, next: Instant::now(), seen: None };
-            on(Happening::Looking { why: Some(why), every: LOOK_EVERY });
-        }
-        let (job_id, report) = ingested?;
-        self.remember(&job_id);
-        on(Happening::Ingested { job_id, report: Box::new(report), is_first });
         Ok(())
     }
 
-    /// A follower that runs for a day must not fill the log of jobs.
-    fn remember(&mut self, job_id: &str) {
-        self.jobs.push(job_id.to_owned());
-        if self.jobs.len() >= 2 * ROUNDS_REMEMBERED {
-            let old: Vec<String> = self.jobs.drain(..ROUNDS_REMEMBERED).collect();
-            // They are forgotten by age all the same.
+    fn ingest(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<()> {
+        match &mut self.observer {
+            Observer::Watcher(watcher) => watcher.begin(),
+            // Before the ingest reads, so that the next poll sees later changes.
+            Observer::Poller { .. } => {
+                self.poll();
+                self.settle.clear();
+            }
+        }
+        // A new engine, so that cancelling this job stops no other and the caches are flushed.
+        let engine = self.engine.with(self.engine.config.clone());
+        let mut watch_fault = None;
+        let (observer, folders) = (&mut self.observer, &self.folders);
+        let ingested = work::ingest_here(&engine, self.spec.clone(), &mut |event| {
+            // An ingest that rebuilds the index also lists its other folders.
+            if let (ingest::Event::Entering(dir), Observer::Watcher(watcher)) =
+                (&event, &mut *observer)
+                && watch_fault.is_none()
+                && folders.iter().any(|folder| dir.starts_with(&folder.real))
+            {
+                watch_fault = watcher.enter(dir).err();
+            }
+            on_event(Event::Ingest(event));
+        });
+        if let (Ok(_), Observer::Watcher(watcher)) = (&ingested, &mut self.observer) {
+            watcher.end();
+        }
+        if let Some(fault) = watch_fault {
+            self.observer = Observer::poller(POLL_INTERVAL);
+            on_event(Event::Polling { reason: Some(fault), interval: POLL_INTERVAL });
+        }
+        let (job_id, report) = ingested?;
+        self.limit_records(&job_id);
+        let is_first = !std::mem::replace(&mut self.has_ingested, true);
+        on_event(Event::Ingested { job_id, report: Box::new(report), is_first });
+        Ok(())
+    }
+
+    /// Deletes records of old rounds, which would otherwise fill the job log.
+    fn limit_records(&mut self, job_id: &str) {
+        self.job_ids.push(job_id.to_owned());
+        if self.job_ids.len() >= 2 * MAX_RECORDS {
+            let old: Vec<String> = self.job_ids.drain(..MAX_RECORDS).collect();
+            // What is not deleted here is deleted by age.
             let _ = self.engine.jobs.forget(&old, self.engine.now_ms());
         }
     }
 
-    /// The folders as they are now, or the name of one that is not there.
-    fn places_now(&self) -> std::result::Result<Vec<FolderId>, String> {
-        let place = |dir: &PathBuf| {
+    /// The folders as they are now, or the name of one that does not exist.
+    fn current_folders(&self) -> std::result::Result<Vec<FolderId>, String> {
+        let id = |dir: &PathBuf| {
             let real = self.request.cwd.join(dir).canonicalize().ok()?;
             let metadata = real.metadata().ok().filter(std::fs::Metadata::is_dir)?;
             Some(FolderId { real, device: metadata.dev(), inode: metadata.ino() })
@@ -250,73 +287,73 @@ impl<'a> Follower<'a> {
             let typed = dir.display().to_string();
             self.request.names.get(&typed).cloned().unwrap_or(typed)
         };
-        self.request.dirs.iter().map(|dir| place(dir).ok_or_else(|| name(dir))).collect()
+        self.request.dirs.iter().map(|dir| id(dir).ok_or_else(|| name(dir))).collect()
     }
 
-    /// Waits for changes, at most for `most`, and notes whether there were any that count.
-    fn wait(&mut self, most: Duration) {
-        match &self.eyes {
-            Eyes::Watching(watcher) => {
-                let changes = watcher.wait(most);
-                if self.is_wanted(&changes) {
+    /// Waits for changes for at most `max`, and notes those that matter.
+    fn wait(&mut self, max: Duration) {
+        match &self.observer {
+            Observer::Watcher(watcher) => {
+                let changes = watcher.wait(max);
+                if self.affect_index(&changes) {
                     self.settle.change(Instant::now());
                 }
             }
-            Eyes::Looking { next, .. } => {
+            Observer::Poller { next, .. } => {
                 let left = next.saturating_duration_since(Instant::now());
-                std::thread::park_timeout(most.min(left));
-                if left <= most {
-                    self.look();
+                std::thread::park_timeout(max.min(left));
+                if left <= max {
+                    self.poll();
                 }
             }
         }
     }
 
-    /// Whether any of the changes is of something that an ingest would read.
-    fn is_wanted(&self, changes: &Changes) -> bool {
+    /// Whether an ingest would read any of the changed files.
+    fn affect_index(&self, changes: &Changes) -> bool {
         if changes.everything || changes.paths.is_empty() {
             return changes.everything;
         }
-        let wanted = self.wanted();
+        let walks = self.walks();
         changes.paths.iter().any(|path| {
-            let mut above = wanted.iter().filter(|(real, _)| path.starts_with(real)).peekable();
+            let mut above = walks.iter().filter(|(real, _)| path.starts_with(real)).peekable();
             above.peek().is_none()
                 || above.any(|(real, options)| text::is_wanted(real, options, path))
         })
     }
 
-    /// Each folder that is followed, with what an ingest wants of it.
-    fn wanted(&self) -> Vec<(&Path, WalkOptions)> {
-        // Before the first ingest the index may not have them yet.
+    /// Each followed folder, and how an ingest walks it.
+    fn walks(&self) -> Vec<(&Path, WalkOptions)> {
+        // Before the first ingest, the index may not know them.
         let known = ingest::known_roots(self.engine).unwrap_or_default();
-        let root = |place: &FolderId| {
-            let real = place.real.to_string_lossy();
+        let root = |folder: &FolderId| {
+            let real = folder.real.to_string_lossy();
             let (include, exclude) = (self.request.include.clone(), self.request.exclude.clone());
             let known = known.iter().find(|root| root.real == real).cloned();
             known.unwrap_or(Root { include, exclude, ..Root::new("", real) })
         };
-        self.places
+        self.folders
             .iter()
-            .map(|place| (&*place.real, ingest::walk_options(self.engine, &root(place))))
+            .map(|folder| (&*folder.real, ingest::walk_options(self.engine, &root(folder))))
             .collect()
     }
 
-    /// Compares the folders with what they were when last looked at.
-    fn look(&mut self) {
+    /// Compares the folders with their state at the last poll.
+    fn poll(&mut self) {
         let start = Instant::now();
-        let now = self.stamp();
-        let Eyes::Looking { every, next, seen } = &mut self.eyes else { return };
-        *next = Instant::now() + (*every).max(start.elapsed() * REST_PER_WALK);
-        if now.is_none() || now != *seen {
-            *seen = now;
+        let digest = self.digest();
+        let Observer::Poller { interval, next, seen } = &mut self.observer else { return };
+        *next = Instant::now() + (*interval).max(start.elapsed() * PAUSE_PER_WALK);
+        if digest.is_none() || digest != *seen {
+            *seen = digest;
             self.settle.change(Instant::now());
         }
     }
 
-    /// A digest of the names, sizes and times of all files; `None` when they cannot be walked.
-    fn stamp(&self) -> Option<[u8; 32]> {
+    /// A digest of the names, sizes and times of all files; `None` if a walk fails.
+    fn digest(&self) -> Option<[u8; 32]> {
         let mut hash = Blake::new(32);
-        for (real, options) in self.wanted() {
+        for (real, options) in self.walks() {
             let walked = text::walk(real, &options, &mut |entry| {
                 match entry {
                     Entry::File(found) => {
@@ -325,7 +362,7 @@ impl<'a> Follower<'a> {
                         hash.add(&found.mtime_ns.to_le_bytes());
                     }
                     Entry::Skipped { path, .. } | Entry::Failed { path, .. } => {
-                        hash.add(path.as_bytes())
+                        hash.add(path.as_bytes());
                     }
                     Entry::Folder(_) => {}
                 }

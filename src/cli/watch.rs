@@ -10,8 +10,8 @@ use super::summary;
 use super::ui::{Ui, count, counted, safe_name};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
-use crate::follow::{self, Happening};
-use crate::ingest::{Event, Report};
+use crate::follow::{self, Event};
+use crate::ingest::{self, Report};
 use crate::jobs::IngestSpec;
 
 /// Other writers are waited for without limit.
@@ -30,8 +30,7 @@ pub fn run(
     let dirs = spec.shown_dirs().collect::<Vec<_>>().join(", ");
     let progress = Some(ProgressReporter::new(ui));
     let mut reporter = Reporter { ui, dirs, progress, failed: Vec::new() };
-    let ended =
-        follow::run(engine, spec, poll_interval, &mut |happening| reporter.report(happening));
+    let ended = follow::run(engine, spec, poll_interval, &mut |event| reporter.report(event));
     ended.map(|never| match never {})
 }
 
@@ -45,15 +44,15 @@ struct Reporter<'a> {
 }
 
 impl Reporter<'_> {
-    fn report(&mut self, happening: Happening) {
+    fn report(&mut self, event: Event) {
         let (ui, dirs) = (self.ui, &self.dirs);
-        match happening {
-            Happening::Ingest(event) => match (&mut self.progress, event) {
+        match event {
+            Event::Ingest(event) => match (&mut self.progress, event) {
                 (Some(progress), event) => progress.report(event),
-                (None, Event::Note(text)) => ui.note(text),
+                (None, ingest::Event::Note(text)) => ui.note(text),
                 (None, _) => {}
             },
-            Happening::Ingested { job_id, report, is_first } => {
+            Event::Ingested { job_id, report, is_first } => {
                 if let Some(progress) = self.progress.take() {
                     progress.end();
                 }
@@ -65,26 +64,26 @@ impl Reporter<'_> {
                 }
                 self.failed.clone_from(&report.failed);
             }
-            Happening::Watching { folders } => {
+            Event::Watching { folders } => {
                 let folders = counted(folders as u64, "folder");
                 ui.note(format!("watching {dirs} ({folders}); press Ctrl-C to stop"));
             }
-            Happening::Looking { why, every } => {
-                let interval = match every.as_secs() {
+            Event::Polling { reason, interval } => {
+                let interval = match interval.as_secs() {
                     1 => "every second".to_owned(),
                     seconds => format!("every {seconds} s"),
                 };
-                let Some(why) = why else {
+                let Some(reason) = reason else {
                     return ui.note(format!("polling {dirs} {interval}; press Ctrl-C to stop"));
                 };
-                let hint = why.hint_text().map(|hint| format!(" ({hint})")).unwrap_or_default();
-                ui.note(format!("{why}: polling {interval} instead{hint}"));
+                let hint = reason.hint_text().map(|hint| format!(" ({hint})")).unwrap_or_default();
+                ui.note(format!("{reason}: polling {interval} instead{hint}"));
             }
-            Happening::Failed { fault, again_in } => print_failure(&fault, again_in, ui),
-            Happening::Gone(dir) => {
+            Event::Failed { fault, retry_in } => print_failure(&fault, retry_in, ui),
+            Event::Gone(dir) => {
                 print_folder("gone", &dir, "is gone; its documents stay in the index", ui);
             }
-            Happening::Back(dir) => print_folder("back", &dir, "is back", ui),
+            Event::Back(dir) => print_folder("back", &dir, "is back", ui),
         }
     }
 }
@@ -141,8 +140,8 @@ fn files(verb: &str, some: &[String], n: u64) -> String {
     format!("{verb} {}{more}", shown.join(", "))
 }
 
-fn print_failure(fault: &Fault, again_in: Option<Duration>, ui: &Ui) {
-    let again_in_s = again_in.map(|pause| pause.as_secs());
+fn print_failure(fault: &Fault, retry_in: Option<Duration>, ui: &Ui) {
+    let again_in_s = retry_in.map(|pause| pause.as_secs());
     if ui.json {
         let error = exit::fault_json(fault);
         return ui.json_line(&json!({
