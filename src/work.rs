@@ -1,7 +1,7 @@
-//! A job done: in this process at once, or by a worker in the background.
+//! Runs jobs: in this process, or by background workers.
 //!
-//! A worker runs each job in a process of its own, so that one that is killed takes nothing with it
-//! but a try. What the next try need not do again is in the embedding cache.
+//! A worker runs each job in a child process, so that a killed job costs one attempt and nothing
+//! else. The next attempt finds finished embeddings in the cache.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -22,32 +22,30 @@ use crate::jobs::{
     Claimed, Durability, End, FILE_TRIES, IngestSpec, Next, Progress, Reason, Spec, Work,
 };
 
-/// How often a running job's progress is written down and a wish to cancel it is looked for.
+/// How often a running job records progress and checks for cancellation.
 const PULSE: Duration = Duration::from_millis(250);
 
-/// Progress that is this small a share of the whole is written down only after [`LIFE_SIGN`], so
-/// that the log of a long job stays short.
-const WORTH_A_LINE: f64 = 0.001;
-const LIFE_SIGN: Duration = Duration::from_secs(30);
+/// Smaller progress, as a share of the whole, is recorded only every [`MAX_SILENCE`], so that the
+/// log of a long job stays short.
+const MIN_SHARE: f64 = 0.001;
+const MAX_SILENCE: Duration = Duration::from_secs(30);
 
-/// How often the running job tells how far it is.
-const TELL: Duration = Duration::from_millis(100);
+/// How often the ingest sends progress to the watching thread.
+const SEND_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A log of workers that is larger is begun anew.
-const WORKER_LOG_BYTES: u64 = 1 << 20;
+/// A larger log of workers is truncated.
+const MAX_WORKER_LOG_BYTES: u64 = 1 << 20;
 
-/// How far a worker in the background steps back for whoever waits for an answer. An ingest keeps
-/// every core busy.
+/// The niceness of background workers, which keep every core busy: foreground queries go first.
 const NICENESS: i32 = 10;
 
-/// Files of a kind that a job remembers by name: those that failed, and those that left the index.
-const NAMES_KEPT: usize = 100;
+/// Failed files, and removed documents, that the result of a job names.
+const MAX_NAMES: usize = 100;
 
-/// Ingests here and now, as a job of its own, and yields its id.
+/// Ingests in this process, as a job, and returns the job's id.
 ///
 /// # Errors
-/// Those of [`ingest::run`]; and when the log cannot be written, before anything is done or after
-/// all is.
+/// Those of [`ingest::run`]; a failure to write the log, before the ingest starts or after it ends.
 pub fn ingest_here(
     engine: &Engine,
     spec: IngestSpec,
@@ -56,7 +54,7 @@ pub fn ingest_here(
     let spec = with_folders(engine, spec)?;
     let request = request_of(&spec);
     ingest::check(engine, &request)?;
-    // Nobody expects that a command goes on in the background after it has failed.
+    // A failed command is not retried in the background.
     let spec = Spec { max_attempts: 1, ..Spec::new(Work::Ingest(spec)) };
     let claimed = engine.jobs.begin(spec, engine.now_ms())?;
     let id = claimed.id().to_owned();
@@ -65,10 +63,10 @@ pub fn ingest_here(
     Ok((id, report))
 }
 
-/// Queues an ingest for the workers, on disk before this returns, and yields its id.
+/// Queues an ingest for the workers and returns its id. The job is on disk when this returns.
 ///
 /// # Errors
-/// What no later try would mend is found at once, by [`ingest::check`].
+/// Faults that no retry can fix, found by [`ingest::check`].
 pub fn submit(engine: &Engine, spec: Spec) -> Result<String> {
     let Work::Ingest(ingest) = spec.work;
     let ingest = with_folders(engine, ingest)?;
@@ -76,10 +74,10 @@ pub fn submit(engine: &Engine, spec: Spec) -> Result<String> {
     engine.jobs.submit(Spec { work: Work::Ingest(ingest), ..spec }, engine.now_ms())
 }
 
-/// The spec with the folders of its index where it names none.
+/// The spec with the folders of its index, if it names none.
 ///
 /// # Errors
-/// A usage fault when there is no such index, or it has no folder.
+/// A usage fault if the index does not exist or has no folder.
 pub fn with_folders(engine: &Engine, spec: IngestSpec) -> Result<IngestSpec> {
     if !spec.dirs.is_empty() {
         return Ok(spec);
@@ -88,35 +86,32 @@ pub fn with_folders(engine: &Engine, spec: IngestSpec) -> Result<IngestSpec> {
     config.index.clone_from(&spec.index);
     let known = ingest::known_roots(&engine.with(config)).map_err(|fault| match fault.kind() {
         Kind::Damaged => fault.hint(
-            "which folders the index has is lost with it: name all of them with `rag ingest --only \
-             DIR`, which builds the \
-             index afresh",
+            "the list of its folders is damaged too: rebuild it with `rag ingest --only DIR`, \
+             naming every folder",
         ),
         _ => fault,
     })?;
     if known.is_empty() {
         let name = &spec.index;
-        return Err(Fault::usage(format!(
-            "there is no index named `{name}` whose folders could be brought up to date"
-        ))
-        .hint("name a folder to make it of: `rag ingest DIR`"));
+        return Err(Fault::usage(format!("the index `{name}` does not exist or has no folders"))
+            .hint("name a folder to index: `rag ingest DIR`"));
     }
     let dirs = known.iter().map(|root| root.real.clone()).collect();
     let names = known.into_iter().map(|root| (root.real, root.given)).collect();
     Ok(IngestSpec { dirs, names, ..spec })
 }
 
-/// Jobs that ended before this are forgotten, in Unix milliseconds.
+/// The retention limit in Unix milliseconds: records of jobs that ended before are deleted.
 pub fn keep_from(engine: &Engine) -> u64 {
     engine.now_ms().saturating_sub(engine.config.jobs_keep_hours.saturating_mul(3_600_000))
 }
 
-/// Starts a worker that outlives this process; it ends at once where there are as many as may be.
+/// Starts a worker that outlives this process. It ends at once if the maximum number is running.
 pub fn start_worker(engine: &Engine) -> Result<()> {
     disk::create_dir(&engine.config.jobs_dir)?;
     let path = engine.config.jobs_dir.join("worker.log");
     let what = || format!("cannot write {}", path.display());
-    let is_large = path.metadata().is_ok_and(|metadata| metadata.len() > WORKER_LOG_BYTES);
+    let is_large = path.metadata().is_ok_and(|metadata| metadata.len() > MAX_WORKER_LOG_BYTES);
     let mut options = OpenOptions::new();
     options.create(true).append(true).mode(0o600);
     let log = options.open(&path).or_failed(what)?;
@@ -125,23 +120,24 @@ pub fn start_worker(engine: &Engine) -> Result<()> {
     }
     let mut command = worker(engine, "--detached")?;
     command.stdin(Stdio::null()).stdout(log.try_clone().or_failed(what)?).stderr(log);
-    // Nobody waits for it: it ends after this process, or is nobody's child for a moment.
+    // Not waited for: it usually outlives this process, and is a zombie until then if it does not.
     command.spawn().or_failed(|| "cannot start a worker".into()).map(drop)
 }
 
-/// `rag jobs run` with a flag.
+/// The command `rag jobs run` with a flag.
 fn worker(engine: &Engine, flag: &str) -> Result<Command> {
-    let program = std::env::current_exe().or_failed(|| "cannot find the program itself".into())?;
+    let program =
+        std::env::current_exe().or_failed(|| "cannot find the path of this program".into())?;
     let mut command = Command::new(program);
     command.args(["jobs", "run", flag, "--data-dir"]).arg(&engine.config.data_dir);
     Ok(command)
 }
 
-/// Runs jobs, each in a process of its own, until none is left; at once back where there are
-/// workers enough.
+/// Runs jobs, each in a child process, until none is left. Returns at once if the maximum number of
+/// workers is running.
 pub fn run_all(engine: &Engine) -> Result<()> {
     let Some(mut slot) = engine.jobs.enter(engine.config.max_workers)? else { return Ok(()) };
-    // Where that is not allowed, things are only slower.
+    // Failing to lower the priority is harmless.
     let _ = rustix::process::nice(NICENESS);
     engine.jobs.clean(keep_from(engine), engine.now_ms())?;
     loop {
@@ -149,11 +145,10 @@ pub fn run_all(engine: &Engine) -> Result<()> {
             return Err(Fault::interrupted());
         }
         match engine.jobs.peek(engine.now_ms(), engine.config.max_workers)? {
-            Next::Ready(_) => run_apart(engine)?,
+            Next::Ready(_) => run_next_in_child(engine)?,
             Next::Later(ms) => {
-                std::thread::park_timeout(
-                    ms.map_or(PULSE, |ms| Duration::from_millis(ms).min(PULSE)),
-                );
+                let pause = ms.map_or(PULSE, |ms| Duration::from_millis(ms).min(PULSE));
+                std::thread::park_timeout(pause);
             }
             Next::Nothing => match engine.jobs.leave(slot, engine.now_ms())? {
                 None => return Ok(()),
@@ -163,21 +158,21 @@ pub fn run_all(engine: &Engine) -> Result<()> {
     }
 }
 
-/// The next job in a child process.
-fn run_apart(engine: &Engine) -> Result<()> {
+/// Runs the next job in a child process.
+fn run_next_in_child(engine: &Engine) -> Result<()> {
     let before = engine.jobs.events()?;
     let mut command = worker(engine, "--one")?;
     let status =
         command.stdin(Stdio::null()).status().or_failed(|| "cannot start a worker".into())?;
-    // One that ends before it wrote anything down would do so again.
+    // The next child would also fail before it records anything.
     if !status.success() && engine.jobs.events()? == before {
-        return Err(Fault::failed(format!("a worker ended before it began a job: {status}")));
+        return Err(Fault::failed(format!("a worker ended before it started a job: {status}")));
     }
     Ok(())
 }
 
-/// Runs the job whose turn it is in this process. `note` hears what became of it; its failure is
-/// the job's.
+/// Runs the next job in this process and reports its outcome to `note`. A failure of the job is not
+/// an error here.
 pub fn run_one(engine: &Engine, note: &mut dyn FnMut(String)) -> Result<()> {
     let Next::Ready(claimed) = engine.jobs.claim(engine.now_ms(), engine.config.max_workers)?
     else {
@@ -188,16 +183,16 @@ pub fn run_one(engine: &Engine, note: &mut dyn FnMut(String)) -> Result<()> {
     (config.index, config.model) = (spec.index.clone(), spec.model.clone());
     config.threads = spec.threads.unwrap_or(config.threads);
     let mut request = request_of(spec);
-    // It has all the time there is, and can be cancelled meanwhile.
+    // A waiting job can be cancelled, so there is no time limit.
     request.wait = Duration::MAX;
     request.careful = claimed.job.careful;
     let reason = format!("reading it ended the process {FILE_TRIES} times");
-    request.set_aside =
-        claimed.job.set_aside().map(|file| (file.to_owned(), reason.clone())).collect();
+    let set_aside = claimed.job.set_aside();
+    request.set_aside = set_aside.map(|file| (file.to_owned(), reason.clone())).collect();
     let id = claimed.id().to_owned();
     match perform(&engine.with(config), claimed, &request, End::PutBack, &mut |_| {}) {
         Ok(_) => note(format!("job {id}: succeeded")),
-        // The log itself must be trusted by whoever goes on.
+        // The worker continues only if the log is readable.
         Err(fault) => {
             note(format!("job {id}: {fault}"));
             engine.jobs.events()?;
@@ -206,7 +201,7 @@ pub fn run_one(engine: &Engine, note: &mut dyn FnMut(String)) -> Result<()> {
     Ok(())
 }
 
-/// What a job's ingest works on.
+/// The ingest of a job.
 pub fn request_of(spec: &IngestSpec) -> Request {
     Request {
         cwd: PathBuf::from(&spec.cwd),
@@ -223,31 +218,64 @@ pub fn request_of(spec: &IngestSpec) -> Request {
     }
 }
 
-/// Runs a claimed job to its end and writes that down. `at_interruption` is what an interruption of
-/// the process makes of the job.
+/// Runs a claimed job and records its end. `at_interrupt` is the end of a job whose process was
+/// interrupted.
 fn perform(
     engine: &Engine,
     claimed: Claimed<'_>,
     request: &Request,
-    at_interruption: End,
+    at_interrupt: End,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Report> {
+    let outcome = ingest_watched(engine, &claimed, request, on_event);
+    let now_ms = engine.now_ms();
+    match outcome {
+        Ok(report) => {
+            // Only a run that committed something needs to wait for the disk.
+            let end = End::Succeeded { result: result_json(&report) };
+            let durability =
+                if report.committed { Durability::Synced } else { Durability::Buffered };
+            claimed.finish(end, now_ms, durability)?;
+            Ok(report)
+        }
+        Err(fault) => {
+            let end = match fault.kind() {
+                Kind::Interrupted if claimed.cancel_asked().unwrap_or(false) => End::Cancelled,
+                Kind::Interrupted => at_interrupt,
+                kind => {
+                    let mut reason = Reason::new(kind, fault.to_string());
+                    reason.hint = fault.hint_text().map(str::to_owned);
+                    End::Failed { reason, is_final: matches!(kind, Kind::Usage | Kind::Damaged) }
+                }
+            };
+            // The first fault is the one to report.
+            let _ = claimed.finish(end, now_ms, Durability::Synced);
+            Err(fault)
+        }
+    }
+}
+
+/// Ingests while another thread records progress and watches for cancellation.
+fn ingest_watched(
+    engine: &Engine,
+    claimed: &Claimed<'_>,
+    request: &Request,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Report> {
     let (sender, receiver) = channel();
-    let teller = ProgressThrottle::new(sender);
     let mut note = claimed.note();
-    let watched = &claimed;
-    let outcome = std::thread::scope(|scope| {
-        // Moved in, so that the watcher sees the end however this ends.
-        let mut teller = teller;
-        scope.spawn(move || watch(engine, watched, &receiver));
-        let mut unsaid = None;
+    std::thread::scope(|scope| {
+        scope.spawn(move || watch(engine, claimed, &receiver));
+        // Dropped at the end of this closure, also by a panic, which ends the watching thread.
+        let mut progress = ProgressThrottle::new(sender);
+        let mut note_fault = None;
         let outcome = ingest::run(engine, request, &mut |event| {
             match &event {
-                Event::Progress { stage, done, total } => teller.report(*stage, *done, *total),
-                Event::Waiting { file, .. } => teller.waiting(file),
+                Event::Progress { stage, done, total } => progress.report(*stage, *done, *total),
+                Event::Waiting { file, .. } => progress.report_slow(file),
                 Event::Reading(file) => {
                     if let Err(fault) = note.write(file.as_deref()) {
-                        unsaid.get_or_insert(fault);
+                        note_fault.get_or_insert(fault);
                         engine.stop();
                     }
                 }
@@ -255,45 +283,17 @@ fn perform(
             }
             on_event(event);
         });
-        match unsaid {
-            Some(fault) => Err(fault),
-            None => outcome,
-        }
-    });
-    let now_ms = engine.now_ms();
-    match outcome {
-        Ok(report) => {
-            // A run that changed nothing has nothing to lose; one that committed waited for the
-            // disk many times.
-            let durability =
-                if report.committed { Durability::Synced } else { Durability::Buffered };
-            claimed.finish(End::Succeeded { result: result_of(&report) }, now_ms, durability)?;
-            Ok(report)
-        }
-        Err(fault) => {
-            let end = match fault.kind() {
-                Kind::Interrupted if claimed.cancel_asked().unwrap_or(false) => End::Cancelled,
-                Kind::Interrupted => at_interruption,
-                kind => {
-                    let mut reason = Reason::new(kind, fault.to_string());
-                    reason.hint = fault.hint_text().map(str::to_owned);
-                    End::Failed { reason, is_final: matches!(kind, Kind::Usage | Kind::Damaged) }
-                }
-            };
-            // What went wrong first is what the user should hear of.
-            let _ = claimed.finish(end, now_ms, Durability::Synced);
-            Err(fault)
-        }
-    }
+        note_fault.map_or(outcome, Err)
+    })
 }
 
-/// Writes down progress and looks for the wish to cancel, until the work is over. A log that cannot
-/// be written is no reason to end the work; its end will meet the same fault.
-fn watch(engine: &Engine, claimed: &Claimed<'_>, told: &Receiver<Progress>) {
+/// Records progress and watches for cancellation until the sender is dropped. A failure to write
+/// the log does not end the job here: recording its end will meet the same fault.
+fn watch(engine: &Engine, claimed: &Claimed<'_>, updates: &Receiver<Progress>) {
     let (mut latest, mut written) = (None::<Progress>, (String::new(), 0.0, Instant::now()));
     let mut pulse = Instant::now() + PULSE;
     loop {
-        match told.recv_timeout(pulse.saturating_duration_since(Instant::now())) {
+        match updates.recv_timeout(pulse.saturating_duration_since(Instant::now())) {
             Ok(progress) => {
                 latest = Some(progress);
                 continue;
@@ -305,17 +305,19 @@ fn watch(engine: &Engine, claimed: &Claimed<'_>, told: &Receiver<Progress>) {
             engine.stop();
         }
         let (stage, share, at) = &written;
-        let is_news = |p: &Progress| {
-            *stage != p.stage || p.share - share >= WORTH_A_LINE || at.elapsed() >= LIFE_SIGN
+        let is_significant = |progress: &Progress| {
+            *stage != progress.stage
+                || progress.share - share >= MIN_SHARE
+                || at.elapsed() >= MAX_SILENCE
         };
-        if let Some(progress) = latest.take_if(|p| is_news(p)) {
+        if let Some(progress) = latest.take_if(|progress| is_significant(progress)) {
             written = (progress.stage.clone(), progress.share, Instant::now());
             let _ = claimed.progress(progress, engine.now_ms());
         }
     }
 }
 
-/// Turns the events of an ingest into progress, rarely enough to cost nothing.
+/// Turns events of an ingest into progress, at most every [`SEND_INTERVAL`].
 struct ProgressThrottle {
     to: Sender<Progress>,
     estimator: Estimator,
@@ -332,13 +334,13 @@ impl ProgressThrottle {
         let status = self.estimator.observe(stage, done, total, Instant::now());
         let is_new = self.status.is_none_or(|before| before.stage != stage);
         self.status = Some(status);
-        if is_new || self.last.elapsed() >= TELL {
+        if is_new || self.last.elapsed() >= SEND_INTERVAL {
             self.send(&status, None);
         }
     }
 
-    /// The file that everything waits for.
-    fn waiting(&mut self, file: &str) {
+    /// Reports the file that holds up all others.
+    fn report_slow(&mut self, file: &str) {
         if let Some(status) = self.status {
             self.send(&status, Some(file));
         }
@@ -346,12 +348,12 @@ impl ProgressThrottle {
 
     fn send(&mut self, status: &Status, slow: Option<&str>) {
         self.last = Instant::now();
-        // Nobody listens any more once the work is over.
-        let _ = self.to.send(progress_of(status, slow));
+        // The receiver is gone once the job is done.
+        let _ = self.to.send(progress(status, slow));
     }
 }
 
-fn progress_of(status: &Status, slow: Option<&str>) -> Progress {
+fn progress(status: &Status, slow: Option<&str>) -> Progress {
     let Status { stage, done, total, share, left, .. } = *status;
     let message = match (stage, slow) {
         (IngestStage::Bm25, Some(file)) => format!("{done} of {total} files, reading {file}"),
@@ -364,8 +366,8 @@ fn progress_of(status: &Status, slow: Option<&str>) -> Progress {
     Progress { stage: stage.name().to_owned(), share, done, total, message, eta_s }
 }
 
-fn result_of(report: &Report) -> Value {
-    let failed = report.failed.iter().take(NAMES_KEPT);
+fn result_json(report: &Report) -> Value {
+    let failed = report.failed.iter().take(MAX_NAMES);
     let failed: Vec<_> =
         failed.map(|(path, reason)| json!({ "path": path, "reason": reason })).collect();
     json!({
@@ -375,7 +377,7 @@ fn result_of(report: &Report) -> Value {
         "chunks": report.chunks,
         "read": report.read,
         "removed": report.removed.len(),
-        "removed_documents": report.removed.iter().take(NAMES_KEPT).collect::<Vec<_>>(),
+        "removed_documents": report.removed.iter().take(MAX_NAMES).collect::<Vec<_>>(),
         "committed": report.committed,
         "skipped": report.skipped,
         "n_failed": report.failed.len(),
