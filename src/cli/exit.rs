@@ -1,4 +1,4 @@
-//! Exit codes. The table in the README and in every man page is [`CODES`].
+//! Exit codes. The tables of every man page and of `data/corpus/scripting.md` are [`CODES`].
 
 use std::io::ErrorKind;
 
