@@ -74,7 +74,7 @@ struct Patterns<'a> {
 
 impl<'a> Patterns<'a> {
     fn new(texts: &'a [String]) -> Result<Self> {
-        let here = config::here();
+        let here = config::working_dir();
         let globs = texts.iter().map(|text| Ok(PathGlob::new(text)?.relative_to(&here)));
         Ok(Self { texts, globs: globs.collect::<Result<_>>()? })
     }
@@ -299,7 +299,7 @@ fn find_named<'r>(
         found = named(path);
     }
     if found.is_empty() {
-        let glob = PathGlob::new(path).map_err(|_| no_document(path))?.relative_to(&config::here());
+        let glob = PathGlob::new(path).map_err(|_| no_document(path))?.relative_to(&config::working_dir());
         found = matches(records, |r| glob.matches(folder(roots, r.root), &r.path));
     }
     Ok(found)
@@ -467,7 +467,7 @@ fn open_complete(engine: &Engine) -> Result<Snapshot> {
 pub fn names_from_here(roots: &[Root]) -> Names {
     let resolved =
         |path: &str| Some(std::fs::canonicalize(path).ok()?.to_string_lossy().into_owned());
-    Names::new(roots.iter().map(Root::folder), &config::here(), &resolved)
+    Names::new(roots.iter().map(Root::folder), &config::working_dir(), &resolved)
 }
 
 fn folder(roots: &[Root], number: usize) -> Folder<'_> {

@@ -139,7 +139,7 @@ impl Engine {
     pub fn configured_model(&self) -> Result<ModelFiles> {
         let name = &self.config.model;
         self.model(name).map_err(|fault| match fault.kind() {
-            Kind::Failed if self.config.is_given("model") => self.refused("model", &fault),
+            Kind::Failed if self.config.is_set("model") => self.refused("model", &fault),
             _ => fault,
         })
     }

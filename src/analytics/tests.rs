@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::*;
 use crate::config::Recording;
 
-const KEPT: Records = Records { of: Recording::Servers, text: false, keep_days: 30 };
+const KEPT: Records = Records { scope: Recording::Servers, text: false, keep_days: 30 };
 
 fn question(text: &str, ms: f64) -> Record {
     Record::Question(Box::new(Question {

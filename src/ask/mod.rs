@@ -293,7 +293,7 @@ impl Asker {
                 Ok(draft) => return Ok(Generated { draft, generator: configured, fallback }),
                 Err(fault)
                     if matches!(fault.kind(), Kind::Outside | Kind::Late)
-                        && engine.config.falls_back =>
+                        && engine.config.has_fallback =>
                 {
                     fallback = Some(fault);
                 }

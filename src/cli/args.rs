@@ -87,7 +87,7 @@ impl FilterArgs {
     /// # Errors
     /// A usage fault for an invalid filter.
     pub fn parse(&self) -> Result<Option<Filter>> {
-        let parse = |text: &String| Ok(Filter::parse(text)?.relative_to(&config::here()));
+        let parse = |text: &String| Ok(Filter::parse(text)?.relative_to(&config::working_dir()));
         self.filter.as_ref().map(parse).transpose()
     }
 }

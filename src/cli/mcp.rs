@@ -29,7 +29,7 @@ pub struct McpArgs {
 /// `interrupted` is set by the first signal; `engine` does not see it, so that running requests
 /// complete.
 pub fn run(args: &McpArgs, engine: Engine, interrupted: &AtomicBool) -> Result<Outcome> {
-    let may_ingest = args.allow_ingest || engine.config.mcp_ingests;
+    let may_ingest = args.allow_ingest || engine.config.allows_mcp_ingest;
     args.roots.iter().try_for_each(|root| disk::given_folder(root))?;
     engine.config.check_roots()?;
     let roots =

@@ -215,7 +215,7 @@ fn engine(
     default_log_level: LogLevel,
 ) -> Result<Engine> {
     let flags = [flags, global.flags()?].concat();
-    let config = Config::load(&World::of_this_process(), &flags)?;
+    let config = Config::load(&World::from_process(), &flags)?;
     let log_level = config.log_level.unwrap_or(default_log_level);
     telemetry::logs(log_level, config.log_format, ui::log_line);
     #[expect(

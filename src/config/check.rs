@@ -1,7 +1,8 @@
-//! What each [`Shape`] accepts: the one place that judges a value before anything uses it.
+//! Validates values against their [`Shape`] before anything uses them.
 //!
-//! What can only be judged later, such as a folder that must exist once a server starts, is refused
-//! by whoever finds out, through [`Config::refuse`](super::Config::refuse), in the same words.
+//! Checks that must come later, such as whether a folder exists when a server starts, report
+//! through
+//! [`Config::refuse`](super::Config::refuse), in the same format.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -10,15 +11,16 @@ use super::Origin;
 use super::settings::{Setting, Shape};
 use crate::error::{Fault, Result};
 
-/// A shorter token could be guessed.
+/// Shorter tokens could be guessed.
 pub const MIN_TOKEN_CHARS: usize = 16;
 
-/// A passage must hold more than its title and headings, or nothing of the text is left to search.
+/// A smaller chunk has no room for text beside its title and headings.
 const MIN_PASSAGE_TOKENS: u64 = 16;
 
+/// Checks the value of a setting.
+///
 /// # Errors
-/// A usage fault that names the setting, the value unless it is secret, and where the value came
-/// from.
+/// A usage fault that names the setting, its origin, and the value unless it is secret.
 pub fn check(setting: &Setting, value: &str, origin: &Origin) -> Result<()> {
     if value.is_empty() && setting.default.is_empty() {
         return Ok(());
@@ -33,20 +35,16 @@ pub fn check(setting: &Setting, value: &str, origin: &Origin) -> Result<()> {
     })
 }
 
-/// `search.k = 0 (./rag.toml:3): must be at least 1`, and the same without the value where that is
-/// secret.
+/// A fault such as `search.k = 0 (./rag.toml:3): must be at least 1`; a secret value is left out.
 pub fn refusal(setting: &Setting, value: &str, origin: &Origin, why: &str) -> Fault {
-    let is_shown = !setting.shape.is_secret() && !holds_credentials(setting.shape, value);
+    // A URL such as `http://user:password@host` holds a password.
+    let has_credentials = setting.shape == Shape::Url && value.contains('@');
+    let is_shown = !setting.shape.is_secret() && !has_credentials;
     let value = if is_shown { format!(" = {}", value.escape_debug()) } else { String::new() };
     Fault::usage(format!("{}{value} ({origin}): {why}", setting.key))
 }
 
-/// An address such as `http://user:password@host`.
-fn holds_credentials(shape: Shape, value: &str) -> bool {
-    shape == Shape::Url && value.contains('@')
-}
-
-/// Why a value is not what its shape demands.
+/// Why a value does not match its shape.
 fn problem(shape: Shape, value: &str) -> Option<String> {
     let unless = |is_good: bool, why: &str| (!is_good).then(|| why.to_owned());
     match shape {
@@ -60,7 +58,7 @@ fn problem(shape: Shape, value: &str) -> Option<String> {
             Some("must be an absolute path".to_owned())
         }
         Shape::Folder | Shape::AbsoluteFolder => {
-            unless(!is_no_folder(Path::new(value)), "is not a folder")
+            unless(may_be_folder(Path::new(value)), "is not a folder")
         }
         Shape::Name => unless(
             is_name(value),
@@ -98,29 +96,25 @@ fn whole_problem(value: &str, least: u64, most: u64) -> Option<String> {
     }
 }
 
-/// Why a key or token cannot be used. The reason shows nothing of it.
+/// Why a key or token cannot be used. The reason does not quote it.
 pub fn secret_problem(secret: &str, min_chars: usize) -> Option<String> {
-    match () {
-        () if secret.chars().count() < min_chars => {
-            Some(format!("has fewer than {min_chars} characters"))
-        }
-        () if !secret.bytes().all(|b| b.is_ascii_graphic()) => {
-            Some("the key holds characters that no HTTP header can carry".to_owned())
-        }
-        () => None,
+    if secret.chars().count() < min_chars {
+        return Some(format!("has fewer than {min_chars} characters"));
     }
+    let is_header_value = secret.bytes().all(|b| b.is_ascii_graphic());
+    (!is_header_value)
+        .then(|| "the key contains characters that are invalid in an HTTP header".to_owned())
 }
 
-/// True when something that is not a folder stands at the path or above it. A folder may be
-/// missing: it is made.
-fn is_no_folder(path: &Path) -> bool {
+/// Whether the path is a folder or could be created as one.
+fn may_be_folder(path: &Path) -> bool {
     match path.metadata() {
-        Ok(found) => !found.is_dir(),
-        Err(e) => e.kind() == std::io::ErrorKind::NotADirectory,
+        Ok(metadata) => metadata.is_dir(),
+        Err(e) => e.kind() != std::io::ErrorKind::NotADirectory,
     }
 }
 
-/// True when `value` may become a file name without leaving its folder or looking like a flag.
+/// Whether `value` is safe as a file name: it cannot leave its folder or look like a flag.
 pub fn is_name(value: &str) -> bool {
     (1..=100).contains(&value.len())
         && !value.starts_with(['.', '-'])
@@ -128,31 +122,26 @@ pub fn is_name(value: &str) -> bool {
 }
 
 fn url_problem(value: &str) -> Option<String> {
+    const BAD_SCHEME: &str = "must begin with http:// or https://";
     let url = match url::Url::parse(value) {
         Ok(url) => url,
-        Err(url::ParseError::RelativeUrlWithoutBase) => {
-            return Some("must begin with http:// or https://".to_owned());
-        }
+        Err(url::ParseError::RelativeUrlWithoutBase) => return Some(BAD_SCHEME.to_owned()),
         Err(e) => return Some(format!("is not a URL: {e}")),
     };
-    match () {
-        () if !matches!(url.scheme(), "http" | "https") => {
-            Some("must begin with http:// or https://".to_owned())
-        }
-        () if !url.username().is_empty() || url.password().is_some() => {
-            Some("must not hold a user name or a password".to_owned())
-        }
-        () if url.query().is_some() || url.fragment().is_some() => {
-            Some("must not hold a `?` or a `#`".to_owned())
-        }
-        () => {
-            let host = url.host_str().unwrap_or_default();
-            host_problem(host).map(|why| format!("the host `{host}` {why}"))
-        }
+    if !matches!(url.scheme(), "http" | "https") {
+        return Some(BAD_SCHEME.to_owned());
     }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Some("must not contain a user name or a password".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Some("must not contain a `?` or a `#`".to_owned());
+    }
+    let host = url.host_str().unwrap_or_default();
+    host_problem(host).map(|why| format!("the host `{host}` {why}"))
 }
 
-/// Why a name can belong to no host. Whether one answers to it is found out by asking.
+/// Why a name is not a valid host name or IP address. Nothing is resolved.
 fn host_problem(value: &str) -> Option<String> {
     let bare = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(value);
     if bare.parse::<IpAddr>().is_ok() {
@@ -165,8 +154,7 @@ fn host_problem(value: &str) -> Option<String> {
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
     };
     let name = value.strip_suffix('.').unwrap_or(value);
-    // A name whose last part is a number would be taken for an address by some and for a name by
-    // others.
+    // Resolvers disagree whether a name whose last label is a number is an address.
     let ends_in_number =
         name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
     let is_host = name.len() <= 253 && name.split('.').all(is_label) && !ends_in_number;

@@ -1,9 +1,9 @@
-//! What will be done: built-in values, files, environment and flags, merged once, each value
-//! knowing its source.
+//! The configuration: built-in defaults, files, environment and flags, merged once. Each value
+//! keeps
+//! its origin.
 //!
-//! This is the only room that reads the environment or a configuration file. The table [`SETTINGS`]
-//! is the one list of settings: the loader, the error messages, `rag doctor -v` and the README's
-//! table all read it.
+//! Only this room reads the environment and configuration files. The table [`SETTINGS`] is the one
+//! list of settings: the loader, error messages, `rag doctor -v` and the README's table read it.
 
 mod check;
 mod load;
@@ -16,12 +16,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use check::{MIN_TOKEN_CHARS, is_name, secret_problem};
-pub use load::{Origin, World, here, unreadable};
+pub use load::{Origin, World, read_problem, working_dir};
 pub use settings::{SETTINGS, Setting, Shape};
 
 use crate::error::{Fault, Result};
 
-/// Which legs a search runs.
+/// The retrievers that a search runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
     Hybrid,
@@ -45,12 +45,12 @@ impl Mode {
     }
 }
 
-/// Who writes the answer.
+/// What writes the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Generator {
-    /// Sentences of the passages, word for word.
+    /// Quotes sentences of the passages verbatim.
     Extractive,
-    /// A language model that is given the passages.
+    /// A language model with the passages in its prompt.
     Llm,
 }
 
@@ -63,7 +63,7 @@ impl Generator {
     }
 }
 
-/// The least important events that are logged.
+/// The lowest level of events that are logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
     Off,
@@ -94,33 +94,33 @@ impl LogLevel {
     }
 }
 
-/// How a line of the log looks.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     Text,
     Json,
 }
 
-/// Whose questions are recorded.
+/// Which questions analytics records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Recording {
-    Nobody,
-    /// What servers answer.
+    Off,
+    /// Questions to servers.
     Servers,
-    /// What commands answer, too.
-    Everybody,
+    /// Questions to servers and commands.
+    All,
 }
 
-/// What is recorded of questions, and for how long.
+/// What analytics records of questions, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Records {
-    pub of: Recording,
-    /// Keep questions in words.
+    pub scope: Recording,
+    /// Store the text of questions.
     pub text: bool,
     pub keep_days: u64,
 }
 
-/// A key that no message and no log shows.
+/// A key that messages and logs do not show.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -129,7 +129,7 @@ impl Secret {
         Self(key.into())
     }
 
-    /// The key itself, for the header of a request and for nothing else.
+    /// The key itself, for the header of a request only.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -141,36 +141,36 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A language model on a server, and how to ask it.
+/// A language model on a server, and the limits of its calls.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// What stands before `/chat/completions`, such as `http://localhost:11434/v1`; empty when none
-    /// is configured.
+    /// The URL before `/chat/completions`, such as `http://localhost:11434/v1`; empty when not
+    /// configured.
     pub base_url: String,
     pub model: String,
     pub api_key: Option<Secret>,
-    /// The longest time to the first byte of a reply, and then between two pieces of it.
+    /// The longest time to the first byte of a reply, and between two pieces of it.
     pub timeout: Duration,
-    /// The longest time for all tries of a call together, beside the waits between them.
+    /// The longest total time of all attempts of a call, without the delays between them.
     pub answer_timeout: Duration,
-    /// Tries in all, at least 1.
+    /// At least 1.
     pub attempts: u32,
-    /// 0 for the likeliest text every time.
+    /// 0 selects the most likely token every time.
     pub temperature: f64,
-    /// The most tokens of a reply.
+    /// Maximum tokens of a reply.
     pub max_tokens: u32,
 }
 
-/// What a cache table may keep.
+/// Limits of one cache table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layer {
-    /// Seconds after which a row no longer counts; 0 means never.
+    /// Seconds until a row expires; 0 means never.
     pub ttl_s: u64,
-    /// Bytes of keys and values; the least recently used rows make room.
+    /// Maximum bytes of keys and values; the least recently used rows are evicted.
     pub budget_bytes: u64,
 }
 
-/// The cache tables' limits.
+/// Limits of every cache table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layers {
     pub embeddings: Layer,
@@ -179,21 +179,21 @@ pub struct Layers {
     pub answers: Layer,
 }
 
-/// How `rag serve` listens, whom it serves, and how long it has patience.
+/// Settings of `rag serve`: address, access, limits and timeouts.
 #[derive(Clone, Debug)]
 pub struct Serve {
     pub host: String,
     pub port: u16,
-    /// A token that may do everything.
+    /// A token with full access.
     pub token: Option<Secret>,
     pub token_file: Option<PathBuf>,
-    /// Names by which the server may be called beside those of the loopback interface.
+    /// Accepted Host names, besides those of the loopback interface; lower case.
     pub allowed_hosts: Vec<String>,
-    /// Folders beneath which whoever may write may have ingested.
+    /// Folders that clients with write access may ingest, and folders below them.
     pub roots: Vec<PathBuf>,
-    /// Questions that are worked on at once.
+    /// Maximum concurrent questions.
     pub workers: usize,
-    /// Questions that wait at most.
+    /// Maximum queued questions.
     pub queue: usize,
     pub timeouts: Timeouts,
     pub connections: usize,
@@ -202,18 +202,18 @@ pub struct Serve {
     pub write_timeout: Duration,
     pub drain: Duration,
     pub max_body_bytes: usize,
-    /// Of all uploads together; 0 for no limit.
+    /// Total of all uploads; 0 for no limit.
     pub max_uploads_bytes: u64,
-    /// Of one token or address; 0 for no limit.
+    /// Per token or address; 0 for no limit.
     pub rate_per_minute: u64,
+    /// Per token or address; 0 for no limit.
     pub quota_per_day: u64,
 }
 
-/// The longest that a question and its stages may take. What a language model writes has times of
-/// its own, in [`Endpoint`].
+/// Timeouts of a question and its stages. Those of a language model are in [`Endpoint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// All of it, waiting included.
+    /// Total, queueing included.
     pub query: Duration,
     pub embedding: Duration,
     pub retrieval: Duration,
@@ -224,82 +224,81 @@ pub struct Timeouts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     pub dir: PathBuf,
-    /// The user chose it for models and libraries, or it came with the program. Any other place may
-    /// have come with somebody's folder: nothing in it is opened on its own word.
-    pub is_own: bool,
+    /// The user chose it for models and libraries, or it is part of the installation. Any other
+    /// place may have come with a downloaded folder, so its manifests prove nothing.
+    pub is_trusted: bool,
 }
 
-/// Every setting, merged and checked. Paths are as given, relative ones to the working directory.
+/// Every setting, merged and checked. Relative paths are relative to the working directory.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub data_dir: PathBuf,
     pub cache_dir: PathBuf,
     pub jobs_dir: PathBuf,
-    /// Name of the index that commands work on.
+    /// Name of the index that commands use.
     pub index: String,
     /// Name of the embedding model, a folder under `models/`.
     pub model: String,
-    /// Embedding and reading threads; never changes a result.
+    /// Reading and embedding threads; results do not depend on it.
     pub threads: usize,
-    /// Jobs that run at once.
+    /// Maximum concurrent jobs.
     pub max_workers: usize,
-    /// Hours that a job is remembered once it is over.
+    /// Hours to keep records of finished jobs.
     pub jobs_keep_hours: u64,
-    /// Replaces the computed corpus id.
+    /// Overrides the computed corpus id.
     pub corpus_id: Option<String>,
-    /// Largest chunk in tokens of the model's tokenizer; 0 means the model's own window.
+    /// Maximum tokens of a chunk, by the model's tokenizer; 0 means the model's window.
     pub chunk_max_tokens: usize,
     pub chunk_overlap_tokens: usize,
-    /// Files above this size are reported as failed, not read.
+    /// Larger files are reported as failed and not read.
     pub max_file_bytes: u64,
-    /// The `rag` program, of which ingest starts children to read risky formats; `None` when it is
-    /// not known.
+    /// The running `rag` executable, which ingest starts as child processes to read risky formats;
+    /// `None` when its path is unknown.
     pub program: Option<PathBuf>,
     pub search_k: usize,
     pub search_mode: Mode,
-    /// Share of the dense leg in the fused score when both legs have something to say, in 0..=1.
+    /// Weight of the dense score when both retrievers find passages, in 0..=1.
     pub dense_weight: f64,
-    /// Candidates that get a second look; 0 for none.
+    /// Passages to rerank; 0 for none.
     pub rerank: usize,
-    /// Share of the second look in the score of a passage that got one, in 0..=1.
+    /// Weight of the rerank score in the score of a reranked passage, in 0..=1.
     pub rerank_weight: f64,
-    /// Words that an extractive answer may have.
+    /// Maximum words of an extractive answer.
     pub ask_max_words: usize,
     pub generator: Generator,
-    /// When the language model fails, the extractive generator answers.
-    pub falls_back: bool,
+    /// The extractive generator answers when the language model fails.
+    pub has_fallback: bool,
     /// The language model that writes answers.
     pub llm: Endpoint,
-    /// Tokens of evidence in a prompt for it, estimated from its characters.
+    /// Maximum tokens of evidence in a prompt, estimated from characters.
     pub llm_evidence_tokens: usize,
-    /// Questions of a batch that the language model works on at once.
+    /// Maximum concurrent language model calls of a batch.
     pub batch_parallel: usize,
     pub session_ttl_hours: u64,
     pub serve: Serve,
     pub cache: Layers,
-    /// `None` when nobody said: a server then logs what is worth knowing, a command nothing.
+    /// `None` when not set: a server then logs at `info`, a command not at all.
     pub log_level: Option<LogLevel>,
     pub log_format: LogFormat,
-    /// Address of an OpenTelemetry collector; empty when there is none.
+    /// URL of an OpenTelemetry collector; empty for none.
     pub otlp_endpoint: String,
     pub analytics: Records,
-    /// Programs that use `rag mcp` may have folders ingested.
-    pub mcp_ingests: bool,
-    /// The longest result of a tool of `rag mcp`.
+    /// MCP clients may ingest folders.
+    pub allows_mcp_ingest: bool,
     pub mcp_max_result_bytes: usize,
-    /// Address of the model hub that `rag model pull` reads.
+    /// URL of the model hub that `rag model pull` downloads from.
     pub hub: String,
-    /// Token for the hub, for models that need one. Never shown.
+    /// Token for the hub. Never shown.
     pub hub_token: Option<String>,
-    /// Folders that may hold `models/` and `runtime/`, in the order in which they are tried.
+    /// Folders that may hold `models/` and `runtime/`, in search order.
     pub places: Vec<Place>,
-    /// The user's own data directory, one of `places`.
+    /// The user's data directory (`~/.local/share/rag`), one of `places`.
     pub user_dir: Option<PathBuf>,
-    /// Where this user's commands remember things, outside of every folder.
+    /// The user's state directory (`~/.local/state/rag`).
     pub state_dir: Option<PathBuf>,
-    /// The ONNX Runtime library, when the user names one.
+    /// The ONNX Runtime library that the user names, if any.
     pub runtime_library: Option<PathBuf>,
-    /// Where each setting came from, in the order of [`SETTINGS`].
+    /// Key, value and origin of each setting, in the order of [`SETTINGS`].
     pub origins: Vec<(&'static str, String, Origin)>,
 }
 
@@ -307,17 +306,15 @@ impl Config {
     /// Merges all layers. `flags` are `(key, value, flag as typed)`.
     ///
     /// # Errors
-    /// A usage fault that names the setting, its value and where it came from.
+    /// A usage fault that names the setting, its value and its origin.
     pub fn load(world: &World, flags: &[(&'static str, String, String)]) -> Result<Self> {
         load::load(world, flags)
     }
 
-    /// A usage fault about the value of a setting that was found wrong in use, with where it came
-    /// from.
+    /// A usage fault about a value that turns out invalid in use; it names the origin.
     pub fn refuse(&self, key: &str, why: &str) -> Fault {
-        let found = SETTINGS.iter().find(|setting| setting.key == key);
         let origin = self.origins.iter().find(|(name, ..)| *name == key);
-        match (found, origin) {
+        match (Setting::find(key), origin) {
             (Some(setting), Some((_, value, origin))) => {
                 check::refusal(setting, value, origin, why)
             }
@@ -325,28 +322,32 @@ impl Config {
         }
     }
 
-    /// Whether somebody gave this setting a value.
-    pub fn is_given(&self, key: &str) -> bool {
+    /// Whether the value of this setting is not the built-in default.
+    pub fn is_set(&self, key: &str) -> bool {
         self.origins.iter().any(|(name, _, origin)| *name == key && *origin != Origin::BuiltIn)
     }
 
-    /// The folders that may be ingested over HTTP and by `rag mcp`.
+    /// Checks the folders that may be ingested over HTTP and MCP.
     ///
     /// # Errors
-    /// A usage fault for one that is not a folder.
+    /// A usage fault for the first that is not a folder.
     pub fn check_roots(&self) -> Result<()> {
-        let missing = self.serve.roots.iter().find(|root| !root.is_dir());
-        missing.map_or(Ok(()), |root| {
-            Err(self.refuse("serve.roots", &format!("there is no folder {}", root.display())))
-        })
+        match self.serve.roots.iter().find(|root| !root.is_dir()) {
+            Some(root) => {
+                Err(self.refuse("serve.roots", &format!("there is no folder {}", root.display())))
+            }
+            None => Ok(()),
+        }
     }
 
-    /// Length and overlap of passages for a model that reads `window` tokens.
+    /// Maximum length and overlap of chunks, in tokens, for a model with a window of `window`
+    /// tokens.
     ///
     /// # Errors
-    /// A usage fault for a passage that the model cannot read whole, and for an overlap that was
-    /// given and is larger than half a passage. The built-in overlap gives way instead.
-    pub fn passages(&self, model: &str, window: usize) -> Result<(usize, usize)> {
+    /// A usage fault when a chunk would exceed the window, or when the user set an overlap above
+    /// half
+    /// a chunk. The built-in overlap is reduced instead.
+    pub fn chunk_limits(&self, model: &str, window: usize) -> Result<(usize, usize)> {
         let max = match self.chunk_max_tokens {
             0 => window,
             n if n > window => {
@@ -358,18 +359,18 @@ impl Config {
             n => n,
         };
         let overlap = self.chunk_overlap_tokens;
-        if overlap > max / 2 && self.is_given("chunk.overlap_tokens") {
+        if overlap > max / 2 && self.is_set("chunk.overlap_tokens") {
             let why = format!("must be at most half of a passage, which has {max} tokens");
             return Err(self.refuse("chunk.overlap_tokens", &why));
         }
         Ok((max, overlap.min(max / 2)))
     }
 
-    /// What can be said of passages before the model is known.
-    fn check_passages(&self) -> Result<()> {
+    /// Checks as much of the chunk limits as does not depend on the model.
+    fn check_chunk_limits(&self) -> Result<()> {
         match self.chunk_max_tokens {
             0 => Ok(()),
-            max => self.passages("", max).map(drop),
+            max => self.chunk_limits("", max).map(drop),
         }
     }
 }

@@ -19,15 +19,15 @@ fn defaults_are_valid_and_zero_threads_means_every_core() {
 }
 
 #[test]
-fn only_what_the_user_chose_or_the_program_brought_is_a_place_of_their_own() {
+fn only_chosen_and_installed_places_are_trusted() {
     let places = |env: &[(&str, &str)], exe_dir: Option<&str>, data_dir: &str| {
         let world = World { exe_dir: exe_dir.map(PathBuf::from), ..world(env) };
         let config =
             Config::load(&world, &[("data_dir", data_dir.into(), "--data-dir".into())]).unwrap();
         let places = config.places.into_iter();
-        places.map(|place| (place.dir.display().to_string(), place.is_own)).collect::<Vec<_>>()
+        places.map(|place| (place.dir.display().to_string(), place.is_trusted)).collect::<Vec<_>>()
     };
-    let pair = |dir: &str, is_own: bool| (dir.to_owned(), is_own);
+    let pair = |dir: &str, is_trusted: bool| (dir.to_owned(), is_trusted);
     let home = [("HOME", "/home/me")];
     let installed = places(&home, Some("/usr/local/bin"), "data");
     let own = [pair("/usr/local/bin/../share/rag", true), pair("/home/me/.local/share/rag", true)];
@@ -39,17 +39,17 @@ fn only_what_the_user_chose_or_the_program_brought_is_a_place_of_their_own() {
         built,
         [pair("/srv", true), pair("data", false), share, pair("/src/rag/data", false)]
     );
-    // Relative variables lead into every folder.
+    // Relative variables are ignored.
     for name in ["XDG_DATA_HOME", "HOME"] {
         assert_eq!(places(&[(name, "share")], None, "data"), [pair("data", false)]);
     }
-    // The user's own data directory may be named as the data directory.
+    // The user's data directory stays trusted when `data_dir` names it.
     let dir = tempfile::tempdir().unwrap();
     let share = dir.path().join("rag");
     std::fs::create_dir(&share).unwrap();
     let named =
         places(&[("XDG_DATA_HOME", dir.path().to_str().unwrap())], None, share.to_str().unwrap());
-    assert!(named.iter().all(|(_, is_own)| *is_own), "{named:?}");
+    assert!(named.iter().all(|(_, is_trusted)| *is_trusted), "{named:?}");
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn an_unknown_key_and_broken_toml_name_the_line() {
     }
 }
 
-/// A value that no setting of this shape can have; `None` where only its user can judge it.
+/// A value that is invalid for this shape; `None` where only the code that uses it can tell.
 fn bad_value(shape: Shape) -> Option<&'static str> {
     match shape {
         Shape::Text => Some("  "),
@@ -121,18 +121,17 @@ fn bad_value(shape: Shape) -> Option<&'static str> {
     }
 }
 
-/// Whatever a setting is and wherever it is set, a bad value is a usage fault that names setting
-/// and source.
+/// A bad value of any setting in any layer is a usage fault that names setting and source.
 #[test]
 fn a_bad_value_of_every_setting_names_its_source() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("rag/config.toml");
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-    let mut judged = 0;
+    let mut checked = 0;
     for setting in SETTINGS {
         let special = (setting.key == "llm.api_key_file").then_some("/nope");
         let Some(value) = special.or(bad_value(setting.shape)) else { continue };
-        judged += 1;
+        checked += 1;
         let check = |loaded: Result<Config>, origin: &str| {
             let fault = loaded.expect_err(setting.key);
             let shown =
@@ -150,11 +149,11 @@ fn a_bad_value_of_every_setting_names_its_source() {
         let personal = world(&[("XDG_CONFIG_HOME", dir.path().to_str().unwrap())]);
         check(Config::load(&personal, &[]), &format!("{}:2", file.display()));
     }
-    assert!(judged + 4 > SETTINGS.len(), "{judged} of {}", SETTINGS.len());
+    assert!(checked + 4 > SETTINGS.len(), "{checked} of {}", SETTINGS.len());
 }
 
 #[test]
-fn hosts_and_addresses_are_possible_ones() {
+fn invalid_hosts_and_urls_are_refused() {
     let loads = |env: &str, value: &str| Config::load(&world(&[(env, value)]), &[]).is_ok();
     for host in
         ["localhost", "0.0.0.0", "::", "[::1]", "rag.example.org", "my_host-2", "example.org."]
@@ -203,7 +202,7 @@ fn hosts_and_addresses_are_possible_ones() {
 }
 
 #[test]
-fn lists_in_a_file_are_lists_and_nothing_is_dropped_in_silence() {
+fn lists_in_a_file_are_accepted_and_other_types_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("rag/config.toml");
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -224,7 +223,7 @@ fn lists_in_a_file_are_lists_and_nothing_is_dropped_in_silence() {
 }
 
 #[test]
-fn passages_and_their_overlap_are_possible_ones() {
+fn chunks_fit_the_window_and_overlaps_fit_the_chunks() {
     let config = |env: &[(&str, &str)]| Config::load(&world(env), &[]);
     let (max, overlap) = ("RAG_CHUNK_MAX_TOKENS", "RAG_CHUNK_OVERLAP_TOKENS");
     let fault = config(&[(max, "40"), (overlap, "21")]).unwrap_err();
@@ -232,18 +231,18 @@ fn passages_and_their_overlap_are_possible_ones() {
         fault.to_string().starts_with("chunk.overlap_tokens = 21 (environment RAG_CHUNK_OVERLAP"),
         "{fault}"
     );
-    // The built-in overlap gives way to a short passage.
-    assert_eq!(config(&[(max, "40")]).unwrap().passages("m", 256).unwrap(), (40, 20));
-    assert_eq!(config(&[]).unwrap().passages("m", 256).unwrap(), (256, 32));
+    // The built-in overlap is reduced for short chunks.
+    assert_eq!(config(&[(max, "40")]).unwrap().chunk_limits("m", 256).unwrap(), (40, 20));
+    assert_eq!(config(&[]).unwrap().chunk_limits("m", 256).unwrap(), (256, 32));
     assert!(
         config(&[(max, "300")])
             .unwrap()
-            .passages("m", 256)
+            .chunk_limits("m", 256)
             .unwrap_err()
             .to_string()
             .contains("256 tokens")
     );
-    assert!(config(&[(overlap, "200")]).unwrap().passages("m", 256).is_err());
+    assert!(config(&[(overlap, "200")]).unwrap().chunk_limits("m", 256).is_err());
     assert!(
         [("7", false), ("15", false), ("16", true), ("0", true)].iter().all(|(n, ok)| config(&[(
             max, n

@@ -370,7 +370,7 @@ pub fn name(roots: &[crate::index::Root], record: &Record) -> String {
 }
 
 fn filter(text: Option<&str>) -> Result<Option<Filter>> {
-    let parse = |text| Ok(Filter::parse(text)?.relative_to(&config::here()));
+    let parse = |text| Ok(Filter::parse(text)?.relative_to(&config::working_dir()));
     text.map(parse).transpose()
 }
 

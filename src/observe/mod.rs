@@ -100,7 +100,7 @@ impl Observer {
     /// Starts analytics, if the settings want them.
     pub fn new(engine: &Engine) -> Self {
         let records = engine.config.analytics;
-        let analytics = (records.of >= Recording::Servers).then(|| {
+        let analytics = (records.scope >= Recording::Servers).then(|| {
             Analytics::start(&analytics::dir(&engine.config.data_dir), records, engine.clock())
         });
         Self { analytics, since_ms: engine.now_ms(), counted: Mutex::default() }
@@ -273,7 +273,7 @@ pub fn searched_once(engine: &Engine, response: &search::Response) -> Result<()>
 
 fn once(engine: &Engine, question: impl FnOnce() -> Question) -> Result<()> {
     let records = engine.config.analytics;
-    if records.of < Recording::Everybody {
+    if records.scope < Recording::All {
         return Ok(());
     }
     let batch = vec![Record::Question(Box::new(question()))];

@@ -124,7 +124,7 @@ impl Token {
 
 fn read(config: &Config, path: &Path) -> Result<Vec<Token>> {
     let refused = |why: &str| config.refuse("serve.token_file", why);
-    let unreadable = |e: std::io::Error| refused(&config::unreadable(&e));
+    let unreadable = |e: std::io::Error| refused(&config::read_problem(&e));
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if metadata.mode() & 0o077 != 0 {
         let hint = format!("chmod 600 {}", path.display());

@@ -31,7 +31,7 @@ fn main() -> Result<()> {
     // `cargo bench` passes this flag.
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let config = Config::load(&World::of_this_process(), &[])?;
+    let config = Config::load(&World::from_process(), &[])?;
     let line = match args.as_slice() {
         ["embed", index] => embed(&config, index)?,
         ["questions", file] => questions(&config, file)?,

@@ -26,7 +26,7 @@ fn main() -> Result<()> {
         return Err(Fault::usage("usage: ask DATA_DIR QUESTION"));
     };
     let flags = [("data_dir", data_dir, "DATA_DIR".to_owned())];
-    let config = Config::load(&World::of_this_process(), &flags)?;
+    let config = Config::load(&World::from_process(), &flags)?;
     let engine = Engine::new(config, SystemTime::now, &INTERRUPTED);
 
     // An asker keeps the index and the model open for further questions.

@@ -30,7 +30,7 @@ fn main() -> Result<()> {
     };
     // Settings come from files, the environment and flags, here one.
     let flags = [("data_dir", data_dir, "DATA_DIR".to_owned())];
-    let mut config = Config::load(&World::of_this_process(), &flags)?;
+    let mut config = Config::load(&World::from_process(), &flags)?;
     // Child processes of `rag` parse PDF, office files and mail. Without it, these files fail.
     config.program = Some("rag".into());
     let engine = Engine::new(config, SystemTime::now, &INTERRUPTED);

@@ -606,7 +606,7 @@ fn every_setting_has_a_section() {
             .split_once('\n')
             .map_or("", |(_, lines)| lines.split("\n\n").next().unwrap_or_default());
         let section = section.split_whitespace().collect::<Vec<_>>().join(" ").replace("``", "`");
-        let (first, others) = setting.meaning.split_at(1);
+        let (first, others) = setting.description.split_at(1);
         let description = format!("{}{others}.", first.to_uppercase());
         if !section.starts_with(&description) {
             writeln!(wrong, "{} does not begin with: {description}", setting.key).unwrap();

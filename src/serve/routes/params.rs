@@ -71,7 +71,7 @@ pub fn k(k: Option<usize>) -> Result<Option<usize>> {
 }
 
 pub fn filter(text: Option<&str>) -> Result<Option<Filter>> {
-    let parse = |text| Ok(Filter::parse(text)?.relative_to(&config::here()));
+    let parse = |text| Ok(Filter::parse(text)?.relative_to(&config::working_dir()));
     text.map(parse).transpose()
 }
 
