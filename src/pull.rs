@@ -1,24 +1,25 @@
-//! A model from a hub: its files fetched one by one, then taken in like any folder.
+//! Downloads a model from a hub, file by file, and adds it like a local folder.
 
 use std::path::Path;
 
+use crate::config::is_name;
 use crate::disk::{self, Scratch};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::http::{Client, Fetched};
 use crate::model::{self, Addition, ModelFiles, Runtime};
 
-/// The largest network taken. Embedding models that run on a CPU are a tenth of it.
+/// Embedding models that run on a CPU are a tenth of this.
 const MAX_NETWORK_BYTES: u64 = 8 << 30;
-/// Vocabularies of multilingual models reach 20 MB.
+/// Vocabularies of multilingual models have up to 20 MB.
 const MAX_CONFIG_BYTES: u64 = 256 << 20;
 
-/// Fetches `repository` at `revision` from the configured hub and adds it as `name`. Tells `(file,
-/// done, total)`.
+/// Downloads `repository` at `revision` from the configured hub and adds it as `name`. `on_bytes`
+/// gets the file, its bytes so far and its total bytes.
 ///
 /// # Errors
 /// [`Kind::Outside`](crate::error::Kind::Outside) when the hub cannot be reached or lacks the
-/// model; [`Kind::Interrupted`](crate::error::Kind::Interrupted). Nothing is left behind.
+/// model; [`Kind::Interrupted`](crate::error::Kind::Interrupted). Nothing is left on disk.
 pub fn run(
     engine: &Engine,
     repository: &str,
@@ -27,14 +28,13 @@ pub fn run(
     on_bytes: &mut dyn FnMut(&str, u64, u64),
 ) -> Result<ModelFiles> {
     let parts: Vec<&str> = repository.split('/').collect();
-    if parts.len() > 2 || parts.iter().chain(&[revision]).any(|part| !crate::config::is_name(part))
-    {
+    if parts.len() > 2 || parts.iter().chain(&[revision]).any(|part| !is_name(part)) {
         return Err(Fault::usage(format!(
-            "{repository:?} at {revision:?} is no repository and revision"
+            "{repository:?} at {revision:?} is not a valid repository and revision"
         ))
         .hint("a repository looks like sentence-transformers/all-MiniLM-L6-v2"));
     }
-    // Without the library a model cannot be proved: nothing is fetched for nothing.
+    // A model can only be added with the library, so its absence is reported before the download.
     Runtime::load(&engine.runtime_library()?)?;
     let models = engine.config.data_dir.join("models");
     let scratch = Scratch::new(&models, "pull")?;
@@ -60,20 +60,20 @@ fn fetch_all(
         let stop = || engine.interrupted();
         client.fetch(&format!("{base}/{file}"), &dir.join(file), max_bytes, &stop, &mut on_bytes)
     };
-    for file in model::wanted_files() {
+    for file in model::config_files() {
         let fetched = fetch(file, MAX_CONFIG_BYTES)?;
         if file == "tokenizer.json" && fetched == Fetched::NotFound {
             return Err(Fault::outside(format!("{base} has no tokenizer.json")));
         }
     }
-    for file in model::wanted_networks() {
+    for file in model::NETWORK_FILES {
         if fetch(file, MAX_NETWORK_BYTES)? == Fetched::Written {
-            for weights in model::wanted_weights(file) {
+            for weights in model::weight_files(file) {
                 fetch(&weights, MAX_NETWORK_BYTES)?;
             }
             return Ok(());
         }
     }
     Err(Fault::outside(format!("{base} has no ONNX file"))
-        .hint("look for a repository that has one, in `onnx/`"))
+        .hint("look for a repository with one in `onnx/`"))
 }

@@ -1,9 +1,9 @@
-//! Taking a model in: any sentence-transformers folder with an ONNX file becomes a folder of ours.
+//! Adds a model: copies a sentence-transformers folder with an ONNX file to `models/`.
 //!
-//! The network is optimised once, here, and saved; loading it afterwards does not optimise again,
-//! which is most of what a cold start would otherwise wait for.
+//! The network is optimised once, here, and saved. Optimising it on each load would be most of the
+//! time of a cold start.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ort::session::builder::GraphOptimizationLevel;
 
@@ -16,11 +16,11 @@ use super::{EmbeddingRole, Network};
 use crate::disk::{self, Scratch};
 use crate::error::{Context as _, Fault, Result};
 
-/// Where folders of the wild keep their network, best first for a CPU.
-const NETWORKS: [&str; 4] =
+/// Where published models store their network, best first for a CPU.
+pub const NETWORK_FILES: [&str; 4] =
     ["model.onnx", "onnx/model_quantized.onnx", "onnx/model_int8.onnx", "onnx/model.onnx"];
 
-/// Small files that say how to use a model.
+/// Small files that describe how to use a model.
 const CONFIGS: [&str; 7] = [
     "config.json",
     "config_sentence_transformers.json",
@@ -31,39 +31,32 @@ const CONFIGS: [&str; 7] = [
     "tokenizer_config.json",
 ];
 
-/// Files that `rag model pull` asks a hub for; absent ones are fine except the tokenizer and one
-/// network.
-pub fn wanted_files() -> impl Iterator<Item = &'static str> {
+/// The small files that `rag model pull` requests from a hub. All but the tokenizer are optional.
+pub fn config_files() -> impl Iterator<Item = &'static str> {
     CONFIGS.into_iter().chain(["1_Pooling/config.json"])
 }
 
-/// Networks to try, in order.
-pub fn wanted_networks() -> [&'static str; 4] {
-    NETWORKS
-}
-
-/// What the weights of a network may be called where they lie beside it, which those of large ones
-/// must.
-pub fn wanted_weights(network: &str) -> [String; 2] {
+/// The names of a network's external weights, which large networks have.
+pub fn weight_files(network: &str) -> [String; 2] {
     ["_data", ".data"].map(|ending| format!("{network}{ending}"))
 }
 
-/// A model to take in.
+/// A model to add.
 #[derive(Clone, Copy)]
 pub struct Addition<'a> {
     pub source: &'a Path,
     /// The folder `models/` of a data directory.
     pub models: &'a Path,
     pub name: &'a str,
-    /// Where it came from, in words.
+    /// Its source, for the manifest.
     pub origin: &'a str,
 }
 
-/// Copies the model in `source` to `models/<name>`, proves that it embeds, and remembers that the
-/// user added it. `stop` is asked between the steps.
+/// Copies the model in `source` to `models/<name>`, embeds a text as a test, and records that the
+/// user added it. `stop` is polled between the steps.
 ///
 /// # Errors
-/// Names what is missing or unsupported; nothing is left behind then.
+/// Names what is missing or unsupported; nothing is left on disk.
 pub fn add(assets: &Assets, addition: Addition<'_>, stop: &dyn Fn() -> bool) -> Result<ModelFiles> {
     let Addition { source, models, name, origin } = addition;
     let target = models.join(name);
@@ -72,29 +65,27 @@ pub fn add(assets: &Assets, addition: Addition<'_>, stop: &dyn Fn() -> bool) -> 
             .hint(format!("give another name, or remove {}", target.display())));
     }
     let runtime = Runtime::load(&assets.library()?)?;
-    let network =
-        NETWORKS.iter().map(|file| source.join(file)).find(|path| path.is_file()).ok_or_else(
-            || {
-                Fault::usage(format!("{} has no ONNX file", source.display())).hint(format!(
-                    "looked for {}; `optimum-cli export onnx` makes one",
-                    NETWORKS.join(", ")
-                ))
-            },
-        )?;
+    let mut networks = NETWORK_FILES.iter().map(|file| source.join(file));
+    let Some(network) = networks.find(|path| path.is_file()) else {
+        return Err(Fault::usage(format!("{} has no ONNX file", source.display())).hint(format!(
+            "looked for {}; `optimum-cli export onnx` makes one",
+            NETWORK_FILES.join(", ")
+        )));
+    };
     if !source.join("tokenizer.json").is_file() {
         return Err(Fault::usage(format!("{} has no tokenizer.json", source.display())));
     }
-    let go_on = || if stop() { Err(Fault::interrupted()) } else { Ok(()) };
+    let check_stop = || if stop() { Err(Fault::interrupted()) } else { Ok(()) };
     let scratch = Scratch::new(models, "add")?;
     let temp = scratch.path();
-    go_on()?;
+    check_stop()?;
     copy_configs(source, temp)?;
-    go_on()?;
+    check_stop()?;
     optimise(&runtime, &network, &temp.join("model.onnx"))?;
-    go_on()?;
+    check_stop()?;
     write_manifest(temp, name, origin)?;
-    prove(&runtime, temp, name)?;
-    go_on()?;
+    test_embedding(&runtime, temp, name)?;
+    check_stop()?;
     let manifest = temp.join("manifest.json");
     let manifest =
         std::fs::read(&manifest).or_failed(|| format!("cannot read {}", manifest.display()))?;
@@ -104,34 +95,35 @@ pub fn add(assets: &Assets, addition: Addition<'_>, stop: &dyn Fn() -> bool) -> 
 }
 
 fn copy_configs(source: &Path, target: &Path) -> Result<()> {
-    let spec_needs_pooling = source.join("1_Pooling/config.json");
-    let mut files: Vec<PathBuf> = CONFIGS.iter().map(PathBuf::from).collect();
-    if spec_needs_pooling.is_file() {
-        disk::create_dir(&target.join("1_Pooling"))?;
-        files.push("1_Pooling/config.json".into());
-    }
-    for file in files.iter().filter(|file| source.join(file).is_file()) {
-        let from = source.join(file);
-        std::fs::copy(&from, target.join(file))
-            .or_failed(|| format!("cannot copy {}", from.display()))?;
+    for file in config_files() {
+        let (from, to) = (source.join(file), target.join(file));
+        if !from.is_file() {
+            continue;
+        }
+        if file.contains('/') {
+            disk::create_dir(&target.join("1_Pooling"))?;
+        }
+        std::fs::copy(&from, to).or_failed(|| format!("cannot copy {}", from.display()))?;
     }
     read_spec(target, &|file| target.join(file).is_file()).map(drop)
 }
 
-/// Where the library puts the weights of a network that it saves: beside the graph, but for tensors
-/// of fewer bytes than it costs to open the file once more.
-const APART: [(&str, &str); 2] = [
+/// The library saves weights in a file beside the graph, except tensors that are smaller than the
+/// cost of mapping the file.
+const EXTERNAL_WEIGHTS: [(&str, &str); 2] = [
     ("session.optimized_model_external_initializers_file_name", NETWORK[1]),
     ("session.optimized_model_external_initializers_min_size_in_bytes", "65536"),
 ];
 
 fn optimise(runtime: &Runtime, from: &Path, to: &Path) -> Result<()> {
-    // Level 2 ("extended") fuses attention and layer norms; the level above it writes layouts of
-    // this very CPU.
+    // Level 2 ("extended") fuses attention and layer norms. The next level writes layouts that are
+    // specific to this CPU.
     session(runtime, GraphOptimizationLevel::Level2)
         .and_then(|builder| Ok(builder.with_optimized_model_path(to)?))
         .and_then(|builder| {
-            APART.iter().try_fold(builder, |builder, (k, v)| Ok(builder.with_config_entry(k, v)?))
+            EXTERNAL_WEIGHTS.iter().try_fold(builder, |builder, (key, value)| {
+                Ok(builder.with_config_entry(key, value)?)
+            })
         })
         .and_then(|mut builder| builder.commit_from_file(from))
         .map(drop)
@@ -142,7 +134,7 @@ fn optimise(runtime: &Runtime, from: &Path, to: &Path) -> Result<()> {
 
 fn write_manifest(dir: &Path, name: &str, origin: &str) -> Result<()> {
     let mut files = std::collections::BTreeMap::new();
-    for file in CONFIGS.into_iter().chain(["1_Pooling/config.json"]).chain(NETWORK) {
+    for file in config_files().chain(NETWORK) {
         let path = dir.join(file);
         if path.is_file() {
             files.insert(file.to_owned(), disk::file_sum(&path)?);
@@ -159,7 +151,8 @@ fn write_manifest(dir: &Path, name: &str, origin: &str) -> Result<()> {
     disk::replace(&dir.join("manifest.json"), &text)
 }
 
-fn prove(runtime: &Runtime, dir: &Path, name: &str) -> Result<()> {
+/// Embeds a text, to fail now rather than in an ingest.
+fn test_embedding(runtime: &Runtime, dir: &Path, name: &str) -> Result<()> {
     let files = ModelFiles::open(dir, name)?;
     let tokenizer = Tokenizer::load(&files)?;
     Network::load(runtime, &files)?

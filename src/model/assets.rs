@@ -1,9 +1,8 @@
-//! Where library and models may come from, and which of those found there may be opened.
+//! Finds models and the ONNX Runtime library, and decides which of them may be opened.
 //!
-//! A folder can come from anybody, and a library in it can do anything. So nothing of a [`Place`]
-//! that is not the user's own is opened but what `scripts/setup` makes, known by its SHA-256, and
-//! models that this user added, which the [`State`] remembers. What is passed over is kept with its
-//! reason, for whoever tells the user.
+//! A folder may have been downloaded, and a library in it can do anything. From a [`Place`] that is
+//! not trusted, only files that `scripts/setup` creates, known by SHA-256, and models that the user
+//! added, recorded in [`State`], are opened. What is ignored is reported with the reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,26 +17,29 @@ use crate::error::{Context as _, Fault, Result};
 use crate::state::{Record, State};
 use crate::telemetry;
 
-/// The places, in order, and what was passed over in them. Cheap to clone.
+/// The places in search order, and what was ignored in them. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Assets {
     places: Vec<Place>,
-    /// Library that the user names.
+    /// The library that the user names.
     library: Option<PathBuf>,
-    /// Where the user's own models belong.
+    /// The user's data directory.
     user_dir: Option<PathBuf>,
     pub state: State,
     ignored: Arc<Mutex<BTreeSet<String>>>,
 }
 
-/// A model's folder, as it is listed.
+/// A model's folder in a listing.
 #[derive(Clone, Debug)]
 pub struct Listed {
     pub name: String,
     pub dir: PathBuf,
-    /// Why it is passed over, when it is.
+    /// Why it is ignored; `None` when it may be used.
     pub ignored: Option<String>,
 }
+
+/// Something usable, or the reason why it is ignored.
+type Verdict<T> = std::result::Result<T, String>;
 
 impl Assets {
     pub fn new(config: &Config, state: State) -> Self {
@@ -50,30 +52,30 @@ impl Assets {
         }
     }
 
-    /// Everything that was passed over so far: what it is and why.
+    /// Everything ignored so far, as sentences with path and reason.
     pub fn ignored(&self) -> Vec<String> {
         self.ignored.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    /// Notes that something is passed over, and yields that as a sentence.
+    /// Records that a path is ignored; returns the sentence that says so.
     fn ignore(&self, path: &Path, why: &str) -> String {
         let sentence = format!("ignored {}: {why}", path.display());
         let mut ignored = self.ignored.lock().unwrap_or_else(PoisonError::into_inner);
         if ignored.insert(sentence.clone()) {
-            // Without its name, which a stranger may have chosen.
+            // The path is left out: its name may be an attacker's choice.
             telemetry::warn!(
-                "something of the data directory was ignored, as it may have come with the folder; \
-                 see `rag doctor`"
+                "ignored a model or library that may have come with the data directory; see \
+                 `rag doctor`"
             );
         }
         sentence
     }
 
-    /// The model called `name` in the first place that has one which may be used.
+    /// The model `name` of the first place that has a usable one.
     ///
     /// # Errors
-    /// Says what was passed over, and exactly what to run when there is none;
-    /// [`Kind::Damaged`](crate::error::Kind::Damaged) when a file is not what its manifest says.
+    /// When there is none; the hint lists what was ignored and the command to run.
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) when a file does not match its manifest.
     pub fn model(&self, name: &str) -> Result<ModelFiles> {
         let mut ignored = Vec::new();
         for place in &self.places {
@@ -81,11 +83,13 @@ impl Assets {
             if !dir.join("manifest.json").exists() {
                 continue;
             }
-            if place.is_own {
+            if place.is_trusted {
                 return ModelFiles::open(&dir, name);
             }
             match self.judge(&dir)? {
-                Ok(manifest) => return ModelFiles::of(manifest, &dir, name)?.checked(&self.state),
+                Ok(manifest) => {
+                    return ModelFiles::from_manifest(manifest, &dir, name)?.verified(&self.state);
+                }
                 Err(why) => ignored.push(self.ignore(&dir, &why)),
             }
         }
@@ -94,12 +98,16 @@ impl Assets {
             self.shown("models")
         );
         Err(Fault::failed(format!("no model named `{name}` on this machine"))
-            .hint(with(&ignored, &hint)))
+            .hint(full_hint(&ignored, &hint)))
     }
 
-    /// The manifest of a model in a folder that anybody may have made, or why the model is passed
-    /// over.
-    fn judge(&self, dir: &Path) -> Result<std::result::Result<Manifest, String>> {
+    /// Decides whether a model of an untrusted folder may be used: its manifest, or the reason to
+    /// ignore it.
+    ///
+    /// # Errors
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) for a model that the user added and that has
+    /// changed since.
+    fn judge(&self, dir: &Path) -> Result<Verdict<Manifest>> {
         let path = dir.join("manifest.json");
         let parsed = disk::read_small(&path).map_err(|e| e.to_string());
         let parsed = parsed.and_then(|bytes| {
@@ -114,35 +122,34 @@ impl Assets {
         let sum = parsed.as_ref().map(|(sum, _)| sum.as_str()).unwrap_or_default();
         match (self.state.record_of(dir, sum), parsed) {
             (Record::Same, Ok((_, manifest))) => Ok(Ok(manifest)),
-            // The user's own model: not a stranger's, but no longer what it was.
+            // The user added it, and it has changed since.
             (Record::Changed | Record::Same, Err(why)) => Err(Fault::damaged(why)),
             (Record::Changed, Ok(_)) => Err(Fault::damaged(format!(
-                "{} is damaged: it is not the one that was recorded",
+                "{} is damaged: it has changed since the model was added",
                 path.display()
             ))
             .hint(format!("remove {} and run `rag model add` again", dir.display()))),
             (Record::Unknown, Err(why)) => Ok(Err(why)),
-            (Record::Unknown, Ok(_)) => Ok(Err(self.of_a_stranger())),
+            (Record::Unknown, Ok(_)) => Ok(Err(self.untrusted_model())),
         }
     }
 
-    fn of_a_stranger(&self) -> String {
-        let own = self.user_dir.as_ref().map(|dir| dir.join("models").display().to_string());
+    fn untrusted_model(&self) -> String {
+        let user_dir = self.user_dir.as_ref().map(|dir| dir.join("models").display().to_string());
         format!(
-            "it may have come with the folder; it is neither a model that `scripts/setup` makes \
-             nor one that you added \
-             with `rag model add` or `rag model pull`. If you trust it, move it to {}",
-            own.unwrap_or_else(|| "models/ in the folder that RAG_ASSETS_DIR names".into())
+            "it may have come with the folder; `scripts/setup` does not create it, and you did not \
+             add it with `rag model add` or `rag model pull`. If you trust it, move it to {}",
+            user_dir.unwrap_or_else(|| "models/ in the folder that RAG_ASSETS_DIR names".into())
         )
     }
 
-    /// The ONNX Runtime library: the one the user names, else the first that may be opened.
+    /// The ONNX Runtime library: the one that the user names, else the first that may be opened.
     ///
     /// # Errors
-    /// Says what was passed over, and exactly what to run when there is none.
+    /// When there is none; the hint lists what was ignored and the command to run.
     pub fn library(&self) -> Result<Library> {
         if let Some(path) = &self.library {
-            return self.named(path);
+            return self.named_library(path);
         }
         let mut ignored = Vec::new();
         for place in &self.places {
@@ -150,7 +157,7 @@ impl Assets {
                 if !path.is_file() {
                     continue;
                 }
-                match self.judge_library(&path, place.is_own) {
+                match self.judge_library(&path, place.is_trusted) {
                     Ok(library) => return Ok(library),
                     Err(why) => ignored.push(self.ignore(&path, &why)),
                 }
@@ -161,10 +168,10 @@ impl Assets {
             self.shown("runtime")
         );
         Err(Fault::failed("the ONNX Runtime library is not on this machine")
-            .hint(with(&ignored, &hint)))
+            .hint(full_hint(&ignored, &hint)))
     }
 
-    fn named(&self, path: &Path) -> Result<Library> {
+    fn named_library(&self, path: &Path) -> Result<Library> {
         if !path.is_file() {
             return Err(Fault::failed(format!("no ONNX Runtime library at {}", path.display())).hint(
                 "run `scripts/setup` in the project's folder, and set neither ORT_DYLIB_PATH nor \
@@ -172,11 +179,11 @@ impl Assets {
             ));
         }
         if path.is_absolute() {
-            // The user's word; a manifest beside it tells whether it is whole.
-            let expected = beside(path).ok();
+            // Trusted; a manifest beside it, if any, detects damage.
+            let expected = listed_sum(path).ok();
             return Ok(Library::new(path, expected, true, self.state.clone()));
         }
-        // Another file in every folder that the command is run in.
+        // A relative path may lead into a downloaded folder.
         self.judge_library(path, false).map_err(|why| {
             Fault::failed(format!(
                 "will not open the ONNX Runtime library {}: {why}",
@@ -186,20 +193,19 @@ impl Assets {
         })
     }
 
-    fn judge_library(&self, path: &Path, is_own: bool) -> std::result::Result<Library, String> {
-        let expected = beside(path)?;
-        if !is_own && !known::is_library(&expected.sha256) {
+    fn judge_library(&self, path: &Path, is_trusted: bool) -> Verdict<Library> {
+        let expected = listed_sum(path)?;
+        if !is_trusted && !known::is_library(&expected.sha256) {
             return Err(
-                "it may have come with the folder, and it is not the library that `scripts/setup` \
-                 fetches"
+                "it may have come with the folder; it is not the library that `scripts/setup` \
+                 downloads"
                     .into(),
             );
         }
-        Ok(Library::new(path, Some(expected), is_own, self.state.clone()))
+        Ok(Library::new(path, Some(expected), is_trusted, self.state.clone()))
     }
 
-    /// Every model that can be found, nearest place first, each name once, and those that are
-    /// passed over.
+    /// Every model by name: the usable one of the first place that has it, and those ignored.
     pub fn list(&self) -> Vec<Listed> {
         let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
         let mut listed = Vec::new();
@@ -210,15 +216,11 @@ impl Assets {
                 if !is_name(&name) || !dir.join("manifest.json").exists() {
                     continue;
                 }
-                // What is damaged is the user's own.
-                let why = if place.is_own {
-                    None
-                } else {
-                    self.judge(&dir).ok().and_then(std::result::Result::err)
-                };
-                match why {
-                    None => drop(found.entry(name).or_insert(dir)),
-                    why => listed.push(Listed { name, dir, ignored: why }),
+                // A damaged model is listed: only models of the user are reported as damaged.
+                let verdict = if place.is_trusted { None } else { self.judge(&dir).ok() };
+                match verdict {
+                    Some(Err(why)) => listed.push(Listed { name, dir, ignored: Some(why) }),
+                    _ => drop(found.entry(name).or_insert(dir)),
                 }
             }
         }
@@ -229,25 +231,25 @@ impl Assets {
         listed
     }
 
-    /// Remembers that this user added the model that will be in `dir`, with this manifest: only so
-    /// it is used from a folder that is not the user's own.
+    /// Records that the user added the model that will be in `dir`, with this manifest. A model in
+    /// an untrusted place is used only if it is recorded.
     ///
     /// # Errors
-    /// When it cannot be remembered and would not be used.
+    /// When it cannot be recorded and its place is not trusted.
     pub fn record(&self, dir: &Path, manifest: &[u8]) -> Result<()> {
         let recorded = self.state.record_model(dir, disk::sha256_hex(manifest));
-        let is_within = |place: &Place| place.is_own && dir.starts_with(place.dir.join("models"));
-        match recorded {
-            Err(_) if self.places.iter().any(is_within) => Ok(()),
-            recorded => recorded
-                .or_failed(|| format!("cannot remember that {} is a model of yours", dir.display()))
-                .map_err(|fault| {
-                    fault.hint(
-                        "it would be ignored there: set RAG_ASSETS_DIR to the data \
-                         directory, then add it again",
-                    )
-                }),
+        let mut trusted = self.places.iter().filter(|place| place.is_trusted);
+        if recorded.is_err() && trusted.any(|place| dir.starts_with(place.dir.join("models"))) {
+            return Ok(());
         }
+        recorded.or_failed(|| format!("cannot record that you added {}", dir.display())).map_err(
+            |fault| {
+                fault.hint(
+                    "it would be ignored there: set RAG_ASSETS_DIR to the data directory, then add \
+                     it again",
+                )
+            },
+        )
     }
 
     /// The folders searched, for a message.
@@ -258,11 +260,11 @@ impl Assets {
     }
 }
 
-/// What the manifest beside a library says of it.
-fn beside(path: &Path) -> std::result::Result<disk::FileSum, String> {
+/// Size and SHA-256 of a library, from the manifest beside it.
+fn listed_sum(path: &Path) -> Verdict<disk::FileSum> {
     let dir = path.parent().unwrap_or(Path::new("."));
     if !dir.join("manifest.json").exists() {
-        return Err("there is no manifest.json beside it that holds its SHA-256".into());
+        return Err("there is no manifest.json beside it with its SHA-256".into());
     }
     let manifest = read_manifest(dir).map_err(|fault| fault.to_string())?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -273,7 +275,7 @@ fn beside(path: &Path) -> std::result::Result<disk::FileSum, String> {
         .ok_or_else(|| "the manifest.json beside it does not list it".into())
 }
 
-/// A hint, and before it what was passed over.
-fn with(ignored: &[String], hint: &str) -> String {
+/// What was ignored, then the hint.
+fn full_hint(ignored: &[String], hint: &str) -> String {
     ignored.iter().map(|sentence| format!("{sentence}; ")).collect::<String>() + hint
 }

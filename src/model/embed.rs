@@ -1,11 +1,11 @@
-//! One single-threaded session: token ids in, one pooled vector out.
+//! A single-threaded session: token ids to one pooled vector, or to token vectors.
 
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use ort::memory::Allocator;
-use ort::session::builder::GraphOptimizationLevel;
-use ort::session::{OutputSelector, RunOptions, Session};
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::session::{OutputSelector, RunOptions, Session, SessionInputValue};
 use ort::value::{Tensor, TensorRef};
 
 use super::files::{ModelFiles, Pooling, Spec};
@@ -15,7 +15,7 @@ use crate::error::{Fault, Result};
 use crate::telemetry;
 use crate::vector::{Rows, Vector};
 
-/// What a text is for; some models want a different prefix for each.
+/// What a text is embedded for; some models have a prefix for each role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EmbeddingRole {
     Query,
@@ -31,15 +31,15 @@ impl EmbeddingRole {
     }
 }
 
-/// A loaded network. Not shared between threads: one per worker.
+/// A loaded network. Not shared between threads: each worker has its own.
 pub struct Network {
     session: Session,
-    /// Which of the usual inputs this network has, in its own order.
+    /// The inputs of this network, in its order.
     inputs: Vec<Input>,
-    /// What its output was when it was run last.
+    /// The output of the last run.
     output: Option<Output>,
     buffers: [Vec<i64>; 3],
-    /// True while it runs, and for good when a panic ended a run.
+    /// True during a run, and for good after a panic in one.
     is_running: bool,
 }
 
@@ -48,7 +48,7 @@ pub struct Network {
 enum Output {
     /// `[1, tokens, dimension]`.
     Tokens(usize),
-    /// `[1, dimension]`: the graph pools by itself.
+    /// `[1, dimension]`: the graph does the pooling.
     Pooled(usize),
 }
 
@@ -60,17 +60,16 @@ enum Input {
 }
 
 impl Network {
-    /// Loads `model.onnx`, which was optimised when it was added, so that loading does not optimise
-    /// it again.
+    /// Loads `model.onnx` without optimising it: that was done when it was added.
     ///
     /// # Errors
-    /// When the runtime does not accept the file or it has inputs that no text model has.
+    /// When the runtime refuses the file or it has an unknown input.
     pub fn load(runtime: &Runtime, files: &ModelFiles) -> Result<Self> {
         let path = files.dir.join("model.onnx");
         let session = session(runtime, GraphOptimizationLevel::Disable)
             .and_then(|mut builder| builder.commit_from_file(&path))
             .map_err(|e| Fault::failed(format!("cannot load {}: {e}", path.display())))?;
-        files.check_same()?;
+        files.check_unchanged()?;
         let inputs = session.inputs().iter().map(|input| match input.name() {
             "input_ids" => Ok(Input::Ids),
             "attention_mask" => Ok(Input::Mask),
@@ -86,23 +85,22 @@ impl Network {
         })
     }
 
-    /// As [`Network::load`], with the library opened before and the files checked byte for byte
-    /// meanwhile.
+    /// Opens the library, then loads the network as [`Network::load`] does, while another thread
+    /// verifies the files byte for byte.
     ///
     /// # Errors
-    /// When one of them is missing, damaged or does not fit the other.
+    /// When one of them is missing, damaged or does not match the other.
     pub fn open(library: &Library, files: &ModelFiles) -> Result<Self> {
         std::thread::scope(|scope| {
             let intact = scope.spawn(|| files.verify_network());
             let network = Runtime::load(library).and_then(|runtime| Self::load(&runtime, files));
-            // A damaged file explains whatever the library says of it.
-            intact.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            // Damage is reported first: it explains an error of the library.
+            super::join(intact)?;
             network
         })
     }
 
-    /// Begins to open a network on a thread of its own, for who will probably need it soon. Whoever
-    /// does not leaves it alone: nobody has to wait for the thread.
+    /// Starts opening a network in the background. The handle may be dropped.
     pub fn opening(library: Library, files: ModelFiles) -> JoinHandle<Result<Self>> {
         std::thread::spawn(move || Self::open(&library, &files))
     }
@@ -124,7 +122,7 @@ impl Network {
     /// Unit vectors of the tokens of one text, special tokens included, cut to the model's window.
     ///
     /// # Errors
-    /// When the network pools by itself: such a model cannot take a second look.
+    /// When the network does the pooling: such a model cannot rerank.
     pub fn token_vectors(
         &mut self,
         tokenizer: &Tokenizer,
@@ -136,10 +134,10 @@ impl Network {
         let (dimension, rows) = self.run(&ids, |output, rows| match output {
             Output::Tokens(dimension) => {
                 let rows = rows.chunks_exact(dimension);
-                Ok((dimension, rows.flat_map(|row| normalised(row.to_vec())).collect()))
+                Ok((dimension, rows.flat_map(|row| normalized(row.to_vec())).collect()))
             }
             Output::Pooled(_) => Err(Fault::failed(
-                "the model gives one vector a text and none a token, so it cannot take a second look",
+                "the model has one vector per text and no token vectors, so it cannot rerank",
             )
             .hint("leave out `--rerank`, or set search.rerank to 0")),
         })?;
@@ -154,15 +152,15 @@ impl Network {
                 Output::Pooled(_) => data.to_vec(),
             })
         })?;
-        Vector::new(if spec.normalise { normalised(vector) } else { vector })
+        Vector::new(if spec.normalise { normalized(vector) } else { vector })
     }
 
-    /// Whether every run came to its end, so that the next one may be trusted.
+    /// Whether every run finished, so that the session may be used again.
     pub fn is_sound(&self) -> bool {
         !self.is_running
     }
 
-    /// Runs the network on token ids; `read` gets what its output is and the numbers, in row order.
+    /// Runs the network on token ids. `read` gets the output's shape and its numbers in row order.
     fn run<T>(&mut self, ids: &[u32], read: impl FnOnce(Output, &[f32]) -> Result<T>) -> Result<T> {
         self.is_running = true;
         let outcome = self.run_session(ids, read);
@@ -182,29 +180,24 @@ impl Network {
         id_buffer.extend(ids.iter().map(|id| i64::from(*id)));
         ones.resize(n, 1);
         zeros.resize(n, 0);
-        let mut values = Vec::with_capacity(3);
+        let mut values: Vec<SessionInputValue<'_>> = Vec::with_capacity(3);
         for input in &self.inputs {
             let data: &[i64] = match input {
                 Input::Ids => id_buffer,
                 Input::Mask => ones,
                 Input::Types => zeros,
             };
-            values.push(ort::session::SessionInputValue::from(
-                TensorRef::from_array_view(([1, n], data)).map_err(fault)?,
-            ));
+            values.push(TensorRef::from_array_view(([1, n], data)).map_err(fault)?.into());
         }
         let name = self.session.outputs()[0].name().to_owned();
         let mut selected = OutputSelector::no_default().with(name.as_str());
-        // Where the library makes the output, `ort` 2.0.0-rc.14 never frees the description that it
-        // asks for: some 270 bytes a run. So all but the first output of a network are made here.
+        // When the library allocates the output, `ort` 2.0.0-rc.14 leaks its type information, some
+        // 270 bytes per run. So every output but the first is allocated here.
         if let Some(output) = self.output {
+            let allocator = Allocator::default();
             let tensor = match output {
-                Output::Tokens(dimension) => {
-                    Tensor::<f32>::new(&Allocator::default(), [1, n, dimension])
-                }
-                Output::Pooled(dimension) => {
-                    Tensor::<f32>::new(&Allocator::default(), [1, dimension])
-                }
+                Output::Tokens(dimension) => Tensor::<f32>::new(&allocator, [1, n, dimension]),
+                Output::Pooled(dimension) => Tensor::<f32>::new(&allocator, [1, dimension]),
             };
             selected = selected.preallocate(name, tensor.map_err(fault)?);
         }
@@ -237,12 +230,12 @@ fn ids(tokenizer: &Tokenizer, spec: &Spec, role: EmbeddingRole, text: &str) -> V
     }
 }
 
-/// A session builder as every network here is run: one thread, nothing kept per input shape (texts
-/// have hundreds of lengths, and a memory plan for each would grow with the corpus).
+/// A session builder with one thread and no memory plans per input shape: texts have hundreds of
+/// lengths, so plans would grow with the corpus.
 pub(super) fn session(
     runtime: &Runtime,
     level: GraphOptimizationLevel,
-) -> ort::Result<ort::session::builder::SessionBuilder> {
+) -> ort::Result<SessionBuilder> {
     Ok(Session::builder(&runtime.environment)?
         .with_optimization_level(level)?
         .with_intra_threads(1)?
@@ -250,7 +243,7 @@ pub(super) fn session(
         .with_memory_pattern(false)?)
 }
 
-/// Pools `rows` token vectors, `[tokens, dimension]` in row order.
+/// Pools token vectors, `[tokens, dimension]` in row order.
 fn pool(rows: &[f32], dimension: usize, pooling: Pooling) -> Vec<f32> {
     let tokens = rows.chunks_exact(dimension);
     match pooling {
@@ -272,7 +265,7 @@ fn pool(rows: &[f32], dimension: usize, pooling: Pooling) -> Vec<f32> {
     }
 }
 
-fn normalised(mut values: Vec<f32>) -> Vec<f32> {
+fn normalized(mut values: Vec<f32>) -> Vec<f32> {
     let length = values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
     if length > 0.0 {
         values.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as f32);
@@ -291,7 +284,7 @@ mod tests {
         assert_eq!(pool(&rows, 2, Pooling::LastToken), [3.0, -4.0]);
         assert_eq!(pool(&rows, 2, Pooling::Max), [3.0, 2.0]);
         assert_eq!(pool(&rows, 2, Pooling::Mean), [2.0, -1.0]);
-        assert_eq!(normalised(vec![3.0, 4.0]), [0.6, 0.8]);
-        assert_eq!(normalised(vec![0.0, 0.0]), [0.0, 0.0]);
+        assert_eq!(normalized(vec![3.0, 4.0]), [0.6, 0.8]);
+        assert_eq!(normalized(vec![0.0, 0.0]), [0.0, 0.0]);
     }
 }

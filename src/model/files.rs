@@ -1,9 +1,9 @@
-//! A model on disk: one folder, a manifest with the SHA-256 of each file, and what its own files
-//! say of its use.
+//! A model on disk: a sentence-transformers folder with a manifest that has the SHA-256 of each
+//! file.
 //!
-//! The network is `model.onnx`, and `model.onnx.data` beside it when the weights are too many for
-//! the graph's file. The folder is a sentence-transformers folder. Pooling, prefixes, window and
-//! normalisation are read from its files, never guessed from its name.
+//! The network is `model.onnx`; `model.onnx.data` beside it has the weights of large networks.
+//! Pooling, prefixes, window and normalization are read from the folder's files, never guessed from
+//! the model's name.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,13 +23,13 @@ pub struct Manifest {
     pub files: BTreeMap<String, FileSum>,
 }
 
-/// The graph, and the weights that it does not hold itself; these the library maps.
+/// The graph and its external weights.
 pub(super) const NETWORK: [&str; 2] = ["model.onnx", "model.onnx.data"];
 
-/// The only manifest version there is; a change of meaning gets a new one.
+/// The only manifest version so far. A change of meaning increments it.
 pub const MANIFEST_VERSION: u32 = 1;
 
-/// How token vectors become one vector.
+/// How token vectors are reduced to one vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pooling {
     Mean,
@@ -38,7 +38,7 @@ pub enum Pooling {
     LastToken,
 }
 
-/// What a model's own files say about how to use it.
+/// How a model is used, as its files describe it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
     pub pooling: Pooling,
@@ -47,62 +47,58 @@ pub struct Spec {
     pub max_tokens: usize,
     pub query_prefix: String,
     pub passage_prefix: String,
-    /// Text is lower-cased before the tokenizer sees it.
+    /// Text is lower-cased before the tokenizer gets it.
     pub lower_case: bool,
-    /// Numbers in a vector, when the files say so.
+    /// Length of a vector, if the files state it.
     pub dimension: Option<usize>,
 }
 
-/// One model found on disk.
+/// A model found on disk.
 #[derive(Clone, Debug)]
 pub struct ModelFiles {
     pub name: String,
     pub dir: PathBuf,
     pub manifest: Manifest,
     pub spec: Spec,
-    /// Changes whenever a vector could: digest of network, tokenizer and [`Spec`]. 32 hexadecimal
+    /// Digest of network, tokenizer and [`Spec`], which determine the vectors. 32 hexadecimal
     /// digits.
     pub fingerprint: String,
-    /// Files that had to be compared before any was opened, as they were then.
-    compared: Vec<(String, Identity)>,
+    /// The files that were verified before any was opened, as they were then.
+    verified: Vec<(String, Identity)>,
 }
 
 impl ModelFiles {
-    /// Reads the small files of the model in `dir` and compares them with the manifest; the large
-    /// ones are only compared in size, and byte for byte by whoever reads them.
+    /// Reads the small files of the model in `dir` and verifies them. Of the large ones, only the
+    /// size is compared; they are verified when they are read.
     ///
     /// # Errors
-    /// [`Kind::Damaged`](crate::error::Kind::Damaged) when a file is not what the manifest says.
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) when a file does not match the manifest.
     pub fn open(dir: &Path, name: &str) -> Result<Self> {
-        Self::of(read_manifest(dir)?, dir, name)
+        Self::from_manifest(read_manifest(dir)?, dir, name)
     }
 
-    /// As [`ModelFiles::open`], with a manifest that was read.
+    /// As [`ModelFiles::open`], with the manifest already read.
     ///
     /// # Errors
     /// As [`ModelFiles::open`].
-    pub(super) fn of(manifest: Manifest, dir: &Path, name: &str) -> Result<Self> {
+    pub(super) fn from_manifest(manifest: Manifest, dir: &Path, name: &str) -> Result<Self> {
         for required in ["model.onnx", "tokenizer.json"] {
             if !manifest.files.contains_key(required) {
-                return Err(damaged(
-                    &dir.join("manifest.json"),
-                    &format!("it lists no {required}"),
-                ));
+                let manifest = dir.join("manifest.json");
+                return Err(damaged(&manifest, &format!("it does not list {required}")));
             }
         }
         for (file, expected) in &manifest.files {
             let path = dir.join(file);
-            let told = |e| damaged(&path, &format!("manifest.json lists it: {e}"));
-            let metadata = std::fs::metadata(&path).map_err(told)?;
+            let metadata = std::fs::metadata(&path)
+                .map_err(|e| damaged(&path, &format!("manifest.json lists it: {e}")))?;
             let actual = metadata.len();
             if !metadata.is_file() {
-                return Err(damaged(&path, "it is no plain file"));
+                return Err(damaged(&path, "it is not a regular file"));
             }
             if actual != expected.bytes {
-                return Err(damaged(
-                    &path,
-                    &format!("{actual} bytes instead of {}", expected.bytes),
-                ));
+                let why = format!("{actual} bytes instead of {}", expected.bytes);
+                return Err(damaged(&path, &why));
             }
             if file.ends_with(".json") && file != "tokenizer.json" {
                 verify(dir, file, expected)?;
@@ -114,19 +110,18 @@ impl ModelFiles {
             spec: read_spec(dir, &|file| manifest.files.contains_key(file))?,
             manifest,
             fingerprint: String::new(),
-            compared: Vec::new(),
+            verified: Vec::new(),
         };
         Ok(Self { fingerprint: fingerprint(&files), ..files })
     }
 
-    /// Compares network and tokenizer with the manifest before anything opens them. A model of a
-    /// folder that anybody may have made is nothing until then: the sums of its blocks are quick,
-    /// but not made against a forger.
+    /// Verifies network and tokenizer by SHA-256 before anything opens them, as a model of an
+    /// untrusted folder requires: block checksums are faster, but can be forged.
     ///
     /// # Errors
-    /// [`Kind::Damaged`](crate::error::Kind::Damaged) names the file that is not what the manifest
-    /// says.
-    pub(super) fn checked(mut self, state: &State) -> Result<Self> {
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) names the file that does not match the
+    /// manifest.
+    pub(super) fn verified(mut self, state: &State) -> Result<Self> {
         for file in NETWORK.into_iter().chain(["tokenizer.json"]) {
             let Some(expected) = self.manifest.files.get(file) else { continue };
             let path = self.dir.join(file);
@@ -135,53 +130,54 @@ impl ModelFiles {
             if sha256 != expected.sha256 {
                 return Err(damaged(&path, OTHER_BYTES));
             }
-            self.compared.push((file.to_owned(), identity));
+            self.verified.push((file.to_owned(), identity));
         }
         Ok(self)
     }
 
-    /// That the files which were compared are still those that their names lead to.
+    /// Checks that the verified files have not been replaced since.
     ///
     /// # Errors
-    /// [`Kind::Damaged`](crate::error::Kind::Damaged) names the file that was replaced meanwhile.
-    pub(super) fn check_same(&self) -> Result<()> {
-        for (file, identity) in &self.compared {
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) names the file that was replaced.
+    pub(super) fn check_unchanged(&self) -> Result<()> {
+        for (file, identity) in &self.verified {
             let path = self.dir.join(file);
-            if !path.metadata().is_ok_and(|metadata| Identity::of(&metadata).is_same_file(identity))
-            {
+            let metadata = path.metadata();
+            if !metadata.is_ok_and(|metadata| Identity::of(&metadata).is_same_file(identity)) {
                 return Err(damaged(&path, "it changed while it was being loaded"));
             }
         }
         Ok(())
     }
 
-    /// Compares the network with the manifest, byte for byte.
+    /// Verifies the network byte for byte, by block checksums where the manifest has them.
     ///
     /// # Errors
-    /// [`Kind::Damaged`](crate::error::Kind::Damaged) names the file that is not what the manifest
-    /// says.
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) names the file that does not match the
+    /// manifest.
     pub fn verify_network(&self) -> Result<()> {
-        self.network().try_for_each(|(file, expected)| {
+        for (file, expected) in self.network() {
             // SHA-256 takes eight times as long.
             let Some(blocks) = expected.block_sums().filter(|blocks| !blocks.is_empty()) else {
-                return verify(&self.dir, file, expected);
+                verify(&self.dir, file, expected)?;
+                continue;
             };
             let path = self.dir.join(file);
             let map = Mapped::open(&path, file, expected.bytes, blocks, Damage::default())?;
             map.read(0..map.len())
-                .map(drop)
-                .map_err(|_| damaged(&path, "a checksum in manifest.json does not match"))
-        })
+                .map_err(|_| damaged(&path, "a checksum in manifest.json does not match"))?;
+        }
+        Ok(())
     }
 
-    /// The bytes of `tokenizer.json`, compared with the manifest.
+    /// The verified bytes of `tokenizer.json`.
     pub(super) fn tokenizer(&self) -> Result<Vec<u8>> {
         let path = self.dir.join("tokenizer.json");
         let bytes = std::fs::read(&path).map_err(|e| damaged(&path, &e.to_string()))?;
-        match disk::sha256_hex(&bytes) == self.manifest.files["tokenizer.json"].sha256 {
-            true => Ok(bytes),
-            false => Err(damaged(&path, OTHER_BYTES)),
+        if disk::sha256_hex(&bytes) != self.manifest.files["tokenizer.json"].sha256 {
+            return Err(damaged(&path, OTHER_BYTES));
         }
+        Ok(bytes)
     }
 
     fn network(&self) -> impl Iterator<Item = (&'static str, &FileSum)> {
@@ -215,7 +211,7 @@ fn damaged(path: &Path, why: &str) -> Fault {
         .hint("run `scripts/setup`, or `rag model add` again")
 }
 
-const OTHER_BYTES: &str = "its SHA-256 is not the one in manifest.json";
+pub(super) const OTHER_BYTES: &str = "its SHA-256 is not the one in manifest.json";
 
 fn verify(dir: &Path, file: &str, expected: &FileSum) -> Result<()> {
     let path = dir.join(file);
@@ -226,8 +222,7 @@ fn verify(dir: &Path, file: &str, expected: &FileSum) -> Result<()> {
     Ok(())
 }
 
-/// Compares every file of a model or runtime folder with its manifest; yields the faults, one per
-/// bad file.
+/// Verifies every file of a model or runtime folder; returns one fault per damaged file.
 pub fn verify_folder(dir: &Path) -> Result<Vec<Fault>> {
     let manifest = read_manifest(dir)?;
     Ok(manifest
@@ -247,10 +242,10 @@ pub(super) fn parse_manifest(path: &Path, text: &[u8]) -> Result<Manifest> {
     let manifest: Manifest =
         serde_json::from_slice(text).map_err(|e| damaged(path, &e.to_string()))?;
     if manifest.version != MANIFEST_VERSION {
-        return Err(damaged(path, &format!("version {} is not known", manifest.version)));
+        return Err(damaged(path, &format!("unknown version {}", manifest.version)));
     }
     if let Some(name) = manifest.files.keys().find(|name| !stays_inside(name)) {
-        return Err(damaged(path, &format!("it names `{name}`, which is not inside the folder")));
+        return Err(damaged(path, &format!("it names `{name}`, which is outside the folder")));
     }
     Ok(manifest)
 }
@@ -290,7 +285,7 @@ struct TransformerConfig {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct TokenizerConfig {
-    /// Some tokenizers say 1e30 here, for "no limit".
+    /// Some tokenizers have 1e30 here, for "no limit".
     model_max_length: Option<f64>,
 }
 
@@ -301,6 +296,15 @@ struct PromptConfig {
     default_prompt_name: Option<String>,
 }
 
+impl PromptConfig {
+    /// The prompt with the first of these names, else the default prompt, else an empty one.
+    fn find(&self, names: [&str; 3]) -> String {
+        let named = names.into_iter().find_map(|name| self.prompts.get(name));
+        let default = || self.prompts.get(self.default_prompt_name.as_ref()?);
+        named.or_else(default).cloned().unwrap_or_default()
+    }
+}
+
 #[derive(Deserialize)]
 struct Module {
     path: String,
@@ -308,8 +312,8 @@ struct Module {
     kind: String,
 }
 
-/// Reads how a sentence-transformers folder wants to be used. `listed` says whether a file belongs
-/// to the folder.
+/// Reads the [`Spec`] of a sentence-transformers folder. `listed` says whether a file belongs to
+/// it.
 pub fn read_spec(dir: &Path, listed: &dyn Fn(&str) -> bool) -> Result<Spec> {
     let modules: Vec<Module> = read_json(dir, "modules.json", listed)?.unwrap_or_default();
     let known = ["Transformer", "Pooling", "Normalize"];
@@ -319,7 +323,7 @@ pub fn read_spec(dir: &Path, listed: &dyn Fn(&str) -> bool) -> Result<Spec> {
             dir.display(),
             module.kind
         ))
-        .hint("models made of Transformer, Pooling and Normalize work"));
+        .hint("supported are Transformer, Pooling and Normalize"));
     }
     let sentence: SentenceBertConfig =
         read_json(dir, "sentence_bert_config.json", listed)?.unwrap_or_default();
@@ -335,35 +339,27 @@ pub fn read_spec(dir: &Path, listed: &dyn Fn(&str) -> bool) -> Result<Spec> {
     let pooling: Option<PoolingConfig> =
         read_json(dir, &format!("{pooling_dir}/config.json"), listed)?;
     let pooling = pooling.unwrap_or_default();
-    let prompt = |names: [&str; 3]| {
-        let named = names.into_iter().find_map(|name| prompts.prompts.get(name));
-        named
-            .or_else(|| prompts.prompts.get(prompts.default_prompt_name.as_ref()?))
-            .cloned()
-            .unwrap_or_default()
-    };
     Ok(Spec {
         pooling: pooling_of(dir, &pooling)?,
-        // A folder without modules.json is a plain transformer; sentence-transformers pools it by
-        // the mean and does not normalise, but cosine is the measure here, so its vectors are
-        // normalised too.
+        // A folder without modules.json is a plain transformer. sentence-transformers applies mean
+        // pooling without normalization to it; here its vectors are normalized too, for cosine.
         normalise: modules.is_empty() || modules.iter().any(|m| m.kind.ends_with("Normalize")),
         max_tokens: window(&sentence, &network, &tokenizer),
-        query_prefix: prompt(["query", "s2p_query", "search_query"]),
-        passage_prefix: prompt(["passage", "document", "search_document"]),
+        query_prefix: prompts.find(["query", "s2p_query", "search_query"]),
+        passage_prefix: prompts.find(["passage", "document", "search_document"]),
         lower_case: sentence.do_lower_case,
         dimension: pooling.word_embedding_dimension.or(network.hidden_size),
     })
 }
 
-/// The model's window: what sentence-transformers would use, never more than there are positions.
+/// The model's window: what sentence-transformers would use, at most the number of positions.
 fn window(
     sentence: &SentenceBertConfig,
     network: &TransformerConfig,
     tokenizer: &TokenizerConfig,
 ) -> usize {
-    /// For a model that states no window at all.
-    const USUAL: usize = 512;
+    /// For a model that states no window.
+    const DEFAULT: usize = 512;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -371,7 +367,7 @@ fn window(
     )]
     let stated = tokenizer.model_max_length.filter(|n| (8.0..1e6).contains(n)).map(|n| n as usize);
     let positions = network.max_position_embeddings.unwrap_or(usize::MAX);
-    sentence.max_seq_length.or(stated).unwrap_or(USUAL.min(positions)).clamp(8, positions.max(8))
+    sentence.max_seq_length.or(stated).unwrap_or(DEFAULT.min(positions)).clamp(8, positions.max(8))
 }
 
 fn pooling_of(dir: &Path, config: &PoolingConfig) -> Result<Pooling> {
@@ -384,9 +380,9 @@ fn pooling_of(dir: &Path, config: &PoolingConfig) -> Result<Pooling> {
         (config.pooling_mode_lasttoken, Pooling::LastToken),
         (config.pooling_mode_mean_tokens, Pooling::Mean),
     ];
-    let wanted: Vec<Pooling> =
+    let enabled: Vec<Pooling> =
         modes.into_iter().filter(|(on, _)| *on).map(|(_, mode)| mode).collect();
-    match wanted.as_slice() {
+    match enabled.as_slice() {
         _ if unsupported => {
             Err(Fault::failed(format!("{}: its way of pooling is not supported", dir.display())))
         }
@@ -411,5 +407,5 @@ fn read_json<T: for<'de> Deserialize<'de>>(
     let bytes = std::fs::read(&path).map_err(|e| damaged(&path, &e.to_string()))?;
     serde_json::from_slice(&bytes)
         .map(Some)
-        .or_damaged(|| format!("{} is not what it should be", path.display()))
+        .or_damaged(|| format!("cannot parse {}", path.display()))
 }

@@ -1,12 +1,15 @@
-//! What `scripts/setup` makes, by SHA-256: the same table that the script checks itself against.
+//! The files that `scripts/setup` creates, by SHA-256. The script checks itself against the same
+//! table.
+
+use std::collections::BTreeSet;
 
 use super::files::Manifest;
 
-/// Lines of folder, file and SHA-256; `#` begins a comment.
+/// Lines of folder, file and SHA-256; `#` starts a comment.
 const TABLE: &str = include_str!("../../scripts/model/assets.txt");
 
-/// No file of the table is larger. A manifest that says so is not one of set-up's.
-const MOST_BYTES: u64 = 1 << 30;
+/// No file of the table is larger.
+const MAX_BYTES: u64 = 1 << 30;
 
 fn rows() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> + Clone {
     TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
@@ -15,27 +18,23 @@ fn rows() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> + 
     })
 }
 
-/// Whether a manifest lists the files of a model that set-up makes, and nothing else.
+/// Whether a manifest lists exactly the files of a model that `scripts/setup` creates.
 pub(super) fn is_model(manifest: &Manifest) -> bool {
-    let folders = rows().map(|(folder, ..)| folder).filter(|folder| folder.starts_with("models/"));
-    let is_sized = manifest.files.values().all(|sum| sum.bytes <= MOST_BYTES);
-    is_sized
-        && folders
-            .collect::<std::collections::BTreeSet<_>>()
-            .into_iter()
-            .any(|folder| is(folder, manifest))
+    let folders: BTreeSet<&str> =
+        rows().map(|(folder, ..)| folder).filter(|folder| folder.starts_with("models/")).collect();
+    manifest.files.values().all(|sum| sum.bytes <= MAX_BYTES)
+        && folders.into_iter().any(|folder| has_files_of(manifest, folder))
 }
 
-fn is(folder: &str, manifest: &Manifest) -> bool {
+fn has_files_of(manifest: &Manifest, folder: &str) -> bool {
     let mut files = rows().filter(|(other, ..)| *other == folder);
-    let n = files.clone().count();
-    n == manifest.files.len()
+    files.clone().count() == manifest.files.len()
         && files.all(|(_, file, sha256)| {
             manifest.files.get(file).is_some_and(|sum| sum.sha256 == sha256)
         })
 }
 
-/// Whether this is the SHA-256 of a library that set-up fetches.
+/// Whether this is the SHA-256 of a library that `scripts/setup` downloads.
 pub(super) fn is_library(sha256: &str) -> bool {
     rows().any(|(folder, _, known)| folder.starts_with("runtime-") && known == sha256)
 }
@@ -79,17 +78,17 @@ mod tests {
     }
 
     #[test]
-    fn another_sum_another_file_and_a_file_too_few_make_another_model() {
+    fn changed_missing_and_extra_files_are_not_the_known_model() {
         let known = manifest("models/all-MiniLM-L6-v2");
         for file in known.files.keys() {
             let mut other = known.clone();
             other.files.get_mut(file).unwrap().sha256.replace_range(..1, "x");
-            assert!(!is_model(&other), "{file} has another sum");
+            assert!(!is_model(&other), "{file} has a different sum");
             other.files.remove(file);
-            assert!(!is_model(&other), "{file} is not there");
+            assert!(!is_model(&other), "{file} is missing");
             let mut other = known.clone();
             other.files.insert("more.json".into(), other.files[file].clone());
-            assert!(!is_model(&other), "a file more");
+            assert!(!is_model(&other), "an extra file");
         }
         assert!(!is_model(&Manifest { files: std::collections::BTreeMap::new(), ..known }));
         assert!(!is_library("") && !is_library(&"0".repeat(64)));

@@ -1,11 +1,12 @@
-//! Running a network: which files make a model, its tokenizer, and texts to vectors.
+//! Embedding models: their files, the tokenizer, the network, and texts to vectors.
 //!
-//! One text per call on a single-threaded session, always. Int8 networks quantise activations per
-//! tensor, so a text embedded beside others would get a vector that depends on them; alone, its
-//! vector is a function of the text, which is what lets a cache keyed by text be right. It is also
-//! as fast as any batch on a CPU and wastes nothing on padding.
+//! A session is single-threaded and embeds one text per call. Int8 networks quantise activations
+//! per
+//! tensor, so in a batch a vector would depend on the other texts; alone, it is a function of its
+//! text, and a cache keyed by text is correct. On a CPU this is as fast as a batch, and no time is
+//! spent on padding.
 //!
-//! `ort` and `tokenizers` are named in this room only.
+//! Only this room uses `ort` and `tokenizers`.
 
 mod add;
 mod assets;
@@ -15,7 +16,7 @@ mod known;
 mod runtime;
 mod tokens;
 
-pub use add::{Addition, add, wanted_files, wanted_networks, wanted_weights};
+pub use add::{Addition, NETWORK_FILES, add, config_files, weight_files};
 pub use assets::{Assets, Listed};
 pub use embed::{EmbeddingRole, Network};
 pub use files::{ModelFiles, Pooling, Spec, verify_folder};
@@ -25,25 +26,23 @@ pub use tokens::Tokenizer;
 use crate::error::Result;
 use crate::vector::{Rows, Vector};
 
-/// A model that can embed: its files, its tokenizer and a session, or several for work that goes
-/// side by side.
+/// A loaded model: its files, its tokenizer, and one session per thread.
 ///
-/// Sessions are not shared: each thread that embeds has its own [`Network`] and borrows the
-/// [`Tokenizer`].
+/// Sessions are not shared: each thread has its own [`Network`] and borrows the [`Tokenizer`].
 pub struct Embedder {
     pub files: ModelFiles,
     pub tokenizer: Tokenizer,
     network: Network,
-    /// More sessions, each loaded when that many are first needed.
+    /// Sessions of the other threads, loaded on first use.
     others: Vec<Option<Network>>,
     runtime: Runtime,
 }
 
 impl Embedder {
-    /// Loads network and tokenizer, which do not depend on each other, at the same time.
+    /// Loads network and tokenizer concurrently.
     ///
     /// # Errors
-    /// When one of them is missing, damaged or does not fit the others.
+    /// When one of them is missing, damaged or does not match the others.
     pub fn load(files: ModelFiles, runtime_library: &Library) -> Result<Self> {
         let (network, tokenizer) = std::thread::scope(|scope| {
             let network = scope.spawn(|| Network::open(runtime_library, &files));
@@ -60,7 +59,7 @@ impl Embedder {
         })
     }
 
-    /// Whether it may still be used after a panic: none of its networks was running.
+    /// Whether it may be used after a panic: no network was running.
     pub fn is_sound(&self) -> bool {
         self.network.is_sound() && self.others.iter().flatten().all(Network::is_sound)
     }
@@ -78,19 +77,19 @@ impl Embedder {
         self.network.token_vectors(&self.tokenizer, &self.files.spec, role, text)
     }
 
-    /// Runs `work` on `threads` threads, each with a session of its own that gives the vectors of
-    /// tokens.
+    /// Runs `work` on `threads` threads. Each gets a function that returns the token vectors of a
+    /// text, backed by the thread's own session.
     ///
     /// # Errors
     /// The first fault of a thread, in a fixed order; a session that cannot be loaded.
-    pub fn side_by_side<T: Send>(
+    pub fn run_parallel<T: Send>(
         &mut self,
         threads: usize,
         work: impl Fn(&mut dyn FnMut(EmbeddingRole, &str) -> Result<Rows>) -> Result<T> + Sync,
     ) -> Result<Vec<T>> {
         let Self { files, tokenizer, network, others, runtime } = self;
         let (files, tokenizer, runtime, work) = (&*files, &*tokenizer, &*runtime, &work);
-        let with = move |network: &mut Network| {
+        let run = move |network: &mut Network| {
             work(&mut |role, text| network.token_vectors(tokenizer, &files.spec, role, text))
         };
         let n_others = threads.saturating_sub(1);
@@ -102,12 +101,12 @@ impl Embedder {
                 .iter_mut()
                 .map(|other| {
                     scope.spawn(move || match other {
-                        Some(network) => with(network),
-                        none => with(none.insert(Network::load(runtime, files)?)),
+                        Some(network) => run(network),
+                        none => run(none.insert(Network::load(runtime, files)?)),
                     })
                 })
                 .collect();
-            let own = with(network);
+            let own = run(network);
             std::iter::once(own).chain(handles.into_iter().map(join)).collect()
         })
     }

@@ -1,7 +1,10 @@
-//! The model's own tokenizer, its truncation and padding switched off.
+//! The model's tokenizer, without truncation and padding.
 //!
-//! The file often asks for both (all-MiniLM-L6-v2 pads every text to 128 tokens), which would make
-//! each query cost as much as a page; the window is applied here instead.
+//! `tokenizer.json` often enables both (all-MiniLM-L6-v2 pads every text to 128 tokens), which
+//! would
+//! make a query cost as much as a page. The window is applied here instead.
+
+use std::borrow::Cow;
 
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::{
@@ -14,7 +17,7 @@ use crate::error::{Fault, Result};
 /// Text to token ids.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
-    /// Tokens that the model adds around every text, such as `[CLS]` and `[SEP]`.
+    /// Number of special tokens around every text, such as `[CLS]` and `[SEP]`.
     special: usize,
     unknown: Option<u32>,
     lower_case: bool,
@@ -22,8 +25,8 @@ pub struct Tokenizer {
 
 impl Tokenizer {
     /// # Errors
-    /// [`Kind::Damaged`](crate::error::Kind::Damaged) when `tokenizer.json` is not what the
-    /// manifest says.
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) when `tokenizer.json` does not match the
+    /// manifest.
     pub fn load(files: &ModelFiles) -> Result<Self> {
         let bytes = files.tokenizer()?;
         let fault = |e: tokenizers::Error| {
@@ -37,17 +40,18 @@ impl Tokenizer {
         Ok(Self { inner, special, unknown, lower_case: files.spec.lower_case })
     }
 
-    /// Number of tokens in `text`, without the special ones.
+    /// Number of tokens in `text`, without special tokens.
     pub fn count(&self, text: &str) -> usize {
         self.ids(text, false).len()
     }
 
-    /// Tokens that the model adds around every text.
+    /// Number of special tokens around every text.
     pub fn special(&self) -> usize {
         self.special
     }
 
-    /// Token ids with the special tokens, cut to `max` in all; a cut text keeps its closing special
+    /// Token ids with special tokens, truncated to `max`. A truncated text keeps its closing
+    /// special
     /// token.
     pub fn encode(&self, text: &str, max: usize) -> Vec<u32> {
         let mut ids = self.ids(text, true);
@@ -61,7 +65,7 @@ impl Tokenizer {
         ids
     }
 
-    /// Share of the tokens of `text` that the model does not know, in 0..=1.
+    /// Share of unknown tokens in `text`, in 0..=1.
     pub fn unknown_share(&self, text: &str) -> f64 {
         let ids = self.ids(text, false);
         let unknown = ids.iter().filter(|id| Some(**id) == self.unknown).count();
@@ -69,22 +73,17 @@ impl Tokenizer {
     }
 
     fn ids(&self, text: &str, special: bool) -> Vec<u32> {
-        let lowered;
-        let text = if self.lower_case {
-            lowered = text.to_lowercase();
-            &lowered
-        } else {
-            text
+        let text = match self.lower_case {
+            true => Cow::Owned(text.to_lowercase()),
+            false => Cow::Borrowed(text),
         };
-        // Encoding fails only on broken pre-tokenizer state; a text without tokens is the harmless
-        // reading of it.
-        self.inner.encode_fast(text, special).map(|e| e.get_ids().to_vec()).unwrap_or_default()
+        // Encoding fails only on broken pre-tokenizer state; such a text has no tokens.
+        self.inner.encode_fast(&*text, special).map(|e| e.get_ids().to_vec()).unwrap_or_default()
     }
 }
 
-/// The tokenizer in `bytes`. Most models here are of BERT's family; told so, the crate reads their
-/// vocabulary straight into its table, 4 ms, where it otherwise finds out by way of three copies,
-/// 30 ms.
+/// Parses `tokenizer.json`. Most models are of the BERT family. With that type given, the crate
+/// reads the vocabulary directly into its table, 4 ms; otherwise it makes three copies, 30 ms.
 fn read(bytes: &[u8]) -> tokenizers::Result<tokenizers::Tokenizer> {
     type Bert = TokenizerImpl<
         WordPiece,
@@ -113,7 +112,8 @@ mod tests {
         ];
         let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(|token| {
             let id = vocabulary.iter().position(|known| *known == token);
-            json!({ "id": id, "content": token, "single_word": false, "lstrip": token == "[MASK]", "rstrip": false,
+            json!({ "id": id, "content": token, "single_word": false,
+                "lstrip": token == "[MASK]", "rstrip": false,
                 "normalized": false, "special": true })
         });
         let vocab: serde_json::Map<_, _> =
@@ -123,10 +123,11 @@ mod tests {
             "added_tokens": special,
             "truncation": null,
             "padding": null,
-            "normalizer": { "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
-                "strip_accents": null, "lowercase": true },
+            "normalizer": { "type": "BertNormalizer", "clean_text": true,
+                "handle_chinese_chars": true, "strip_accents": null, "lowercase": true },
             "pre_tokenizer": { "type": "BertPreTokenizer" },
-            "post_processor": { "type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2] },
+            "post_processor": { "type": "BertProcessing",
+                "sep": ["[SEP]", 3], "cls": ["[CLS]", 2] },
             "decoder": null,
             "model": { "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
                 "max_input_chars_per_word": 100, "vocab": vocab },

@@ -81,7 +81,7 @@ impl Rerank<'_> {
         let query = &embedder.token_vectors(EmbeddingRole::Query, self.query)?;
         let next = AtomicUsize::new(0);
         let threads = self.threads.min(missing.len().div_ceil(PASSAGES_PER_NETWORK));
-        let shares = embedder.side_by_side(threads, |tokens| {
+        let shares = embedder.run_parallel(threads, |tokens| {
             let mut share = Vec::new();
             while let Some(i) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
                 self.context.engine.check_stop(self.context.stop)?;
