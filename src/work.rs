@@ -185,10 +185,10 @@ pub fn run_one(engine: &Engine, note: &mut dyn FnMut(String)) -> Result<()> {
     let mut request = request_of(spec);
     // A waiting job can be cancelled, so there is no time limit.
     request.wait = Duration::MAX;
-    request.careful = claimed.job.careful;
+    request.sequential = claimed.job.careful;
     let reason = format!("reading it ended the process {FILE_TRIES} times");
     let set_aside = claimed.job.set_aside();
-    request.set_aside = set_aside.map(|file| (file.to_owned(), reason.clone())).collect();
+    request.quarantined = set_aside.map(|file| (file.to_owned(), reason.clone())).collect();
     let id = claimed.id().to_owned();
     match perform(&engine.with(config), claimed, &request, End::PutBack, &mut |_| {}) {
         Ok(_) => note(format!("job {id}: succeeded")),
@@ -213,8 +213,8 @@ pub fn request_of(spec: &IngestSpec) -> Request {
         no_cache: spec.no_cache,
         retry_failed: spec.retry_failed,
         wait: Duration::from_secs(spec.wait_s),
-        careful: false,
-        set_aside: BTreeMap::new(),
+        sequential: false,
+        quarantined: BTreeMap::new(),
     }
 }
 

@@ -1,7 +1,7 @@
-//! Vectors for the texts that have none: from the cache, else from the model, one session a thread.
+//! Makes vectors for new texts: from the cache, else from the model, with one session per thread.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,18 +14,18 @@ use crate::index::{Pending, Vectors};
 use crate::model::{EmbeddingRole, Library, ModelFiles, Network, Runtime, Tokenizer};
 use crate::vector::Vector;
 
-/// Vectors made by all threads together between two transactions of the cache: what is made again
-/// after a kill. At 100 texts a second this is a commit every second or two.
-const KEEP_EVERY: usize = 256;
+/// Vectors that all threads make between two transactions of the cache; a kill loses at most these.
+/// At 100 texts a second this is a transaction every second or two.
+const CACHE_EVERY: usize = 256;
 
-/// Texts waiting for each thread: enough that none ever waits for the feeder, few enough to be
-/// nothing in memory.
+/// Queued texts per thread: enough that no thread waits for the next, few enough to need little
+/// memory.
 const QUEUED_PER_THREAD: usize = 8;
 
-/// How often the progress is told while the queue is full.
-const TELL_EVERY: Duration = Duration::from_millis(100);
+/// How often progress is reported while the queue is full or the threads finish.
+const REPORT_EVERY: Duration = Duration::from_millis(2);
 
-/// What the stage works with.
+/// What embedding needs.
 pub struct Job<'a> {
     pub engine: &'a Engine,
     pub model: &'a ModelFiles,
@@ -35,11 +35,10 @@ pub struct Job<'a> {
     pub dimension: usize,
 }
 
-/// Fills in every pending row. `network` has been loading meanwhile. The networks come back: to
-/// close one takes longer than to embed a text.
+/// Fills in every pending row. `network` is being loaded in the background. Returns the networks,
+/// because closing one takes longer than embedding a text.
 ///
-/// What is embedded before an interruption is in the cache, so that the next run goes on from
-/// there.
+/// Vectors made before an interruption are in the cache, so the next run continues from there.
 pub fn embed(
     job: &Job<'_>,
     pending: Pending,
@@ -51,82 +50,47 @@ pub fn embed(
     let cache = if job.no_cache { &disabled } else { job.engine.cache() };
     let before = cache.counters(Table::Embeddings);
     let total = pending.len() as u64;
-    let shared = Shared {
+    let shared = &Shared {
         job,
         vectors,
         cache,
+        total,
         done: AtomicU64::new(0),
         stop: AtomicBool::new(false),
         intact: OnceLock::new(),
         fault: Mutex::new(None),
     };
-    on_event(Event::Progress { stage: IngestStage::Vectors, done: 0, total });
-    let (sender, receiver) =
-        sync_channel::<(usize, Key, String)>(QUEUED_PER_THREAD * job.engine.config.threads);
+    shared.report(on_event);
+    let threads = job.engine.config.threads;
+    let (sender, receiver) = sync_channel(QUEUED_PER_THREAD * threads);
     let receiver = &Mutex::new(receiver);
-    let shared_ref = &shared;
     let networks = std::thread::scope(|scope| {
-        // Moved in, so that the threads see the end of the texts however this ends.
+        // Moved in, so that the threads end however this function returns.
         let sender = sender;
         let mut workers = Vec::new();
         let mut first = Some(network);
-        let fed = (|| {
-            for text in pending {
-                let (n, text) = text?;
-                let key =
-                    Key::embedding(&job.model.fingerprint, EmbeddingRole::Passage.name(), &text);
-                if let Some(vector) =
-                    cache.embedding(&key, &job.model.fingerprint, job.dimension, job.engine.now_s())
-                {
-                    vectors.put(n, vector.as_slice())?;
-                    shared.done.fetch_add(1, Ordering::Relaxed);
-                } else {
-                    // Threads start with the first text that needs one: a run that finds all in the
-                    // cache has none.
-                    if workers.is_empty() {
-                        let wanted = job
-                            .engine
-                            .config
-                            .threads
-                            .min(usize::try_from(total).unwrap_or(usize::MAX))
-                            .max(1);
-                        for _ in 0..wanted {
-                            let ready = first.take();
-                            workers.push(scope.spawn(move || shared_ref.work(receiver, ready)));
-                        }
-                    }
-                    let mut item = (n, key, text);
-                    while let Err(std::sync::mpsc::TrySendError::Full(back)) = sender.try_send(item)
-                    {
-                        if shared.stopped() {
-                            return Ok(());
-                        }
-                        item = back;
-                        std::thread::park_timeout(Duration::from_millis(2));
-                        report(&shared, total, on_event);
-                    }
-                }
-                if shared.stopped() {
-                    return Ok(());
-                }
-                report(&shared, total, on_event);
+        // Threads start with the first text that is not in the cache.
+        let mut start_workers = || {
+            let needed = threads.min(usize::try_from(total).unwrap_or(usize::MAX)).max(1);
+            for _ in workers.len()..needed {
+                let ready = first.take();
+                workers.push(scope.spawn(move || shared.work(receiver, ready)));
             }
-            Ok(())
-        })();
+        };
+        let fed = shared.feed(pending, &sender, &mut start_workers, on_event);
         if fed.is_err() {
             shared.stop.store(true, Ordering::Relaxed);
         }
         drop(sender);
         while workers.iter().any(|worker| !worker.is_finished()) {
-            std::thread::park_timeout(TELL_EVERY.min(Duration::from_millis(2)));
-            report(&shared, total, on_event);
+            std::thread::park_timeout(REPORT_EVERY);
+            shared.report(on_event);
         }
-        let mut networks = Vec::new();
-        for worker in workers {
-            networks
-                .extend(worker.join().map_err(|_| Fault::failed("an embedding thread has died"))?);
-        }
-        fed.map(|()| networks)
+        let networks = workers
+            .into_iter()
+            .map(|worker| worker.join().map_err(|_| Fault::failed("an embedding thread has died")));
+        let networks: Vec<Option<Network>> = networks.collect::<Result<_>>()?;
+        fed.map(|()| networks.into_iter().flatten().collect())
     })?;
     if let Some(fault) = shared.fault.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return Err(fault);
@@ -135,32 +99,30 @@ pub fn embed(
         return Err(Fault::interrupted());
     }
     on_event(Event::Progress { stage: IngestStage::Vectors, done: total, total });
-    let after = cache.counters(Table::Embeddings);
-    let counters = Counters {
+    Ok((difference(cache.counters(Table::Embeddings), before), networks))
+}
+
+fn difference(after: Counters, before: Counters) -> Counters {
+    Counters {
         hits: after.hits - before.hits,
         misses: after.misses - before.misses,
         damaged: after.damaged - before.damaged,
         evicted: 0,
-    };
-    Ok((counters, networks))
+    }
 }
 
-fn report(shared: &Shared<'_>, total: u64, on_event: &mut dyn FnMut(Event)) {
-    on_event(Event::Progress {
-        stage: IngestStage::Vectors,
-        done: shared.done.load(Ordering::Relaxed),
-        total,
-    });
-}
+/// A text to embed: its row, its cache key, the text.
+type Item = (usize, Key, String);
 
-/// What the threads share. `stop` and `fault` are set by any, read by all.
+/// What the threads share. Any thread may set `stop` and `fault`.
 struct Shared<'a> {
     job: &'a Job<'a>,
     vectors: &'a Vectors,
     cache: &'a Cache,
+    total: u64,
     done: AtomicU64,
     stop: AtomicBool,
-    /// Whether the files of the model are what they should be, once that is known.
+    /// Whether the model's files are undamaged, once the first network is loaded.
     intact: OnceLock<bool>,
     fault: Mutex<Option<Fault>>,
 }
@@ -170,72 +132,115 @@ impl Shared<'_> {
         self.stop.load(Ordering::Relaxed) || self.job.engine.interrupted()
     }
 
-    fn work(
-        &self,
-        texts: &Mutex<Receiver<(usize, Key, String)>>,
-        ready: Option<JoinHandle<Result<Network>>>,
-    ) -> Option<Network> {
-        let keep_every = (KEEP_EVERY / self.job.engine.config.threads.max(1)).max(1);
-        let mut kept = Vec::with_capacity(keep_every);
-        let worked = (|| {
-            let mut network = match ready {
-                Some(opening) => {
-                    let opened = opening
-                        .join()
-                        .unwrap_or_else(|_| Err(Fault::failed("loading the model failed")));
-                    let _ = self.intact.set(opened.is_ok());
-                    opened?
-                }
-                None => {
-                    let runtime = Runtime::load(self.job.library);
-                    let loaded =
-                        runtime.and_then(|runtime| Network::load(&runtime, self.job.model));
-                    // The files are checked once, beside the first network: nothing is made with
-                    // them before that has ended well, and if it has not, the first one tells why.
-                    if !self.intact.wait() {
-                        return Ok(None);
-                    }
-                    loaded?
-                }
-            };
-            loop {
-                let next = texts.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                let Ok((n, key, text)) = next else { return Ok(Some(network)) };
-                if self.stopped() {
-                    return Ok(Some(network));
-                }
-                let vector = network.embed(
-                    self.job.tokenizer,
-                    &self.job.model.spec,
-                    EmbeddingRole::Passage,
-                    &text,
-                )?;
-                if vector.dimension() != self.job.dimension {
-                    return Err(Fault::failed(format!(
-                        "the model gives vectors of {} numbers where its files say {}",
-                        vector.dimension(),
-                        self.job.dimension
-                    )));
-                }
-                self.vectors.put(n, vector.as_slice())?;
-                self.done.fetch_add(1, Ordering::Relaxed);
-                kept.push((key, vector));
-                if kept.len() >= keep_every {
-                    self.keep(&mut kept);
-                }
-            }
-        })();
-        self.keep(&mut kept);
-        worked
-            .map_err(|fault| {
-                self.stop.store(true, Ordering::Relaxed);
-                self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
-            })
-            .ok()
-            .flatten()
+    fn report(&self, on_event: &mut dyn FnMut(Event)) {
+        let done = self.done.load(Ordering::Relaxed);
+        on_event(Event::Progress { stage: IngestStage::Vectors, done, total: self.total });
     }
 
-    fn keep(&self, rows: &mut Vec<(Key, Vector)>) {
+    /// Takes vectors from the cache, and sends the other texts to the workers.
+    fn feed(
+        &self,
+        pending: Pending,
+        sender: &SyncSender<Item>,
+        start_workers: &mut dyn FnMut(),
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        let Job { engine, model: ModelFiles { fingerprint, .. }, dimension, .. } = self.job;
+        for pending in pending {
+            let (n, text) = pending?;
+            let key = Key::embedding(fingerprint, EmbeddingRole::Passage.name(), &text);
+            let cached = self.cache.embedding(&key, fingerprint, *dimension, engine.now_s());
+            if let Some(vector) = cached {
+                self.put(n, &vector)?;
+            } else {
+                start_workers();
+                let mut item = (n, key, text);
+                while let Err(TrySendError::Full(back)) = sender.try_send(item) {
+                    if self.stopped() {
+                        return Ok(());
+                    }
+                    item = back;
+                    std::thread::park_timeout(REPORT_EVERY);
+                    self.report(on_event);
+                }
+            }
+            if self.stopped() {
+                return Ok(());
+            }
+            self.report(on_event);
+        }
+        Ok(())
+    }
+
+    fn put(&self, n: usize, vector: &Vector) -> Result<()> {
+        self.vectors.put(n, vector.as_slice())?;
+        self.done.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Embeds texts until there are no more. A fault stops all workers.
+    fn work(
+        &self,
+        texts: &Mutex<Receiver<Item>>,
+        ready: Option<JoinHandle<Result<Network>>>,
+    ) -> Option<Network> {
+        let mut uncached = Vec::new();
+        let worked = self.network(ready).and_then(|network| {
+            network.map(|network| self.embed_all(network, texts, &mut uncached)).transpose()
+        });
+        self.store(&mut uncached);
+        worked.unwrap_or_else(|fault| {
+            self.stop.store(true, Ordering::Relaxed);
+            self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
+            None
+        })
+    }
+
+    /// The network of a worker. The model's files are verified once, while the first network is
+    /// loaded. The others wait for that: if the files are damaged, they have no network, and the
+    /// first worker reports the fault.
+    fn network(&self, ready: Option<JoinHandle<Result<Network>>>) -> Result<Option<Network>> {
+        if let Some(opening) = ready {
+            let opened =
+                opening.join().unwrap_or_else(|_| Err(Fault::failed("loading the model failed")));
+            let _ = self.intact.set(opened.is_ok());
+            return opened.map(Some);
+        }
+        let loaded = Runtime::load(self.job.library)
+            .and_then(|runtime| Network::load(&runtime, self.job.model));
+        if *self.intact.wait() { loaded.map(Some) } else { Ok(None) }
+    }
+
+    fn embed_all(
+        &self,
+        mut network: Network,
+        texts: &Mutex<Receiver<Item>>,
+        uncached: &mut Vec<(Key, Vector)>,
+    ) -> Result<Network> {
+        let Job { engine, tokenizer, model, dimension, .. } = self.job;
+        let store_every = (CACHE_EVERY / engine.config.threads.max(1)).max(1);
+        loop {
+            let next = texts.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok((n, key, text)) = next else { return Ok(network) };
+            if self.stopped() {
+                return Ok(network);
+            }
+            let vector = network.embed(tokenizer, &model.spec, EmbeddingRole::Passage, &text)?;
+            if vector.dimension() != *dimension {
+                return Err(Fault::failed(format!(
+                    "the model makes vectors of {} numbers, but its files state {dimension}",
+                    vector.dimension()
+                )));
+            }
+            self.put(n, &vector)?;
+            uncached.push((key, vector));
+            if uncached.len() >= store_every {
+                self.store(uncached);
+            }
+        }
+    }
+
+    fn store(&self, rows: &mut Vec<(Key, Vector)>) {
         self.cache.put_embeddings(&self.job.model.fingerprint, rows, self.job.engine.now_s());
         rows.clear();
     }

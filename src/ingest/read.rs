@@ -1,7 +1,8 @@
-//! Reading, extracting and chunking files on all threads; adding them to the build in the order of
-//! the walk.
+//! Reads, extracts and chunks files on all threads, and adds them to the builder in the order of
+//! the
+//! walk.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -21,17 +22,16 @@ use crate::model::Tokenizer;
 use crate::telemetry;
 use crate::text::{self, Extracted, Limits, NoText};
 
-/// Bytes of files that may be read but not yet added. A text takes about four times its size while
-/// it is chunked, so that this and one file of the largest size stay well below half a gigabyte.
+/// Maximum bytes of files that are read but not yet added. A text takes about four times its size
+/// while it is chunked, so this and one file of the maximum size stay well below half a gigabyte.
 const IN_FLIGHT_BYTES: u64 = 16 << 20;
 
-/// Files that may be read but not yet added, for each thread; enough to keep all busy beside one
-/// slow file.
+/// Maximum files per thread that are read but not yet added; enough to keep all threads busy while
+/// one file is slow.
 const IN_FLIGHT_FILES: usize = 32;
 
-/// A file whose modification time is younger than this when it is read may change again within the
-/// same tick of the file system's clock, so its time is not trusted and it is read again by the
-/// next ingest.
+/// A file that was modified less than this before it is read may change again within the same tick
+/// of the file system's clock. Its time is not trusted, and the next ingest reads it again.
 const FRESH_NS: i128 = 50_000_000;
 
 /// One file as text.
@@ -43,9 +43,9 @@ struct Text {
     metadata: Vec<(String, String)>,
 }
 
-/// What reading a file gave.
+/// The content of a file.
 enum ReadOutcome {
-    /// Same content as before.
+    /// Equal to that of the last generation.
     Same,
     Text(Text),
     NoText(NoText),
@@ -56,122 +56,201 @@ struct Finished {
     size: u64,
     mtime_ns: i64,
     hash: String,
-    found: ReadOutcome,
+    content: ReadOutcome,
 }
 
+/// A file after reading, or why it failed.
+type Reading = std::result::Result<Finished, String>;
+
+/// The task with number `n` is `scan.todo[n]`.
 struct Task<'a> {
     n: usize,
     path: String,
     absolute: PathBuf,
     /// Hash of the content that the base has indexed or skipped.
     before: Option<String>,
-    /// Why it is not to be read.
-    set_aside: Option<&'a str>,
+    /// Why it is not read, if it is quarantined.
+    quarantined: Option<&'a str>,
 }
 
-/// Reads everything in `scan.todo`, fills in its records and adds the chunks to `builder`.
-pub fn read(
-    engine: &Engine,
-    request: &Request,
-    scan: &mut Scan,
-    tokenizer: &Tokenizer,
-    limits: &Limits,
-    builder: &mut Builder<'_>,
-    on_event: &mut dyn FnMut(Event),
-) -> Result<()> {
-    let reader = FileReader { engine, tokenizer, limits };
-    let n_todo = scan.todo.len();
-    // Made when it is its turn, as there may be a million.
-    let task = |scan: &Scan, n: usize| {
-        let (todo, record) = (&scan.todo[n], &scan.records[scan.todo[n].record]);
+/// Reads files. Shared by the reading threads.
+pub struct FileReader<'a> {
+    pub engine: &'a Engine,
+    pub request: &'a Request,
+    pub tokenizer: &'a Tokenizer,
+    pub limits: &'a Limits,
+}
+
+impl FileReader<'_> {
+    /// Reads everything in `scan.todo`, fills in its records and adds the chunks to `builder`.
+    pub fn read(
+        &self,
+        scan: &mut Scan,
+        builder: &mut Builder<'_>,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        if self.request.sequential {
+            let mut extractor = Extractor::new(self.engine);
+            for n in 0..scan.todo.len() {
+                let task = self.task(scan, n);
+                on_event(Event::Reading(Some(task.absolute.to_string_lossy().into_owned())));
+                self.take(scan, n, self.caught(&task, &mut extractor), builder, on_event)?;
+            }
+            on_event(Event::Reading(None));
+            return Ok(());
+        }
+        let threads = self.engine.config.threads;
+        let (task_sender, task_receiver) = channel::<Task<'_>>();
+        let (done_sender, done_receiver) = channel();
+        let tasks = &Mutex::new(task_receiver);
+        std::thread::scope(|scope| {
+            // Moved in, so that the threads end however this function returns.
+            let task_sender = task_sender;
+            for _ in 0..threads {
+                let done = done_sender.clone();
+                scope.spawn(move || self.work(tasks, &done));
+            }
+            drop(done_sender);
+
+            let died = || Fault::failed("a reading thread has died");
+            let (mut sent, mut in_flight) = (0, 0);
+            let mut turns = Turns::new(done_receiver, turns::SLOW);
+            for n in 0..scan.todo.len() {
+                while let Some(next) = scan.todo.get(sent)
+                    && (sent == n
+                        || (in_flight + next.size <= IN_FLIGHT_BYTES
+                            && sent - n < IN_FLIGHT_FILES * threads))
+                {
+                    in_flight += next.size;
+                    task_sender.send(self.task(scan, sent)).map_err(|_| died())?;
+                    sent += 1;
+                }
+                let mut on_slow = |since| {
+                    let file = scan.records[scan.todo[n].record].path.clone();
+                    on_event(Event::Waiting { file, since });
+                };
+                let reading = turns.take(n, &mut on_slow).ok_or_else(died)?;
+                in_flight -= scan.todo[n].size;
+                self.take(scan, n, reading, builder, on_event)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Created when it is sent, as there may be a million.
+    fn task(&self, scan: &Scan, n: usize) -> Task<'_> {
+        let todo = &scan.todo[n];
+        let record = &scan.records[todo.record];
         let absolute = scan.absolute(record);
-        let set_aside = request.set_aside.get(&*absolute.to_string_lossy()).map(String::as_str);
+        let quarantined = self.request.quarantined.get(&*absolute.to_string_lossy());
         let before = todo.before.as_ref().filter(|before| before.state != State::Failed);
         Task {
             n,
             path: record.path.clone(),
             absolute,
             before: before.map(|before| before.hash.clone()),
-            set_aside,
+            quarantined: quarantined.map(String::as_str),
         }
-    };
-    let mut take = |scan: &mut Scan, n: usize, finished, on_event: &mut dyn FnMut(Event)| {
-        if engine.interrupted() {
+    }
+
+    /// Adds one file to the builder and reports the progress.
+    fn take(
+        &self,
+        scan: &mut Scan,
+        n: usize,
+        reading: Reading,
+        builder: &mut Builder<'_>,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        if self.engine.interrupted() {
             return Err(Fault::interrupted());
         }
         let before = scan.todo[n].before.take();
         let record = &mut scan.records[scan.todo[n].record];
-        if let Some(reason) = add(builder, record, before, finished)? {
+        if let Some(reason) = add(builder, record, before, reading)? {
             scan.failed.push((record.root, record.path.clone(), reason));
         }
-        on_event(Event::Progress {
-            stage: IngestStage::Bm25,
-            done: n as u64 + 1,
-            total: n_todo as u64,
-        });
+        let total = scan.todo.len() as u64;
+        on_event(Event::Progress { stage: IngestStage::Bm25, done: n as u64 + 1, total });
         Ok(())
-    };
-    if request.careful {
-        let mut extractor = Extractor::new(engine);
-        for n in 0..n_todo {
-            let task = task(scan, n);
-            on_event(Event::Reading(Some(task.absolute.to_string_lossy().into_owned())));
-            take(scan, n, reader.caught(&task, &mut extractor), on_event)?;
-        }
-        on_event(Event::Reading(None));
-        return Ok(());
     }
-    let (task_sender, task_receiver) = channel::<Task<'_>>();
-    let (done_sender, done_receiver) = channel();
-    let tasks = &Mutex::new(task_receiver);
-    std::thread::scope(|scope| {
-        // Moved in, so that the readers see the end of their work however this ends.
-        let task_sender = task_sender;
-        for _ in 0..engine.config.threads {
-            let (reader, done) = (&reader, done_sender.clone());
-            scope.spawn(move || reader.work(tasks, &done));
-        }
-        drop(done_sender);
 
-        let (mut sent, mut in_flight) = (0, 0);
-        let mut turns = Turns::new(done_receiver, turns::SLOW);
-        for n in 0..n_todo {
-            while sent < n_todo
-                && (sent == n
-                    || (in_flight + scan.todo[sent].size <= IN_FLIGHT_BYTES
-                        && sent - n < IN_FLIGHT_FILES * engine.config.threads))
-            {
-                in_flight += scan.todo[sent].size;
-                task_sender
-                    .send(task(scan, sent))
-                    .map_err(|_| Fault::failed("a reading thread has died"))?;
-                sent += 1;
-            }
-            let mut on_slow = |since| {
-                let file = scan.records[scan.todo[n].record].path.clone();
-                on_event(Event::Waiting { file, since });
+    fn work(&self, tasks: &Mutex<Receiver<Task<'_>>>, done: &Sender<(usize, Reading)>) {
+        let mut extractor = Extractor::new(self.engine);
+        loop {
+            let task = match tasks.lock() {
+                Ok(tasks) => tasks.recv(),
+                Err(_) => return,
             };
-            let finished = turns.take(n, &mut on_slow);
-            let finished = finished.ok_or_else(|| Fault::failed("a reading thread has died"))?;
-            in_flight -= scan.todo[n].size;
-            take(scan, n, finished, on_event)?;
+            let Ok(task) = task else { return };
+            if done.send((task.n, self.caught(&task, &mut extractor))).is_err() {
+                return;
+            }
         }
-        Ok(())
-    })
+    }
+
+    /// Reads a file; a panic of a parser is a failure of this file only.
+    fn caught(&self, task: &Task<'_>, extractor: &mut Extractor<'_>) -> Reading {
+        if let Some(reason) = task.quarantined {
+            return Err(reason.to_owned());
+        }
+        let caught =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.finish(task, extractor)));
+        caught.unwrap_or_else(|_| Err("reading it failed because of a bug in rag".to_owned()))
+    }
+
+    fn finish(&self, task: &Task<'_>, extractor: &mut Extractor<'_>) -> Reading {
+        let content = Content::read(&task.absolute, self.engine.config.max_file_bytes)?;
+        telemetry::trace!(bytes = content.bytes.len(), "file read");
+        let mut finished = Finished {
+            size: content.bytes.len() as u64,
+            mtime_ns: content.trusted_mtime_ns(self.engine),
+            hash: disk::hex(&Blake::new(32).field(&content.bytes).finish::<32>()),
+            content: ReadOutcome::Same,
+        };
+        if task.before.as_ref() != Some(&finished.hash) {
+            finished.content = self.text(&task.path, content.bytes, extractor);
+        }
+        Ok(finished)
+    }
+
+    fn text(&self, path: &str, bytes: Vec<u8>, extractor: &mut Extractor<'_>) -> ReadOutcome {
+        let mut extracted = match extractor.extract(path, &bytes) {
+            Ok(extracted) => extracted,
+            Err(none) => return ReadOutcome::NoText(none),
+        };
+        drop(bytes);
+        // The path says what code and records are about.
+        if extracted.title.is_none()
+            && matches!(
+                extracted.format,
+                Format::Code | Format::Json | Format::JsonLines | Format::Csv
+            )
+        {
+            extracted.title = Some(path.to_owned());
+        }
+        let chunks = text::chunk(&extracted, self.limits, &|text| self.tokenizer.count(text));
+        if chunks.is_empty() {
+            return ReadOutcome::NoText(NoText::Empty);
+        }
+        let language = text::language_of(&extracted);
+        let Extracted { title, format, metadata, .. } = extracted;
+        ReadOutcome::Text(Text { title, format, language, chunks, metadata })
+    }
 }
 
-/// Puts one file into the build and fills in its record. Yields why an older version was kept, if
-/// one was.
+/// Adds one file to the builder and fills in its record. When the last version is kept, returns the
+/// reason.
 fn add(
     builder: &mut Builder<'_>,
     record: &mut Record,
     before: Option<Box<Record>>,
-    finished: std::result::Result<Finished, String>,
+    reading: Reading,
 ) -> Result<Option<String>> {
     let was_indexed = before.as_ref().is_some_and(|before| before.state == State::Indexed);
-    let finished = match (finished, before) {
+    let finished = match (reading, before) {
         (Err(reason), Some(before)) if was_indexed => {
-            // Its time is not taken over, so that the next ingest tries again.
+            // Without its time, so that the next ingest tries again.
             *record = Record { mtime_ns: 0, failure: None, ..*before };
             return Ok(Some(kept_version(&reason)));
         }
@@ -179,27 +258,16 @@ fn add(
             record.reason = Some(reason);
             return Ok(None);
         }
-        (Ok(Finished { found: ReadOutcome::Same, size, mtime_ns, .. }), Some(before)) => {
+        (Ok(Finished { content: ReadOutcome::Same, size, mtime_ns, .. }), Some(before)) => {
             *record =
                 Record { size, mtime_ns, modified_s: record.modified_s, failure: None, ..*before };
             return Ok(None);
         }
-        // A file that broke a limit is one that could not be read.
-        (Ok(Finished { found: ReadOutcome::NoText(none), size, mtime_ns, .. }), before)
+        (Ok(Finished { content: ReadOutcome::NoText(none), size, mtime_ns, .. }), before)
             if none.is_failure() =>
         {
-            let reason = none.text().into_owned();
-            // A time that is too fresh to be trusted tells no file from another.
-            let failure = (none.is_lasting() && mtime_ns != 0).then(|| {
-                Box::new(Failure { reader: reader(), size, mtime_ns, reason: reason.clone() })
-            });
-            if let Some(before) = before.filter(|_| was_indexed) {
-                *record = Record { mtime_ns: 0, failure, ..*before };
-                return Ok(Some(kept_version(&reason)));
-            }
-            record.failure = failure;
-            (record.reason, record.advice) = (Some(reason), none.advice().map(str::to_owned));
-            return Ok(None);
+            let kept = before.filter(|_| was_indexed);
+            return Ok(fail(record, kept, &none, size, mtime_ns));
         }
         (Ok(finished), _) => finished,
     };
@@ -207,17 +275,43 @@ fn add(
         builder.remove(record.root, &record.path)?;
     }
     (record.size, record.mtime_ns, record.hash) = (finished.size, finished.mtime_ns, finished.hash);
-    let text = match finished.found {
-        ReadOutcome::Text(text) => text,
+    match finished.content {
+        ReadOutcome::Text(text) => index(builder, record, text)?,
         ReadOutcome::NoText(none) => {
             (record.state, record.reason) = (State::Skipped, Some(none.text().into_owned()));
             record.advice = none.advice().map(str::to_owned);
-            return Ok(None);
         }
         ReadOutcome::Same => {
-            return Err(Fault::failed(format!("{} is the same as nothing", record.path)));
+            return Err(Fault::failed(format!("{} has no earlier version", record.path)));
         }
-    };
+    }
+    Ok(None)
+}
+
+/// Fills in the record of a file that could not be read. When its last version is `kept`, returns
+/// the reason.
+fn fail(
+    record: &mut Record,
+    kept: Option<Box<Record>>,
+    none: &NoText,
+    size: u64,
+    mtime_ns: i64,
+) -> Option<String> {
+    let reason = none.text().into_owned();
+    // Without a trusted time a later version cannot be distinguished from this one.
+    let failure = (none.is_lasting() && mtime_ns != 0)
+        .then(|| Box::new(Failure { reader: reader(), size, mtime_ns, reason: reason.clone() }));
+    if let Some(before) = kept {
+        *record = Record { mtime_ns: 0, failure, ..*before };
+        return Some(kept_version(&reason));
+    }
+    record.failure = failure;
+    (record.reason, record.advice) = (Some(reason), none.advice().map(str::to_owned));
+    None
+}
+
+/// Adds the chunks of a text to the builder.
+fn index(builder: &mut Builder<'_>, record: &mut Record, text: Text) -> Result<()> {
     for chunk in &text.chunks {
         let embedded =
             embedded_text(&context_line(text.title.as_deref(), &chunk.heading), &chunk.text);
@@ -240,117 +334,29 @@ fn add(
     for (key, value) in text.metadata {
         record.meta.entry(key).or_default().push(value);
     }
-    Ok(None)
+    Ok(())
 }
 
-/// What a reading thread needs.
-struct FileReader<'a> {
-    engine: &'a Engine,
-    tokenizer: &'a Tokenizer,
-    limits: &'a Limits,
-}
-
-impl FileReader<'_> {
-    fn work(
-        &self,
-        tasks: &Mutex<Receiver<Task<'_>>>,
-        done: &Sender<(usize, std::result::Result<Finished, String>)>,
-    ) {
-        let mut extractor = Extractor::new(self.engine);
-        loop {
-            let task = match tasks.lock() {
-                Ok(tasks) => tasks.recv(),
-                Err(_) => return,
-            };
-            let Ok(task) = task else { return };
-            if done.send((task.n, self.caught(&task, &mut extractor))).is_err() {
-                return;
-            }
-        }
-    }
-
-    /// One file that trips a parser must not stop the others.
-    fn caught(
-        &self,
-        task: &Task<'_>,
-        extractor: &mut Extractor<'_>,
-    ) -> std::result::Result<Finished, String> {
-        if let Some(reason) = task.set_aside {
-            return Err(reason.to_owned());
-        }
-        let caught =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.finish(task, extractor)));
-        caught.unwrap_or_else(|_| Err("reading it failed inside rag, which is a bug".to_owned()))
-    }
-
-    fn finish(
-        &self,
-        task: &Task<'_>,
-        extractor: &mut Extractor<'_>,
-    ) -> std::result::Result<Finished, String> {
-        let content = Content::read(&task.absolute, self.engine.config.max_file_bytes)?;
-        telemetry::trace!(bytes = content.bytes.len(), "file read");
-        let mut finished = Finished {
-            size: content.bytes.len() as u64,
-            mtime_ns: content.trusted_mtime_ns(self.engine),
-            hash: disk::hex(&Blake::new(32).field(&content.bytes).finish::<32>()),
-            found: ReadOutcome::Same,
-        };
-        if task.before.as_ref() != Some(&finished.hash) {
-            finished.found = self.text(&task.path, content.bytes, extractor);
-        }
-        Ok(finished)
-    }
-
-    fn text(&self, path: &str, bytes: Vec<u8>, extractor: &mut Extractor<'_>) -> ReadOutcome {
-        let mut extracted = match extractor.extract(path, &bytes) {
-            Ok(extracted) => extracted,
-            Err(none) => return ReadOutcome::NoText(none),
-        };
-        drop(bytes);
-        // Code says what it is by where it stands.
-        if extracted.title.is_none()
-            && matches!(
-                extracted.format,
-                Format::Code | Format::Json | Format::JsonLines | Format::Csv
-            )
-        {
-            extracted.title = Some(path.to_owned());
-        }
-        let chunks = text::chunk(&extracted, self.limits, &|text| self.tokenizer.count(text));
-        if chunks.is_empty() {
-            return ReadOutcome::NoText(NoText::Empty);
-        }
-        let language = text::language_of(&extracted);
-        let Extracted { title, format, metadata, .. } = extracted;
-        ReadOutcome::Text(Text { title, format, language, chunks, metadata })
-    }
-}
-
-/// A file's bytes and what `fstat` said before and after.
+/// A file's bytes and modification time.
 struct Content {
     bytes: Vec<u8>,
     mtime_ns: i64,
+    /// `fstat` differs before and after reading.
     changed_meanwhile: bool,
 }
 
 impl Content {
     fn read(path: &Path, max_bytes: u64) -> std::result::Result<Self, String> {
-        let words = |e: std::io::Error| match e.kind() {
-            std::io::ErrorKind::NotFound => "it vanished while being read".to_owned(),
-            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-            _ => e.to_string(),
-        };
-        // Between the walk and now the name may have become a link or a FIFO, which must neither be
-        // followed nor block.
+        // Since the walk the name may have become a symlink, which must not be followed, or a FIFO,
+        // which must not block.
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         let flags = i32::try_from(flags.bits()).unwrap_or_default();
         let behind = text::mounted(path).map(|(file, _)| file);
         let path = behind.as_deref().unwrap_or(path);
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(words)?;
-        let before = file.metadata().map_err(words)?;
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(reason)?;
+        let before = file.metadata().map_err(reason)?;
         if !before.is_file() {
-            return Err("not a regular file any more".to_owned());
+            return Err("no longer a regular file".to_owned());
         }
         if before.len() > max_bytes {
             return Err(format!(
@@ -359,15 +365,13 @@ impl Content {
             ));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(before.len()).unwrap_or_default());
-        let read =
-            File::take(file.try_clone().map_err(words)?, max_bytes + 1).read_to_end(&mut bytes);
-        read.map_err(words)?;
+        (&file).take(max_bytes + 1).read_to_end(&mut bytes).map_err(reason)?;
         if bytes.len() as u64 > max_bytes {
             return Err(format!(
                 "it grew beyond ingest.max_file_bytes = {max_bytes} while being read"
             ));
         }
-        let after = file.metadata().map_err(words)?;
+        let after = file.metadata().map_err(reason)?;
         let stamp = |m: &std::fs::Metadata| (m.len(), m.mtime(), m.mtime_nsec());
         let changed_meanwhile =
             stamp(&before) != stamp(&after) || bytes.len() as u64 != after.len();
@@ -376,9 +380,18 @@ impl Content {
         Ok(Self { bytes, mtime_ns, changed_meanwhile })
     }
 
+    /// The modification time, or 0 when the file may have changed since without another one.
     fn trusted_mtime_ns(&self, engine: &Engine) -> i64 {
         let now = i128::try_from(engine.now().as_nanos()).unwrap_or(i128::MAX);
         let is_fresh = now - i128::from(self.mtime_ns) < FRESH_NS;
         if is_fresh || self.changed_meanwhile { 0 } else { self.mtime_ns }
+    }
+}
+
+fn reason(e: std::io::Error) -> String {
+    match e.kind() {
+        std::io::ErrorKind::NotFound => "it vanished while being read".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => e.to_string(),
     }
 }

@@ -1,17 +1,19 @@
-//! A damaged generation made whole: from what can still be read of it, the folders, and the
-//! embedding cache.
+//! Repairs a damaged generation from what can be read of it, the folders, and the embedding cache.
 //!
-//! A document is taken from the damaged generation where all its passages can be read there, and
-//! from its file otherwise; its vectors from the generation, the cache or the model. What cannot be
-//! mended is said by name.
+//! A document is taken from the damaged generation if all its passages can be read there, otherwise
+//! from its file. Vectors come from the generation, the cache or the model. Documents that cannot
+//! be
+//! restored are listed.
 
+use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use super::embed;
 use super::read;
 use super::scan::{Scan, Todo};
-use super::{Event, Request, TEXT_VERSION, joined, limits, lock, shown};
+use super::{Event, Request, TEXT_VERSION, join, limits, lock, shown};
 use crate::analysis;
 use crate::cache::Counters;
 use crate::document::{context_line, embedded_text};
@@ -21,10 +23,10 @@ use crate::index::{
     self, Before, Builder, ChunkEntry, Meta, Problem, Record, Remains, State, Stored, Summary,
 };
 use crate::jobs::Work;
-use crate::model::{Network, Tokenizer};
+use crate::model::{ModelFiles, Network, Tokenizer};
 use crate::text;
 
-/// What was damaged, and what became of it.
+/// What was damaged, and what was done about it.
 #[derive(Debug)]
 pub struct Repair {
     pub damaged: Vec<Problem>,
@@ -33,14 +35,14 @@ pub struct Repair {
     pub meta: Meta,
 }
 
-/// One thing that was done.
+/// One step of a repair. Times are Unix seconds.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// The name stands for a generation again, made at this time.
+    /// The pointer leads to a generation again.
     Pointer {
         created: i64,
     },
-    /// It stands for the generation before, made at this time.
+    /// The pointer leads to the previous generation.
     FellBack {
         created: i64,
     },
@@ -49,22 +51,24 @@ pub enum Step {
 
 #[derive(Clone, Debug, Default)]
 pub struct Rebuilt {
-    /// Documents whose passages were read from the damaged generation, and from their files.
+    /// Documents copied from the damaged generation.
     pub kept: u64,
+    /// Documents read from their files.
     pub read: u64,
-    /// Vectors that were read from the damaged generation.
+    /// Vectors copied from the damaged generation.
     pub vectors_kept: u64,
-    /// Those that were not: hits came from the cache, misses from the model.
+    /// Other vectors: hits of the cache; misses were made by the model.
     pub cache: Counters,
-    /// Documents that are not what they were: `(path, why)`.
+    /// Documents that could not be restored as they were: `(path, why)`.
     pub unmended: Vec<(String, String)>,
 }
 
-/// Mends the configured index, as far as it can be.
+/// Repairs the configured index as far as possible.
 ///
 /// # Errors
-/// [`Kind::Damaged`] when nothing can be mended, with what can be done instead; nothing has changed
-/// then.
+/// [`Kind::Damaged`] when nothing can be repaired; the hint says what to do instead, and nothing
+/// has
+/// changed.
 pub fn repair(engine: &Engine, wait: Duration, on_event: &mut dyn FnMut(Event)) -> Result<Repair> {
     let (store, name) = (&engine.store, &engine.config.index);
     let _lock = lock(engine, wait, on_event)?;
@@ -90,10 +94,9 @@ pub fn repair(engine: &Engine, wait: Duration, on_event: &mut dyn FnMut(Event)) 
     Ok(Repair { damaged, steps, meta: store.meta(name)? })
 }
 
-/// What can be done where nothing is left to mend: to make the index anew from its folders, which
-/// the job log may know.
+/// Adds the hint to rebuild the index from its folders, which the job log may have.
 fn or_ingest(engine: &Engine, fault: Fault) -> Fault {
-    // Where the folders of the index are lost, an ingest must name all of them and say so.
+    // If the list of folders is lost, an ingest must name all of them with `--only`.
     let only =
         if index::roster(&engine.store, &engine.config.index).is_err() { "--only " } else { "" };
     let jobs = engine.jobs.list(engine.now_ms()).unwrap_or_default();
@@ -113,27 +116,14 @@ fn or_ingest(engine: &Engine, fault: Fault) -> Fault {
         }
         None => format!("run `rag ingest {only}--dir FOLDER` with the folders that were indexed"),
     };
-    fault
-        .hint(format!("{hint}: it builds the index afresh, with the vectors that are in the cache"))
+    fault.hint(format!("{hint}: it rebuilds the index, with vectors from the cache"))
 }
 
 fn rebuild(engine: &Engine, remains: &Remains, on_event: &mut dyn FnMut(Event)) -> Result<Rebuilt> {
     let meta = &remains.meta;
-    if (meta.chunking.analysis, meta.chunking.text) != (analysis::VERSION, TEXT_VERSION) {
-        let fault = Fault::damaged(
-            "the index was built by another version of rag, which took texts apart otherwise",
-        );
-        return Err(or_ingest(engine, fault));
-    }
-    let model = engine.model(&meta.model.name)?;
-    if model.fingerprint != meta.model.fingerprint {
-        return Err(Fault::failed(format!(
-            "the index was built with another version of the model `{}`",
-            model.name
-        ))
-        .hint("run `rag ingest` with the same folders: it builds the index afresh"));
-    }
-    let library = engine.runtime_library()?;
+    let model = &same_model(engine, meta)?;
+    let library = &engine.runtime_library()?;
+    let network = Network::opening(library.clone(), model.clone());
     let mut rebuilt = Rebuilt::default();
     let mut builder = Builder::begin(&engine.store, None)?;
     let mut plan = Plan {
@@ -142,86 +132,86 @@ fn rebuild(engine: &Engine, remains: &Remains, on_event: &mut dyn FnMut(Event)) 
         has_table: remains.table.is_some(),
         unmended: Vec::new(),
     };
-    rebuilt.kept = plan.keep(remains, &mut builder)?;
-    std::thread::scope(|scope| {
-        let tokenizer = scope.spawn(|| Tokenizer::load(&model));
-        let network = Network::opening(library.clone(), model.clone());
-        let tokenizer = joined(tokenizer)?;
-        if !plan.scan.todo.is_empty() {
-            let limits = limits(meta.chunking, &model, &tokenizer);
-            let request = Request::default();
-            read::read(
-                engine,
-                &request,
-                &mut plan.scan,
-                &tokenizer,
-                &limits,
-                &mut builder,
-                on_event,
-            )?;
-        }
-        let (read, records) = plan.judge(meta);
-        builder.seal(&records)?;
-        rebuilt.read = read;
-        if rebuilt.kept + rebuilt.read == 0 && meta.counts.documents > 0 {
-            let first = plan
-                .unmended
-                .first()
-                .map(|(path, why)| format!(": {path}: {why}"))
-                .unwrap_or_default();
-            return Err(or_ingest(
-                engine,
-                Fault::damaged(format!("nothing of the index can be mended{first}")),
-            ));
-        }
-        let dimension = meta.model.dimension;
-        let vectors = builder.vectors(dimension)?;
-        if let Some(vectors) = &vectors {
-            let mut put = vec![false; builder.new_rows()];
-            for pending in builder.pending()? {
-                let (n, text) = pending?;
-                if let Some(vector) = remains.vector_of(&text) {
-                    vectors.put(n, &vector)?;
-                    put[n] = true;
-                    rebuilt.vectors_kept += 1;
-                }
+    let tokenizer = &std::thread::scope(|scope| {
+        let tokenizer = scope.spawn(|| Tokenizer::load(model));
+        rebuilt.kept = plan.keep(remains, &mut builder)?;
+        join(tokenizer)
+    })?;
+    if !plan.scan.todo.is_empty() {
+        let limits = &limits(meta.chunking, model, tokenizer);
+        let request = &Request::default();
+        let reader = read::FileReader { engine, request, tokenizer, limits };
+        reader.read(&mut plan.scan, &mut builder, on_event)?;
+    }
+    let (read, records) = plan.settle(meta);
+    builder.seal(&records)?;
+    rebuilt.read = read;
+    if rebuilt.kept + rebuilt.read == 0 && meta.counts.documents > 0 {
+        let first = plan.unmended.first().map(|(path, why)| format!(": {path}: {why}"));
+        let first = first.unwrap_or_default();
+        let fault = Fault::damaged(format!("nothing of the index can be repaired{first}"));
+        return Err(or_ingest(engine, fault));
+    }
+    let dimension = meta.model.dimension;
+    let vectors = builder.vectors(dimension)?;
+    if let Some(vectors) = &vectors {
+        let mut put = vec![false; builder.new_rows()];
+        for pending in builder.pending()? {
+            let (n, text) = pending?;
+            if let Some(vector) = remains.vector_of(&text) {
+                vectors.put(n, &vector)?;
+                put[n] = true;
+                rebuilt.vectors_kept += 1;
             }
-            let job = embed::Job {
-                engine,
-                model: &model,
-                library: &library,
-                tokenizer: &tokenizer,
-                no_cache: false,
-                dimension,
-            };
-            (rebuilt.cache, _) =
-                embed::embed(&job, builder.pending_except(put)?, vectors, network, on_event)?;
         }
-        if engine.interrupted() {
-            return Err(Fault::interrupted());
-        }
-        let like = Summary::like(meta, &engine.config.index, &records, engine.now_s());
-        builder.commit(vectors, &Summary { before: Before::Replace, ..like })?;
-        plan.compare(remains, &engine.store.open(&engine.config.index)?)?;
-        rebuilt.unmended = plan.unmended;
-        Ok(rebuilt)
-    })
+        let job = embed::Job { engine, model, library, tokenizer, no_cache: false, dimension };
+        let pending = builder.pending_except(put)?;
+        (rebuilt.cache, _) = embed::embed(&job, pending, vectors, network, on_event)?;
+    }
+    if engine.interrupted() {
+        return Err(Fault::interrupted());
+    }
+    let like = Summary::like(meta, &engine.config.index, &records, engine.now_s());
+    builder.commit(vectors, &Summary { before: Before::Replace, ..like })?;
+    plan.compare(remains, &engine.store.open(&engine.config.index)?)?;
+    rebuilt.unmended = plan.unmended;
+    Ok(rebuilt)
 }
 
-/// What the new generation is made of.
+/// The model of the index, in the same version, if texts are still chunked in the same way.
+fn same_model(engine: &Engine, meta: &Meta) -> Result<ModelFiles> {
+    if (meta.chunking.analysis, meta.chunking.text) != (analysis::VERSION, TEXT_VERSION) {
+        let fault =
+            Fault::damaged("the index was built by another version of rag, with other chunking");
+        return Err(or_ingest(engine, fault));
+    }
+    let model = engine.model(&meta.model.name)?;
+    if model.fingerprint != meta.model.fingerprint {
+        return Err(Fault::failed(format!(
+            "the index was built with another version of the model `{}`",
+            model.name
+        ))
+        .hint("run `rag ingest` with the same folders: it rebuilds the index"));
+    }
+    Ok(model)
+}
+
+const FILE_CHANGED: &str = "its file has changed; the index has the new version";
+
+/// The contents of the new generation.
 struct Plan {
-    /// The table in the making, and the files that are read.
+    /// The new table, and the files to read.
     scan: Scan,
-    /// The documents of those files, as they were.
+    /// The last records of those files.
     before: Vec<Record>,
-    /// Without the table nothing says whether a file is still what it was, but for its passages.
+    /// Without a table, only the passages show whether a file has changed.
     has_table: bool,
     unmended: Vec<(String, String)>,
 }
 
 impl Plan {
     /// Adds what can be read of the damaged generation to `builder`, and plans to read the files of
-    /// the rest. Yields how many documents were added.
+    /// the rest. Returns the number of documents added.
     fn keep(&mut self, remains: &Remains, builder: &mut Builder<'_>) -> Result<u64> {
         let table = match &remains.table {
             Some(table) => table.clone(),
@@ -237,15 +227,11 @@ impl Plan {
                 self.scan.records.push(record);
                 continue;
             }
-            let file = match remains.meta.roots.get(record.root) {
-                Some(root) => text::file_below(Path::new(&root.real), &record.path),
-                None => {
-                    return Err(Fault::damaged(format!(
-                        "{} is of no folder of the index",
-                        record.path
-                    )));
-                }
+            let Some(root) = remains.meta.roots.get(record.root) else {
+                let path = &record.path;
+                return Err(Fault::damaged(format!("{path} is not in a folder of the index")));
             };
+            let file = text::file_below(Path::new(&root.real), &record.path);
             let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file);
             match remains.chunks_of(&record) {
                 Some(chunks) if self.has_table || metadata.is_none() => {
@@ -254,15 +240,11 @@ impl Plan {
                     kept += 1;
                 }
                 _ => {
-                    let modified_s =
-                        metadata.as_ref().map_or(0, std::os::unix::fs::MetadataExt::mtime);
+                    let (size, modified_s) =
+                        metadata.map_or((0, 0), |metadata| (metadata.len(), metadata.mtime()));
                     let blank = index::blank_record(record.root, record.path.clone(), 0, None);
-                    let size = metadata.map_or(0, |metadata| metadata.len());
-                    self.scan.todo.push(Todo {
-                        record: self.scan.records.len(),
-                        size,
-                        before: None,
-                    });
+                    let n = self.scan.records.len();
+                    self.scan.todo.push(Todo { record: n, size, before: None });
                     self.scan.records.push(Record { state: State::Failed, modified_s, ..blank });
                     self.before.push(record);
                 }
@@ -271,21 +253,22 @@ impl Plan {
         Ok(kept)
     }
 
+    /// The record of a document that is copied. Without a table its file is gone, and only the
+    /// language can be restored.
     fn kept(&mut self, record: Record, chunks: &[Stored], meta: &Meta) -> Record {
         if self.has_table {
             return record;
         }
-        let why =
-            "its file is gone; its passages are kept, but not what the table of files said of it";
+        let why = "its file is gone; its passages are kept, but its metadata is lost";
         self.unmended.push((shown(&meta.roots, record.root, &record.path), why.to_owned()));
         let texts: Vec<&str> = chunks.iter().map(|stored| stored.chunk.text.as_str()).collect();
         let language = text::detect(&texts.join("\n")).map(Into::into);
         Record { language, ..record }
     }
 
-    /// After reading: how many files were read, and the table of what is in the build.
-    fn judge(&mut self, meta: &Meta) -> (u64, Vec<Record>) {
-        let mut lost = vec![false; self.scan.records.len()];
+    /// After reading: the number of files read, and the table of the documents in the build.
+    fn settle(&mut self, meta: &Meta) -> (u64, Vec<Record>) {
+        let mut lost = HashSet::new();
         let mut read = 0;
         for (todo, before) in self.scan.todo.iter().zip(&self.before) {
             let record = &self.scan.records[todo.record];
@@ -293,50 +276,35 @@ impl Plan {
                 State::Indexed => {
                     read += 1;
                     let has_changed = self.has_table && record.hash != before.hash;
-                    has_changed
-                        .then(|| "its file has changed; the index has what it says now".to_owned())
+                    has_changed.then(|| FILE_CHANGED.to_owned())
                 }
-                State::Skipped => {
-                    Some("its file has changed and holds no text any more".to_owned())
-                }
+                State::Skipped => Some("its file has changed and has no text now".to_owned()),
                 State::Failed => {
-                    lost[todo.record] = true;
-                    let reason = record.reason.clone().unwrap_or_default();
-                    let is_gone = !self.scan.absolute(record).exists();
-                    Some(if is_gone {
-                        "its file is gone".to_owned()
-                    } else {
+                    lost.insert(todo.record);
+                    Some(if self.scan.absolute(record).exists() {
+                        let reason = record.reason.as_deref().unwrap_or_default();
                         format!("its file cannot be read: {reason}")
+                    } else {
+                        "its file is gone".to_owned()
                     })
                 }
             };
-            self.unmended
-                .extend(why.map(|why| (shown(&meta.roots, record.root, &record.path), why)));
+            let unmended = why.map(|why| (shown(&meta.roots, record.root, &record.path), why));
+            self.unmended.extend(unmended);
         }
-        let records = std::mem::take(&mut self.scan.records);
-        (
-            read,
-            records
-                .into_iter()
-                .zip(lost)
-                .filter(|(_, lost)| !lost)
-                .map(|(record, _)| record)
-                .collect(),
-        )
+        let records = std::mem::take(&mut self.scan.records).into_iter().enumerate();
+        let present = records.filter(|(n, _)| !lost.contains(n));
+        (read, present.map(|(_, record)| record).collect())
     }
 
-    /// Without a table: which of the files that were read give other passages than the damaged
-    /// generation had.
+    /// Without a table: finds the files whose passages differ from those of the damaged generation.
     fn compare(&mut self, remains: &Remains, now: &index::Snapshot) -> Result<()> {
         for before in self.before.iter().filter(|_| !self.has_table) {
             let Some(was) = remains.chunks_of(before) else { continue };
             let is = now.chunks_of(before.root, &before.path)?;
             if !is.is_empty() && is != was {
                 let path = shown(&remains.meta.roots, before.root, &before.path);
-                self.unmended.push((
-                    path,
-                    "its file has changed; the index has what it says now".to_owned(),
-                ));
+                self.unmended.push((path, FILE_CHANGED.to_owned()));
             }
         }
         self.unmended.sort();
@@ -344,7 +312,7 @@ impl Plan {
     }
 }
 
-/// Adds a document's passages to the build, and counts them in its record.
+/// Adds a document's passages to the builder, and counts passages and terms in its record.
 fn add(builder: &mut Builder<'_>, record: Record, chunks: &[Stored]) -> Result<Record> {
     let mut terms = [0; 3];
     for Stored { title, chunk, .. } in chunks {

@@ -1,5 +1,5 @@
-//! The folders of an ingest: those that it names, those that the index has, and how they lie to
-//! each other.
+//! The folders of an ingest: those that it names and those of the index. No folder is inside
+//! another.
 
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -10,28 +10,27 @@ use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 use crate::index::{self, Root, Roster};
 
-/// A folder of the index that is being made.
+/// A folder of the new generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {
     pub root: Root,
-    /// Whether the ingest names it. What the index has of any other folder stays as it is.
+    /// Whether the request names it. Documents of other folders stay unchanged.
     pub is_named: bool,
 }
 
-/// The folders of the configured index, each with the patterns that it remembers; none when there
-/// is no such index.
+/// The folders of the configured index, with their patterns; none when there is no such index.
 ///
 /// # Errors
-/// [`Kind::Damaged`] when that cannot be read.
+/// [`Kind::Damaged`] when the index cannot be read.
 pub fn known_roots(engine: &Engine) -> Result<Vec<Root>> {
     Ok(index::roster(&engine.store, &engine.config.index)?.unwrap_or_default().roots)
 }
 
-/// What the index had before, for a writer: a damaged pointer is mended first. The caller holds the
-/// store's lock.
+/// Folders and removed documents of the index. Repairs a damaged pointer, so the caller must hold
+/// the store's lock.
 ///
 /// # Errors
-/// When that is lost, unless the request does not depend on it.
+/// When they are lost, unless the request replaces all folders.
 pub fn roster(
     engine: &Engine,
     request: &Request,
@@ -43,24 +42,23 @@ pub fn roster(
         && fault.kind() == Kind::Damaged
         && index::repair_pointer(store, name).is_ok()
     {
-        on_event(Event::Note(format!("{fault}; it is written anew")));
+        on_event(Event::Note(format!("{fault}; it was repaired")));
         found = index::roster(store, name);
     }
     match found {
         Err(fault) if fault.kind() == Kind::Damaged && request.only => Ok(Roster::default()),
         Err(fault) if fault.kind() == Kind::Damaged => Err(fault.hint(format!(
-            "which folders the index `{name}` has is lost with it: name all of them with `rag \
-             ingest --only --dir FOLDER`, \
-             which builds the index afresh"
+            "the list of folders of the index `{name}` is lost: run `rag ingest --only \
+             --dir FOLDER` with all of them, which rebuilds the index"
         ))),
         found => Ok(found?.unwrap_or_default()),
     }
 }
 
-/// The folders that the request names, each with its real path and the given patterns, each once.
+/// The folders that the request names, each once, with real path and patterns.
 ///
 /// # Errors
-/// Names what is no folder; of a folder that the index has says how to take it out.
+/// For what is not a folder. For a missing folder of the index, the hint says how to remove it.
 pub fn named(request: &Request, known: &[Root]) -> Result<Vec<Root>> {
     let mut roots: Vec<Root> = Vec::new();
     for dir in &request.dirs {
@@ -83,9 +81,7 @@ pub fn named(request: &Request, known: &[Root]) -> Result<Vec<Root>> {
             None if request.names.is_empty() => given,
             Some(name) => name.clone(),
             None => {
-                return Err(Fault::usage(format!(
-                    "{given} is not where it was: something else stands in its place"
-                )));
+                return Err(Fault::usage(format!("{given} was replaced by another folder")));
             }
         };
         if roots.iter().all(|root| root.real != real) {
@@ -101,49 +97,46 @@ fn missing(request: &Request, dir: &Path, known: &[Root]) -> Fault {
     let typed = dir.to_string_lossy();
     match index::roots_named(known, &request.cwd, &typed).first() {
         Some(n) => gone(&known[*n]),
-        None => Fault::usage(format!(
-            "there is no folder {}",
-            request.names.get(&*typed).map_or(&*typed, |name| name)
-        )),
+        None => {
+            let name = request.names.get(&*typed).map_or(&*typed, |name| name);
+            Fault::usage(format!("there is no folder {name}"))
+        }
     }
 }
 
-/// That a folder of the index is missing.
+/// The fault for a missing folder of the index.
 fn gone(root: &Root) -> Fault {
+    let name = &root.given;
     Fault::usage(format!(
-        "there is no folder {} any more, and the index has documents of it; \
-         nothing was removed",
-        root.given
+        "the folder {name} no longer exists, but the index has documents of it; nothing was removed"
     ))
     .hint(format!(
-        "put the folder back or mount it; if it is gone for good, `rag index remove-folder {}` \
-             takes it out of the index",
-        root.given
+        "restore or mount the folder; if it is gone for good, run `rag index remove-folder {name}`"
     ))
 }
 
-/// That a folder which the request does not name can be read all the same.
+/// Checks that a folder of the index exists.
 ///
 /// # Errors
-/// Names the one that is missing.
-pub fn must_be_there(root: &Root) -> Result<()> {
+/// When it is missing, or was a mount point and is not one now.
+pub fn check_present(root: &Root) -> Result<()> {
     let real = Path::new(&root.real);
-    let is_there = real.is_dir() && real.canonicalize().is_ok_and(|canonical| canonical == real);
-    if is_there && (is_mount(real) || !root.is_mount) { Ok(()) } else { Err(gone(root)) }
+    let is_present = real.is_dir() && real.canonicalize().is_ok_and(|canonical| canonical == real);
+    if is_present && (is_mount(real) || !root.is_mount) { Ok(()) } else { Err(gone(root)) }
 }
 
-/// Whether another file system begins at a folder.
+/// Whether a folder is a mount point.
 fn is_mount(real: &Path) -> bool {
     let device = |path: &Path| path.metadata().ok().map(|metadata| metadata.dev());
     real.parent().is_some_and(|parent| device(parent) != device(real))
 }
 
-/// The folders of the index after the ingest, in the order of their real paths. A folder that the
-/// index has keeps its name, and without given patterns its own.
+/// The folders of the index after the ingest, in the order of their real paths. A folder of the
+/// index keeps its name, and its patterns unless the request has some. The folders `own` are never
+/// listed as part of another.
 ///
 /// # Errors
-/// When one that is named lies inside another, or has one inside it: documents would come twice.
-/// `own` are never listed as part of another folder.
+/// When a named folder is inside another or contains one: documents would be indexed twice.
 pub fn joined(
     request: &Request,
     known: &[Root],
@@ -152,8 +145,7 @@ pub fn joined(
 ) -> Result<Vec<Folder>> {
     let mut folders: Vec<Folder> = Vec::new();
     for mut root in named {
-        let before = known.iter().find(|before| before.real == root.real);
-        if let Some(before) = before {
+        if let Some(before) = known.iter().find(|before| before.real == root.real) {
             if before.is_mount && !root.is_mount {
                 return Err(gone(before));
             }
@@ -195,8 +187,8 @@ pub fn joined(
     }
 }
 
-/// The name of a folder that is new to the index: as given, or, where another folder has that name,
-/// with more of its path before it. `is_label` asks for no more of the path than it takes.
+/// The name of a new folder: as given, unless another folder has that name. Then it is the real
+/// path, or with `is_label`, which is a name and not a path, the shortest free end of it.
 fn free_name(root: &Root, taken: &[&str], is_label: bool) -> String {
     let same =
         |name: &str| taken.iter().any(|taken| index::plain_name(taken) == index::plain_name(name));
@@ -208,26 +200,24 @@ fn free_name(root: &Root, taken: &[&str], is_label: bool) -> String {
     ends.into_iter().find(|end| is_label && !same(end)).unwrap_or_else(|| root.real.clone())
 }
 
-/// That one folder lies inside another; the index may have either.
+/// The fault for nested folders; either may be in the index.
 fn inside(outer: &str, inner: &str, has_outer: bool, has_inner: bool) -> Fault {
     let fault = Fault::usage(format!(
-        "{inner} lies inside {outer}: its documents would be in the index twice"
+        "{inner} is inside {outer}: its documents would be in the index twice"
     ));
     fault.hint(match (has_outer, has_inner) {
         (_, true) => format!(
-            "the index has {inner} already; take it out first with `rag index \
-             remove-folder {inner}`"
+            "the index already has {inner}; remove it first with `rag index remove-folder {inner}`"
         ),
-        (true, false) => format!(
-            "the index has {outer} already; `rag ingest --dir {outer}` brings \
-             it up to date"
-        ),
+        (true, false) => {
+            format!("the index already has {outer}; `rag ingest --dir {outer}` updates it")
+        }
         (false, false) => "name the outer folder only".to_owned(),
     })
 }
 
-/// Numbers of all pairs of paths of which the second lies inside the first, sorted. A path inside
-/// one of `own` is apart from what is around that.
+/// All pairs `(outer, inner)` of nested paths, as sorted numbers. A path inside one of `own` is not
+/// nested in a folder around that.
 fn nested<'a>(paths: impl Iterator<Item = &'a str>, own: &[PathBuf]) -> Vec<(usize, usize)> {
     let numbers: HashMap<&Path, usize> = paths.map(Path::new).zip(0..).collect();
     let mut found: Vec<(usize, usize)> = Vec::new();
@@ -257,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn inside_is_said_of_path_components() {
+    fn nesting_compares_path_components() {
         check(&["/x/docs", "/x/docs-old", "/x/docs/api"], &[], Some(("/x/docs", "/x/docs/api")));
         check(&["/x/docs", "/x/docs old", "/x/docs+", "/x/docs.d"], &[], None);
         check(&["/x/docs/a", "/x/docs-old/a", "/x/doc"], &[], None);
@@ -278,15 +268,20 @@ mod tests {
         fn nesting_is_found_in_every_set_of_paths(
             paths in prop::collection::btree_set("(/(a|a-|a\\.b|ab|b|-| )){0,4}", 1..8),
         ) {
-            let paths: Vec<&str> = paths.iter().map(|path| if path.is_empty() { "/" } else { path }).collect();
-            let parts = |path: &str| path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>();
-            let lies_inside = |inner: &str, outer: &str| {
+            let paths: Vec<&str> =
+                paths.iter().map(|path| if path.is_empty() { "/" } else { path }).collect();
+            let parts = |path: &str| {
+                let parts = path.split('/').filter(|part| !part.is_empty());
+                parts.map(str::to_owned).collect::<Vec<_>>()
+            };
+            let is_inside = |inner: &str, outer: &str| {
                 let (inner, outer) = (parts(inner), parts(outer));
                 inner.len() > outer.len() && inner[..outer.len()] == outer[..]
             };
             let mut pairs = Vec::new();
             for (outer, outer_path) in paths.iter().enumerate() {
-                let inner = paths.iter().enumerate().filter(|(_, inner)| lies_inside(inner, outer_path));
+                let inner = paths.iter().enumerate();
+                let inner = inner.filter(|(_, inner)| is_inside(inner, outer_path));
                 pairs.extend(inner.map(|(inner, _)| (outer, inner)));
             }
             prop_assert_eq!(nested(paths.iter().copied(), &[]), pairs);
@@ -301,7 +296,7 @@ mod tests {
         }
     }
 
-    /// Names after the ingest, those that it names in brackets.
+    /// Folders after the ingest; those that it names are in brackets.
     fn after(request: &Request, known: &[Root]) -> Result<Vec<String>> {
         let folders = joined(request, known, named(request, known)?, &[])?;
         let shown = |folder: &Folder| {
@@ -336,7 +331,7 @@ mod tests {
 
         ok(&dirs(&["notes"]), &[], &["[notes]"]);
         ok(&dirs(&["notes"]), std::slice::from_ref(&docs), &["docs *.md", "[notes]"]);
-        // The same folder by other names, once and under the name that the index has for it.
+        // The same folder by other paths appears once, under its name in the index.
         ok(
             &dirs(&["./docs/", "link", "docs/api/..", "docs"]),
             std::slice::from_ref(&docs),
@@ -363,36 +358,36 @@ mod tests {
 
         // Nested folders.
         let hint = "name the outer folder only";
-        refused(&dirs(&["docs", "docs-old", "docs/api"]), &[], "docs/api lies inside docs", hint);
-        refused(&dirs(&["link/api", "docs"]), &[], "link/api lies inside docs", hint);
+        refused(&dirs(&["docs", "docs-old", "docs/api"]), &[], "docs/api is inside docs", hint);
+        refused(&dirs(&["link/api", "docs"]), &[], "link/api is inside docs", hint);
         refused(
             &dirs(&["docs/api"]),
             std::slice::from_ref(&docs),
-            "docs/api lies inside docs",
+            "docs/api is inside docs",
             "rag ingest --dir docs",
         );
         let api = known("docs/api", "docs/api");
         refused(
             &dirs(&["docs"]),
             std::slice::from_ref(&api),
-            "docs/api lies inside docs",
+            "docs/api is inside docs",
             "rag index remove-folder docs/api",
         );
         let only = Request { only: true, ..dirs(&["docs"]) };
         ok(&only, std::slice::from_ref(&api), &["[docs]"]);
-        // An index that has both, from before that was refused: they are no hindrance to a third.
+        // An index from before nesting was refused has both: a third folder can be added.
         let both = [docs.clone(), api.clone()];
         ok(&dirs(&["notes"]), &both, &["docs *.md", "docs/api", "[notes]"]);
         refused(
             &dirs(&["docs"]),
             &both,
-            "docs/api lies inside docs",
+            "docs/api is inside docs",
             "rag index remove-folder docs/api",
         );
         refused(
             &dirs(&["docs", "docs/api"]),
             &both,
-            "docs/api lies inside docs",
+            "docs/api is inside docs",
             "rag index remove-folder docs/api",
         );
 
@@ -403,16 +398,16 @@ mod tests {
         refused(
             &dirs(&["sub/gone"]),
             std::slice::from_ref(&gone),
-            "there is no folder gone any more",
+            "the folder gone no longer exists",
             hint,
         );
         refused(
             &dirs(&["gone"]),
             std::slice::from_ref(&gone),
-            "there is no folder gone any more",
+            "the folder gone no longer exists",
             hint,
         );
         ok(&dirs(&["notes"]), std::slice::from_ref(&gone), &["[notes]", "gone"]);
-        assert!(must_be_there(&gone).is_err() && must_be_there(&docs).is_ok());
+        assert!(check_present(&gone).is_err() && check_present(&docs).is_ok());
     }
 }

@@ -1,7 +1,7 @@
-//! What changed since the last ingest, by size and modification time.
+//! Finds what changed since the last ingest, by size and modification time.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 
 use super::roots::Folder;
 use super::{Event, IngestStage, shown, walk_options};
@@ -10,29 +10,28 @@ use crate::error::{Fault, Result};
 use crate::index::{Failure, Record, Root, State};
 use crate::text::{self, Entry};
 
-/// How often the progress is told, in files: rarely enough to cost nothing.
-const TELL_EVERY: u64 = 256;
+/// How often progress is reported, in files.
+const REPORT_EVERY: u64 = 256;
 
-/// The folders as they are now, against the table of the last generation.
+/// The folders as they are now, compared with the table of the last generation.
 pub struct Scan {
     /// Every file, in the order of the walk. Those in `todo` are filled in when they are read.
     pub records: Vec<Record>,
     pub todo: Vec<Todo>,
-    /// Documents of the last generation that are gone.
+    /// Documents of the last generation that leave the index.
     pub removed: Vec<Gone>,
-    /// Whether each folder was listed; what the table has of any other was taken over.
+    /// Whether each folder was listed. Records of other folders are copied from the last table.
     pub listed: Vec<bool>,
-    /// Entries that are no files, by reason.
+    /// Number of entries that are not candidates, by reason.
     pub skipped: BTreeMap<String, u64>,
-    /// Folders and files that could not even be looked at, or were kept as they were: `(root, path,
+    /// Folders and files that could not be read, or whose last version was kept: `(root, path,
     /// reason)`.
     pub failed: Vec<(usize, String, String)>,
-    /// Some file of the base that was not indexed is gone, so that the table differs though no
-    /// document does.
+    /// A file of the base that was not indexed is gone, so the table differs although the documents
+    /// are the same.
     table_changed: bool,
-    /// Files are read again that failed, though neither they nor their reader have changed.
-    retries: bool,
-    /// Where the roots really are.
+    retry_failed: bool,
+    /// Real paths of the roots.
     folders: Vec<PathBuf>,
 }
 
@@ -41,28 +40,28 @@ pub struct Gone {
     /// Number of its folder in the last generation.
     pub root: usize,
     pub path: String,
-    /// As people name it.
+    /// Its name for the user.
     pub name: String,
 }
 
-/// The last generation, as far as it is known.
-#[derive(Default)]
-pub struct Before<'a> {
+/// What is known of the last generation.
+pub struct Previous<'a> {
     pub roots: &'a [Root],
-    /// Its table.
     pub records: Vec<Record>,
-    /// Whether the build takes over what did not change.
+    /// Whether unchanged documents are kept.
     pub is_base: bool,
-    /// Files are read again that failed, though neither they nor their reader have changed.
-    pub retries: bool,
+    /// Absolute paths of documents that the user removed, sorted.
+    pub removed: &'a [String],
+    /// Retry files that failed, even if neither they nor the reader have changed.
+    pub retry_failed: bool,
 }
 
-/// A file to read. There may be a million of them, so it says no more than it must.
+/// A file to read. There may be a million, so it is small.
 pub struct Todo {
-    /// Its place in `records`.
+    /// Its index in `records`.
     pub record: usize,
     pub size: u64,
-    /// The file in the last generation.
+    /// Its record in the last generation.
     pub before: Option<Box<Record>>,
 }
 
@@ -77,55 +76,59 @@ impl Scan {
             skipped: BTreeMap::new(),
             failed: Vec::new(),
             table_changed: false,
-            retries: false,
+            retry_failed: false,
         }
     }
 
-    /// Where the file of a record is.
+    /// The absolute path of a record's file.
     pub fn absolute(&self, record: &Record) -> PathBuf {
         text::file_below(&self.folders[record.root], &record.path)
     }
 
-    /// True when the base already is what a build would give.
+    /// Whether a build would equal the base.
     pub fn is_unchanged(&self) -> bool {
         self.todo.is_empty() && self.removed.is_empty() && !self.table_changed
     }
 }
 
-/// Why a file is passed over that the user removed from the index.
-const KEPT_OUT: &str = "removed by `rag documents remove`";
+/// Why a file that the user removed from the index is skipped.
+const REMOVED: &str = "removed by `rag documents remove`";
 
-/// Lists the folders that are named, or all where there is no base. `kept_out` has the absolute
-/// paths that are passed over; `on_todo` is called once, when the first file to read is found.
+/// Lists the folders that the request names, or all without a base. `on_todo` is called once, when
+/// the first file to read is found.
 pub fn scan(
     engine: &Engine,
     folders: &[Folder],
-    before: Before<'_>,
-    kept_out: &HashSet<String>,
+    previous: Previous<'_>,
     on_todo: &mut dyn FnMut(),
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Scan> {
     let roots: Vec<Root> = folders.iter().map(|folder| folder.root.clone()).collect();
-    let mut scan =
-        Scan { records: Vec::with_capacity(before.records.len()), ..Scan::empty(&roots) };
-    scan.retries = before.retries;
-    scan.listed = folders.iter().map(|folder| folder.is_named || !before.is_base).collect();
-    let mut known = scan.sorted(&roots, before);
+    let mut scan = Scan {
+        records: Vec::with_capacity(previous.records.len()),
+        retry_failed: previous.retry_failed,
+        listed: folders.iter().map(|folder| folder.is_named || !previous.is_base).collect(),
+        ..Scan::empty(&roots)
+    };
+    let removed = previous.removed;
+    let mut known = scan.sort(&roots, previous);
     on_event(Event::Progress { stage: IngestStage::Scan, done: 0, total: 0 });
     for (root, folder) in roots.iter().enumerate() {
         if !scan.listed[root] {
             scan.records.append(&mut known.left[root]);
             continue;
         }
-        let real = std::path::Path::new(&folder.real);
+        let real = Path::new(&folder.real);
         text::walk(real, &walk_options(engine, folder), &mut |entry| {
             if engine.interrupted() {
                 return Err(Fault::interrupted());
             }
             match entry {
                 Entry::Folder(path) => on_event(Event::Entering(path)),
-                Entry::File(found) if kept_out.contains(&folder.absolute(&found.path)) => {
-                    *scan.skipped.entry(KEPT_OUT.to_owned()).or_insert(0) += 1;
+                Entry::File(found)
+                    if removed.binary_search(&folder.absolute(&found.path)).is_ok() =>
+                {
+                    *scan.skipped.entry(REMOVED.to_owned()).or_insert(0) += 1;
                 }
                 Entry::File(found) => {
                     let was_idle = scan.todo.is_empty();
@@ -135,7 +138,7 @@ pub fn scan(
                         on_todo();
                     }
                     let done = scan.records.len() as u64;
-                    if done.is_multiple_of(TELL_EVERY) {
+                    if done.is_multiple_of(REPORT_EVERY) {
                         on_event(Event::Progress { stage: IngestStage::Scan, done, total: 0 });
                     }
                 }
@@ -147,75 +150,80 @@ pub fn scan(
             Ok(())
         })?;
     }
-    scan.keep_or_remove(known);
+    scan.settle_unseen(known);
     scan.removed.sort_by(|a, b| (a.root, &a.path).cmp(&(b.root, &b.path)));
     let done = scan.records.len() as u64;
     on_event(Event::Progress { stage: IngestStage::Scan, done, total: done });
     Ok(scan)
 }
 
-/// Version of what reads files, beside that of the program: raise it when a file that failed may be
-/// read now.
+/// Version of the file readers. Raise it when files that failed may now be readable.
 const READER_VERSION: u32 = 2;
 
-/// What a failure is remembered under.
+/// The reader that a recorded failure depends on: program version and [`READER_VERSION`].
 pub(super) fn reader() -> String {
     format!("{}/{READER_VERSION}", env!("CARGO_PKG_VERSION"))
 }
 
-/// Whether a file is the one that failed, and would be read by what failed.
+/// Whether neither the file nor the reader has changed since the failure.
 fn fails_again(failure: &Failure, found: &text::WalkedFile) -> bool {
     failure.size == found.size && failure.mtime_ns == found.mtime_ns && failure.reader == reader()
 }
 
-/// What is reported of a file that fails now and did not before.
+/// The message for an indexed file that cannot be read now.
 pub(super) fn kept_version(reason: &str) -> String {
     format!("{reason}; the index keeps its last version")
 }
 
-/// The last generation's table by the folders of the new one.
+/// The table of the last generation by folders of the new one.
 struct Known {
-    /// Of each folder that is listed, the files by their paths, which are taken out of the records
-    /// meanwhile.
+    /// Of each listed folder, the records by path; their own paths are empty meanwhile.
     listed: Vec<HashMap<String, Box<Record>>>,
-    /// Of each other folder, in the order of the table.
+    /// Of each other folder, the records in the order of the table.
     left: Vec<Vec<Record>>,
     /// Number of each new folder in the last generation.
     from: Vec<Option<usize>>,
-    names: Vec<Root>,
+    /// The folders of the last generation.
+    roots: Vec<Root>,
     is_base: bool,
 }
 
 impl Scan {
-    /// Sorts the table into the folders; documents of folders that the new generation has not are
-    /// gone.
-    fn sorted(&mut self, roots: &[Root], before: Before<'_>) -> Known {
-        let to: Vec<Option<usize>> = numbers(before.roots, roots);
+    /// Sorts the table by folder. Documents of folders that leave the index are removed.
+    fn sort(&mut self, roots: &[Root], previous: Previous<'_>) -> Known {
+        let to: Vec<Option<usize>> = numbers(previous.roots, roots);
         let mut known = Known {
             listed: roots.iter().map(|_| HashMap::new()).collect(),
             left: roots.iter().map(|_| Vec::new()).collect(),
-            from: numbers(roots, before.roots),
-            names: before.roots.to_vec(),
-            is_base: before.is_base,
+            from: numbers(roots, previous.roots),
+            roots: previous.roots.to_vec(),
+            is_base: previous.is_base,
         };
-        for mut record in before.records {
+        for mut record in previous.records {
             match to.get(record.root).copied().flatten() {
-                Some(root) if self.listed[root] => {
-                    record.root = root;
-                    known.listed[root].insert(std::mem::take(&mut record.path), Box::new(record));
-                }
                 Some(root) => {
                     record.root = root;
-                    known.left[root].push(record);
+                    if self.listed[root] {
+                        let path = std::mem::take(&mut record.path);
+                        known.listed[root].insert(path, Box::new(record));
+                    } else {
+                        known.left[root].push(record);
+                    }
                 }
-                None if record.state == State::Indexed => {
-                    let name = shown(before.roots, record.root, &record.path);
-                    self.removed.push(Gone { root: record.root, path: record.path, name });
-                }
-                None => self.table_changed = true,
+                None => self.remove(record.root, record, previous.roots),
             }
         }
         known
+    }
+
+    /// Records that a file leaves the index; `root` is its folder among the last `roots`.
+    fn remove(&mut self, root: usize, record: Record, roots: &[Root]) {
+        if record.state == State::Indexed {
+            let name = shown(roots, root, &record.path);
+            self.removed.push(Gone { root, path: record.path, name });
+        } else {
+            self.table_changed = true;
+        }
     }
 
     fn file(
@@ -230,13 +238,12 @@ impl Scan {
         });
         if let Some(record) = &known {
             let same = record.size == found.size && record.mtime_ns == found.mtime_ns;
-            // A file that failed is tried again: whatever was in the way may be gone, unless it was
-            // in the file itself.
+            // A file that failed is read again, unless the cause was in the file itself.
             let is_known = same && record.mtime_ns != 0 && record.state != State::Failed;
             let failure = record
                 .failure
                 .as_deref()
-                .filter(|failure| !self.retries && fails_again(failure, &found));
+                .filter(|failure| !self.retry_failed && fails_again(failure, &found));
             if let Some(failure) = failure.filter(|_| record.state == State::Indexed) {
                 self.failed.push((root, found.path.clone(), kept_version(&failure.reason)));
             }
@@ -265,38 +272,33 @@ impl Scan {
         });
     }
 
-    /// What is in the table and was not met is gone, unless it lies below a folder that could not
-    /// be read: what is unknown is kept as it was.
-    fn keep_or_remove(&mut self, known: Known) {
+    /// Handles files of the table that the walk did not find: they are removed, except below a
+    /// folder that could not be read, where they are kept.
+    fn settle_unseen(&mut self, known: Known) {
         let unreadable: Vec<(usize, String)> =
             self.failed.iter().map(|(root, path, _)| (*root, path.clone())).collect();
         let is_unknown = |record: &Record| {
             unreadable.iter().any(|(root, path)| {
-                let below = record
-                    .path
-                    .strip_prefix(path.as_str())
-                    .is_some_and(|rest| rest.starts_with('/'));
-                *root == record.root && (path.is_empty() || below || record.path == *path)
+                *root == record.root
+                    && (path.is_empty() || Path::new(&record.path).starts_with(path))
             })
         };
         let all = known.listed.into_iter().flatten();
-        let mut gone: Vec<Record> = all.map(|(path, record)| Record { path, ..*record }).collect();
-        gone.sort_by(|a, b| (a.root, &a.path).cmp(&(b.root, &b.path)));
-        for record in gone {
-            match record.state {
-                _ if known.is_base && is_unknown(&record) => self.records.push(record),
-                State::Indexed => {
-                    let root = known.from[record.root].unwrap_or(record.root);
-                    let name = shown(&known.names, root, &record.path);
-                    self.removed.push(Gone { root, path: record.path, name });
-                }
-                State::Skipped | State::Failed => self.table_changed = true,
+        let mut unseen: Vec<Record> =
+            all.map(|(path, record)| Record { path, ..*record }).collect();
+        unseen.sort_by(|a, b| (a.root, &a.path).cmp(&(b.root, &b.path)));
+        for record in unseen {
+            if known.is_base && is_unknown(&record) {
+                self.records.push(record);
+            } else {
+                let root = known.from[record.root].unwrap_or(record.root);
+                self.remove(root, record, &known.roots);
             }
         }
     }
 }
 
-/// For each of `roots` its number in `others`.
+/// For each of `roots`, its number in `others`.
 pub fn numbers(roots: &[Root], others: &[Root]) -> Vec<Option<usize>> {
     roots.iter().map(|root| others.iter().position(|other| other.real == root.real)).collect()
 }

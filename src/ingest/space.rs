@@ -1,4 +1,4 @@
-//! What an ingest takes on disk, for whoever has too little of it.
+//! Estimates the disk space of an ingest, for the message about a full disk.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -6,22 +6,21 @@ use std::path::Path;
 use crate::disk;
 use crate::error::Fault;
 
-/// Bytes of an index by words for each byte of text, while it is being written: the texts that wait
-/// for their vectors, what is stored, and the postings, which stand there twice while two segments
-/// become one.
+/// Bytes of a BM25 index per byte of text while it is written: the texts to embed, the stored
+/// fields, and the postings, which exist twice while two segments are merged.
 const PER_TEXT_BYTE: u64 = 4;
 
-/// A line of the table of files.
+/// A row of the table of files.
 const PER_FILE: u64 = 512;
 
-/// Bytes of text behind a vector, before the texts were taken apart. Passages of prose have about a
+/// Bytes of text per vector, assumed before the texts are chunked. Passages of prose have about a
 /// thousand.
 const TEXT_PER_ROW: u64 = 500;
 
 /// Checksums, folders, the job log, the pointer.
-const ALWAYS: u64 = 256 << 10;
+const FIXED: u64 = 256 << 10;
 
-/// What is known so far of the generation that is being made.
+/// What is known so far of the size of the new generation.
 #[derive(Default)]
 pub struct Need {
     files: Cell<u64>,
@@ -31,7 +30,7 @@ pub struct Need {
 }
 
 impl Need {
-    /// There are so many files; those to be read have these sizes.
+    /// Sets the number of files and the sizes of those to read.
     pub fn files(&self, n_files: usize, sizes: impl Iterator<Item = u64>, dimension: usize) {
         self.files.set(n_files as u64);
         let (mut text_bytes, mut rows) = (0u64, 0);
@@ -45,7 +44,7 @@ impl Need {
         self.row_bytes.set(dimension as u64 * 4 + 16);
     }
 
-    /// So many vectors are to be made.
+    /// Sets the number of vectors to make.
     pub fn rows(&self, n_rows: usize) {
         self.rows.set(n_rows as u64);
     }
@@ -53,20 +52,23 @@ impl Need {
     fn bytes(&self) -> u64 {
         let text = self.text_bytes.get().saturating_mul(PER_TEXT_BYTE);
         let rows = self.rows.get().saturating_mul(self.row_bytes.get());
-        text.saturating_add(rows).saturating_add(self.files.get() * PER_FILE).saturating_add(ALWAYS)
+        text.saturating_add(rows).saturating_add(self.files.get() * PER_FILE).saturating_add(FIXED)
     }
 
-    /// Says of a full disk how much room it would take.
+    /// Adds a hint about the required space to a fault about a full disk.
     pub fn explain(&self, fault: Fault, dir: &Path) -> Fault {
         if !fault.is_disk_full() {
             return fault;
         }
         let free =
             disk::available(dir).map_or_else(String::new, |bytes| format!(", {bytes} are free"));
-        // Before the folders are listed only the least is known.
+        // Before the folders are listed only the minimum is known.
         let about = if self.files.get() == 0 { "at least" } else { "about" };
-        let hint =
-            format!("this ingest takes {about} {} bytes in {}{free}", self.bytes(), dir.display());
-        fault.hint(format!("{hint}; make room, or give `--data-dir` another place"))
+        fault.hint(format!(
+            "this ingest takes {about} {} bytes in {}{free}; make room, or set `--data-dir` to \
+             another disk",
+            self.bytes(),
+            dir.display()
+        ))
     }
 }

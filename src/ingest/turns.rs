@@ -1,40 +1,40 @@
-//! Results that come in any order, taken in the order in which they were asked for.
+//! Receives numbered results in any order and returns them in the order of their numbers.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-/// A result that is waited for longer than this is reported, and again whenever as much time has
-/// passed.
+/// A wait for one result is reported each time it has lasted this much longer.
 pub const SLOW: Duration = Duration::from_secs(1);
 
 /// Numbered results from threads.
 pub struct Turns<T> {
-    coming: Receiver<(usize, T)>,
-    /// Those whose turn has not come.
+    results: Receiver<(usize, T)>,
+    /// Received before their turn.
     early: BTreeMap<usize, T>,
     slow: Duration,
 }
 
 impl<T> Turns<T> {
-    pub fn new(coming: Receiver<(usize, T)>, slow: Duration) -> Self {
-        Self { coming, early: BTreeMap::new(), slow }
+    pub fn new(results: Receiver<(usize, T)>, slow: Duration) -> Self {
+        Self { results, early: BTreeMap::new(), slow }
     }
 
-    /// Waits for the result number `n`; `None` when every sender has gone. `on_slow` is called with
-    /// how long the wait has been, however many other results come meanwhile.
+    /// Waits for result number `n`; `None` when all senders are dropped. `on_slow` gets the
+    /// duration
+    /// of the wait so far, even while other results arrive.
     pub fn take(&mut self, n: usize, on_slow: &mut dyn FnMut(Duration)) -> Option<T> {
-        let begun = Instant::now();
-        let mut report_at = begun + self.slow;
+        let start = Instant::now();
+        let mut report_at = start + self.slow;
         loop {
             if let Some(result) = self.early.remove(&n) {
                 return Some(result);
             }
             if Instant::now() >= report_at {
-                on_slow(begun.elapsed());
+                on_slow(start.elapsed());
                 report_at = Instant::now() + self.slow;
             }
-            match self.coming.recv_timeout(report_at.saturating_duration_since(Instant::now())) {
+            match self.results.recv_timeout(report_at.saturating_duration_since(Instant::now())) {
                 Ok((m, result)) => drop(self.early.insert(m, result)),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return None,
@@ -50,21 +50,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_are_taken_in_their_order() {
-        let (sender, coming) = channel();
+    fn results_are_taken_in_the_order_of_their_numbers() {
+        let (sender, results) = channel();
         [2, 0, 1].iter().for_each(|n| sender.send((*n, *n)).unwrap());
         drop(sender);
-        let mut turns = Turns::new(coming, SLOW);
+        let mut turns = Turns::new(results, SLOW);
         let taken: Vec<Option<usize>> =
             (0..4).map(|n| turns.take(n, &mut |_| panic!("nothing is slow"))).collect();
         assert_eq!(taken, [Some(0), Some(1), Some(2), None]);
     }
 
     #[test]
-    fn a_slow_one_is_reported_while_others_come() {
-        let (sender, coming) = channel();
-        let mut turns = Turns::new(coming, Duration::from_millis(1));
-        // Others come one after the other, without a pause.
+    fn a_slow_result_is_reported_while_others_arrive() {
+        let (sender, results) = channel();
+        let mut turns = Turns::new(results, Duration::from_millis(1));
+        // Others arrive without a pause.
         let (stop, stopped) = channel::<()>();
         let others = sender.clone();
         let busy = std::thread::spawn(move || {

@@ -207,7 +207,8 @@ fn removed_documents_are_counted_and_named() {
     std::fs::remove_file(sandbox.path().join("docs/22.md")).unwrap();
     write_old(&sandbox, "docs/a.txt", "A text.\n");
     let mut command = sandbox.command(["ingest", "--dir", "docs", "--json"]);
-    let run = Run::of(command.env("RAG_CHUNK_MAX_TOKENS", "50")).ok().says("built afresh").json();
+    let run =
+        Run::of(command.env("RAG_CHUNK_MAX_TOKENS", "50")).ok().says("rebuilding the index").json();
     assert_eq!((&run["removed"], &run["removed_documents"]), (&json!(1), &json!(["docs/22.md"])));
     let mut command = sandbox.command(["ingest", "--dir", "docs", "--exclude", "*.txt", "--json"]);
     let run = Run::of(command.env("RAG_CHUNK_MAX_TOKENS", "50")).ok().json();
@@ -257,7 +258,7 @@ fn a_missing_folder_fails_the_ingest_and_removes_nothing() {
     ingest(&sandbox, &["--dir", "birds", "--dir", "docs"]);
     std::fs::rename(sandbox.path().join("birds"), sandbox.path().join("herons")).unwrap();
     let check = |run: Run| {
-        let run = run.exits(2).says("there is no folder birds any more");
+        let run = run.exits(2).says("the folder birds no longer exists");
         run.says("rag index remove-folder birds");
         assert_eq!(paths(&search(&sandbox, "heron", &["--mode", "lexical"])).len(), 1);
     };
@@ -288,7 +289,7 @@ fn a_folder_that_is_not_mounted_is_missing() {
     sandbox
         .rag(["ingest", "--dir", "drive"])
         .exits(2)
-        .says("there is no folder drive any more")
+        .says("the folder drive no longer exists")
         .says("mount it");
     assert_eq!(paths(&search(&sandbox, "heron", &["--mode", "lexical"])), ["a.md"]);
     sandbox.rag(["index", "remove-folder", "drive"]).ok();
@@ -303,21 +304,21 @@ fn overlapping_folders_are_refused() {
     write_old(&sandbox, "docs-old/c.md", "The third.\n");
     std::os::unix::fs::symlink("docs/api", sandbox.path().join("api")).unwrap();
     let all = ["ingest", "--dir", "docs", "--dir", "docs-old", "--dir"];
-    sandbox.rag([&all[..], &["docs/api"]].concat()).exits(2).says("docs/api lies inside docs");
-    sandbox.rag([&all[..], &["docs-old/../api/"]].concat()).exits(2).says("lies inside docs");
+    sandbox.rag([&all[..], &["docs/api"]].concat()).exits(2).says("docs/api is inside docs");
+    sandbox.rag([&all[..], &["docs-old/../api/"]].concat()).exits(2).says("is inside docs");
     assert!(!sandbox.data().exists());
     assert_eq!(
         ingest(&sandbox, &["--dir", "docs", "--dir", "docs-old", "--dir", "docs/."])["documents"],
         3
     );
     let refused = sandbox.rag(["ingest", "--dir", "api"]).exits(2);
-    refused.says("api lies inside docs").says("`rag ingest --dir docs` brings it up to date");
-    sandbox.rag(["ingest", "--dir", "."]).exits(2).says("docs lies inside .").says("remove-folder");
+    refused.says("api is inside docs").says("`rag ingest --dir docs` updates it");
+    sandbox.rag(["ingest", "--dir", "."]).exits(2).says("docs is inside .").says("remove-folder");
     assert_eq!(ingest(&sandbox, &["--only", "--yes", "--dir", "docs/api"])["documents"], 1);
     sandbox
         .rag(["ingest", "--dir", "docs"])
         .exits(2)
-        .says("docs/api lies inside docs")
+        .says("docs/api is inside docs")
         .says("remove-folder docs/api");
     assert_eq!(folders(&sandbox), json!(["docs/api"]));
     assert_eq!(ingest(&sandbox, &["--only", "--dir", "docs"])["documents"], 2);
@@ -370,7 +371,7 @@ fn a_damaged_index_forgets_no_folder() {
         files_below(&current).into_iter().find(|file| file.ends_with(".term")).expect("terms");
     std::fs::remove_file(current.join(terms)).unwrap();
     std::fs::remove_file(sandbox.path().join("docs/bread.txt")).unwrap();
-    let run = sandbox.rag(["ingest", "--dir", "docs", "--json"]).ok().says("built afresh").json();
+    let run = sandbox.rag(["ingest", "--dir", "docs", "--json"]).ok().says("rebuilding it").json();
     assert_eq!(run["removed_documents"], json!(["docs/bread.txt"]));
     for file in files_below(&sandbox.data()).iter().filter(|file| file.ends_with("meta.json")) {
         std::fs::write(sandbox.data().join(file), "{").unwrap();

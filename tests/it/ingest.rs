@@ -403,7 +403,7 @@ fn unsuitable_folders_are_refused_before_any_write() {
     sandbox
         .rag(["ingest", "--dir", "docs", "--dir", "docs/deep"])
         .exits(2)
-        .says("docs/deep lies inside docs");
+        .says("docs/deep is inside docs");
     sandbox.rag(["ingest", "--dir", "nowhere"]).exits(2).says("there is no folder nowhere");
     sandbox.rag(["ingest", "--dir", "docs/bees.md"]).exits(2).says("docs/bees.md is not a folder");
     let run = sandbox.rag(["ingest", "--dir", "nowhere", "--json"]).exits(2);

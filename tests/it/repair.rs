@@ -187,7 +187,7 @@ fn check_words_and_vectors(world: &World, all: &[PathBuf]) {
     world.reset();
     flip_all(&["store", "jsonl"]);
     let run = world.sandbox.rag(["index", "verify", "--repair"]).exits(5);
-    run.says("nothing of the index can be mended").says("run `rag ingest --dir docs`");
+    run.says("nothing of the index can be repaired").says("run `rag ingest --dir docs`");
     assert_eq!(world.sandbox.ingest()["corpus_id"], world.show["corpus_id"]);
     assert_eq!(answers(&world.sandbox), world.good);
 }
@@ -259,7 +259,7 @@ fn check_kept_passages(world: &World, before: &Value, stores: &[&PathBuf]) {
         reasons,
         [
             ("docs/harbour-1.md", "its file is gone"),
-            ("docs/harbour-2.md", "its file has changed; the index has what it says now")
+            ("docs/harbour-2.md", "its file has changed; the index has the new version")
         ]
     );
     assert_eq!((&json["ok"], &json["documents"]), (&json!(false), &json!(11)));
@@ -316,7 +316,7 @@ fn check_nothing_left(world: &World, stores: &[&PathBuf]) {
     stores.iter().for_each(|path| flip(path));
     let before = std::fs::read(pointer(sandbox)).expect("a pointer");
     let run = sandbox.rag(["index", "verify", "--repair"]).exits(5);
-    run.says("nothing of the index can be mended").says("run `rag ingest --dir docs`");
+    run.says("nothing of the index can be repaired").says("run `rag ingest --dir docs`");
     assert_eq!(std::fs::read(pointer(sandbox)).expect("a pointer"), before);
     assert_eq!(leftovers(&sandbox.data()), [""; 0]);
 }

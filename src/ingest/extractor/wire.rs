@@ -1,5 +1,6 @@
-//! What parent and child say to each other: a line of JSON that says how many bytes follow, then
-//! those bytes.
+//! The protocol of parent and child: a line of JSON with the number of bytes that follow, then
+//! those
+//! bytes.
 
 use std::io::{self, BufRead, Read as _, Write};
 
@@ -11,13 +12,13 @@ use crate::text::{Block, BlockKind, Extracted, NoText, Node};
 /// The line before a file.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Request {
-    /// Tells the format only.
+    /// Only used to detect the format.
     pub path: String,
     /// Size of the file that follows.
     pub bytes: u64,
-    /// Seconds of processor time that it may take.
+    /// Limit of processor time in seconds.
     pub cpu_s: u64,
-    /// The file is text that has been read already, and what it consists of is asked for.
+    /// The file is extracted text, and its outline is wanted.
     #[serde(default)]
     pub outline: bool,
 }
@@ -37,11 +38,11 @@ pub enum Answer {
     },
     /// Start, end, depth and name of each node.
     Outline(Vec<(usize, usize, usize, Option<String>)>),
-    /// The parser failed in a way that it should not have.
+    /// The parser panicked.
     Panicked,
 }
 
-/// Start, end, kind; for headings the level and the words.
+/// Start, end, kind; for headings the level and the text.
 type WireBlock = (usize, usize, char, Option<(u8, String)>);
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -55,7 +56,7 @@ pub struct Text {
 }
 
 impl Answer {
-    pub fn of(found: Result<Extracted, NoText>) -> Self {
+    pub fn from_text(found: Result<Extracted, NoText>) -> Self {
         let doc = match found {
             Ok(doc) => doc,
             Err(none) => {
@@ -86,42 +87,33 @@ impl Answer {
             };
             (block.span.start, block.span.end, kind, heading)
         };
+        let places = doc.places.into_iter().map(|(start, place)| (start, place.to_string()));
         Self::Text(Text {
             format: doc.format.name().to_owned(),
             title: doc.title,
             text: doc.text,
             blocks: doc.blocks.into_iter().map(block).collect(),
-            places: doc
-                .places
-                .into_iter()
-                .map(|(start, place)| (start, place.to_string()))
-                .collect(),
+            places: places.collect(),
             metadata: doc.metadata,
         })
     }
 
-    pub fn of_outline(nodes: Vec<Node>) -> Self {
-        Self::Outline(
-            nodes
-                .into_iter()
-                .map(|node| (node.span.start, node.span.end, node.depth, node.name))
-                .collect(),
-        )
+    pub fn from_outline(nodes: Vec<Node>) -> Self {
+        let node = |node: Node| (node.span.start, node.span.end, node.depth, node.name);
+        Self::Outline(nodes.into_iter().map(node).collect())
     }
 
-    /// The outline of a text, checked; `None` when it can be none.
+    /// The outline of a text; `None` when it is invalid.
     pub fn outline(self, text: &str) -> Option<Vec<Node>> {
         let Self::Outline(nodes) = self else { return None };
         let mut open: Vec<Span> = Vec::new();
         let mut found = Vec::with_capacity(nodes.len());
         for (start, end, depth, name) in nodes {
-            let before = open.drain(depth.min(open.len())..).next();
-            let begins_right = before.is_none_or(|before| before.end <= start);
+            let sibling = open.drain(depth.min(open.len())..).next();
+            let is_after = sibling.is_none_or(|sibling| sibling.end <= start);
             let is_inside =
                 open.last().is_none_or(|outer| outer.start <= start && end <= outer.end);
-            let is_of_text =
-                start <= end && text.is_char_boundary(start) && text.is_char_boundary(end);
-            if depth > open.len() || !begins_right || !is_inside || !is_of_text {
+            if depth > open.len() || !is_after || !is_inside || !is_span_of(text, start, end) {
                 return None;
             }
             open.push(Span::new(start, end));
@@ -130,7 +122,7 @@ impl Answer {
         Some(found)
     }
 
-    /// What the child found; `None` when it says what no child of this version says.
+    /// The extracted text; `None` when the answer is invalid.
     pub fn found(self) -> Option<Result<Extracted, NoText>> {
         match self {
             Self::Text(text) => text.extracted().map(Ok),
@@ -149,22 +141,22 @@ impl Answer {
                 _ => return None,
             })),
             Self::Outline(_) => None,
-            Self::Panicked => Some(Err(NoText::Damaged("it trips its parser".into()))),
+            Self::Panicked => Some(Err(NoText::Damaged("its parser panics".into()))),
         }
     }
 }
 
+fn is_span_of(text: &str, start: usize, end: usize) -> bool {
+    start <= end && text.is_char_boundary(start) && text.is_char_boundary(end)
+}
+
 impl Text {
-    /// Checked: what comes from a child is not believed more than what comes from a disk.
+    /// The text, if it is valid: a child is trusted no more than a file.
     fn extracted(self) -> Option<Extracted> {
         let mut blocks = Vec::with_capacity(self.blocks.len());
         let mut last = 0;
         for (start, end, kind, heading) in self.blocks {
-            if start < last
-                || end < start
-                || !self.text.is_char_boundary(start)
-                || !self.text.is_char_boundary(end)
-            {
+            if start < last || !is_span_of(&self.text, start, end) {
                 return None;
             }
             last = end;
@@ -197,9 +189,9 @@ pub fn write_line<T: Serialize>(out: &mut impl Write, value: &T) -> io::Result<(
 
 /// Reads a line of JSON; `None` at the end of the stream.
 pub fn read_line<T: DeserializeOwned>(input: &mut impl BufRead) -> io::Result<Option<T>> {
-    /// A path, in which every character may be escaped.
-    const MOST: u64 = 1 << 17;
+    /// Enough for a path in which every character is escaped.
+    const MAX_BYTES: u64 = 1 << 17;
     let mut line = Vec::new();
-    input.take(MOST).read_until(b'\n', &mut line)?;
+    input.take(MAX_BYTES).read_until(b'\n', &mut line)?;
     if line.is_empty() { Ok(None) } else { Ok(Some(serde_json::from_slice(&line)?)) }
 }

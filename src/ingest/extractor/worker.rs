@@ -1,4 +1,4 @@
-//! The child: reads files that its parent hands it, with limits that the system enforces.
+//! The child process: extracts files that its parent sends, within limits that the system enforces.
 
 use std::io::{self, BufRead, Read as _, Write};
 
@@ -8,33 +8,31 @@ use super::wire::{Answer, Head, Request, read_line, write_line};
 use crate::error::{Context as _, Result};
 use crate::text;
 
-/// Address space of a child beyond what it begins with. The largest file with all that is made of
-/// it takes about half.
+/// Address space of a child in addition to what it starts with. The largest file needs about half.
 pub const MEMORY_BYTES: u64 = 1 << 30;
 
-/// Answers requests until there are no more.
+/// Answers requests until the input ends.
 ///
 /// # Errors
-/// When limits cannot be set, or the parent is gone.
+/// When limits cannot be set, or the parent has exited.
 pub fn serve(input: &mut impl BufRead, output: &mut impl Write) -> Result<()> {
     let limit = |resource, n| setrlimit(resource, Rlimit { current: Some(n), maximum: Some(n) });
-    // It opens no file and writes none; and what it dies of is in the file that it read.
+    // It writes no files, and a core dump would hold the user's text.
     let set = limit(Resource::As, address_space() + MEMORY_BYTES)
         .and_then(|()| limit(Resource::Core, 0))
         .and_then(|()| limit(Resource::Fsize, 0));
-    set.map_err(io::Error::from)
-        .or_failed(|| "cannot limit what reading a file may take".into())?;
-    // A panic is an answer. What else there is to say, the parent reads.
+    set.map_err(io::Error::from).or_failed(no_limit)?;
+    // A panic is reported as an answer. The parent reads stderr.
     std::panic::set_hook(Box::new(|_| {}));
     while let Some(request) = read_line::<Request>(input).or_failed(broken)? {
         let mut bytes = Vec::new();
         input.take(request.bytes).read_to_end(&mut bytes).or_failed(broken)?;
-        limit_cpu(request.cpu_s)
-            .or_failed(|| "cannot limit what reading a file may take".into())?;
+        limit_cpu(request.cpu_s).or_failed(no_limit)?;
         let found = std::panic::catch_unwind(|| match request.outline {
-            false => Answer::of(text::extract(&request.path, &bytes)),
+            false => Answer::from_text(text::extract(&request.path, &bytes)),
             true => {
-                Answer::of_outline(text::outline(&request.path, &String::from_utf8_lossy(&bytes)))
+                let text = String::from_utf8_lossy(&bytes);
+                Answer::from_outline(text::outline(&request.path, &text))
             }
         });
         drop(bytes);
@@ -45,7 +43,7 @@ pub fn serve(input: &mut impl BufRead, output: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-/// Bytes of addresses that this process has now; 0 where the system does not tell.
+/// Bytes of address space in use; 0 where the system does not report it.
 fn address_space() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kib = status
@@ -54,11 +52,15 @@ fn address_space() -> u64 {
     kib.unwrap_or(0_u64) * 1024
 }
 
-fn broken() -> String {
-    "the conversation with the parent broke off".to_owned()
+fn no_limit() -> String {
+    "cannot limit memory and processor time".to_owned()
 }
 
-/// So many seconds of processor time from now on.
+fn broken() -> String {
+    "the connection to the parent process is broken".to_owned()
+}
+
+/// Limits the processor time from now on.
 fn limit_cpu(seconds: u64) -> io::Result<()> {
     let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime).tv_sec;
     let until = u64::try_from(used).unwrap_or(0) + 1 + seconds;

@@ -323,7 +323,7 @@ fn a_folder_replaced_by_a_link_is_not_read() {
     sandbox.rag(["jobs", "run"]).ok();
     let job = sandbox.rag(["jobs", "show", &id, "--json"]).ok().json();
     assert_eq!(job["state"], "failed", "{job}");
-    assert!(job["reason"].as_str().unwrap().contains("is not where it was"), "{job}");
+    assert!(job["reason"].as_str().unwrap().contains("was replaced by another folder"), "{job}");
     assert!(sandbox.rag(["index", "list", "--json"]).ok().json() == json!([]));
 }
 
