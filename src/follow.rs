@@ -318,7 +318,7 @@ impl<'a> Follower<'a> {
         changes.paths.iter().any(|path| {
             let mut above = walks.iter().filter(|(real, _)| path.starts_with(real)).peekable();
             above.peek().is_none()
-                || above.any(|(real, options)| text::is_wanted(real, options, path))
+                || above.any(|(real, options)| text::is_relevant(real, options, path))
         })
     }
 

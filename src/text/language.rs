@@ -1,4 +1,4 @@
-//! Which language a text is written in, when that is clear.
+//! Detects the language of a text.
 
 use whatlang::Lang;
 
@@ -6,12 +6,12 @@ use super::extract::{BlockKind, Extracted};
 use crate::document::Format;
 use crate::strings::StrExt as _;
 
-/// Enough for a sure guess, and little enough to cost nothing beside reading the file.
+/// Enough for a reliable result, at a small cost compared with reading the file.
 const SAMPLE_CHARS: usize = 2000;
 
-/// The ISO 639-1 code of the language of a document; `None` when it is not clear. Code in it is not
-/// looked at; a file that is all code counts as English, as identifiers and most comments are,
-/// unless it clearly is not.
+/// The ISO 639-1 code of the language of a document; `None` when it is unclear. Code blocks and
+/// tables are ignored. A file of code is English, as identifiers and most comments are, unless
+/// another language is detected.
 pub fn language_of(doc: &Extracted) -> Option<&'static str> {
     let is_code = doc.format == Format::Code;
     let mut sample = String::new();
@@ -21,28 +21,30 @@ pub fn language_of(doc: &Extracted) -> Option<&'static str> {
             break;
         }
         if is_code || !matches!(block.kind, BlockKind::Code | BlockKind::Table) {
-            let text = doc.text.slice(block.span.range());
-            let end = text.char_indices().nth(room).map_or(text.len(), |(at, _)| at);
-            room -= text.slice(..end).chars().count();
-            sample.push_str(text.slice(..end));
+            let text = first_chars(doc.text.slice(block.span.range()), room);
+            room -= text.chars().count();
+            sample.push_str(text);
             sample.push('\n');
         }
     }
     match detect(&sample) {
-        // Names and keywords look like many languages in the Latin script, and like none in
-        // another.
+        // Names and keywords resemble many languages of the Latin script, and none of another.
         _ if is_code && sample.is_ascii() => Some("en"),
         found if is_code => found.or(Some("en")),
         found => found,
     }
 }
 
-/// The ISO 639-1 code of the language of a text, judged by its first 2,000 characters; `None` when
-/// it is not clear.
+/// The ISO 639-1 code of the language of a text, from its first [`SAMPLE_CHARS`]; `None` when it is
+/// unclear.
 pub fn detect(text: &str) -> Option<&'static str> {
-    let end = text.char_indices().nth(SAMPLE_CHARS).map_or(text.len(), |(at, _)| at);
-    let found = whatlang::detect(text.slice(..end)).filter(whatlang::Info::is_reliable)?;
-    code(found.lang())
+    let found = whatlang::detect(first_chars(text, SAMPLE_CHARS));
+    code(found.filter(whatlang::Info::is_reliable)?.lang())
+}
+
+fn first_chars(text: &str, n: usize) -> &str {
+    let end = text.char_indices().nth(n).map_or(text.len(), |(at, _)| at);
+    text.slice(..end)
 }
 
 fn code(lang: Lang) -> Option<&'static str> {
@@ -117,7 +119,7 @@ fn code(lang: Lang) -> Option<&'static str> {
         Lang::Vie => "vi",
         Lang::Yid => "yi",
         Lang::Zul => "zu",
-        #[allow(unreachable_patterns, reason = "a later whatlang may know more languages")]
+        #[allow(unreachable_patterns, reason = "a later whatlang may have more languages")]
         _ => return None,
     };
     Some(code)

@@ -1,9 +1,8 @@
-//! Paths become files, files become texts, texts become chunks.
+//! Folders to files, files to texts, texts to chunks.
 //!
-//! Pure but for [`walk()`], which reads directories: extraction takes bytes, chunking takes a
-//! counting function, and neither knows a model, an index or a terminal. Every chunk can be traced
-//! back to bytes and lines of the file it came from, whatever the file's encoding and however its
-//! markup was rendered.
+//! Pure except for [`walk()`], which reads directories: extraction takes bytes, chunking takes a
+//! function that counts tokens. Every chunk is mapped to bytes and lines of its file, through every
+//! encoding and rendering.
 
 mod chunk;
 mod extract;
@@ -16,7 +15,9 @@ pub use extract::{
     outline,
 };
 pub use language::{detect, language_of};
-pub use walk::{Entry, SkipReason, WalkOptions, WalkedFile, file_below, is_wanted, mounted, walk};
+pub use walk::{
+    Entry, SkipReason, WalkOptions, WalkedFile, file_below, is_relevant, mounted, walk,
+};
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::*;
 use crate::document::{context_line, embedded_text};
 
-/// A folder of real text that lies beside some checkouts. Its absence is said, not passed over.
+/// A folder of real text beside some checkouts. If it is absent, the test says so.
 fn shared_data(name: &str) -> Option<std::path::PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let found = here
@@ -53,7 +53,7 @@ fn a_whole_book_becomes_passages() {
         Ok(())
     })
     .unwrap();
-    // Lists of links and keywords are in no language.
+    // Lists of links and keywords have no language.
     assert!(n_english * 10 >= n_files * 9, "{n_english} of {n_files}");
     assert!(
         n_files > 90 && n_tokens / n_chunks > 150,
@@ -65,7 +65,7 @@ mod language {
     use super::*;
 
     #[test]
-    fn languages_are_told_apart() {
+    fn languages_are_detected() {
         for (text, code) in [
             (
                 "This is what the people of the village had always thought about their neighbours, \
@@ -101,7 +101,7 @@ mod language {
     }
 
     #[test]
-    fn code_is_not_prose() {
+    fn code_blocks_are_ignored() {
         let of = |path: &str, text: &str| language_of(&extract(path, text.as_bytes()).unwrap());
         let german = "Der schnelle braune Fuchs springt über den faulen Hund, und niemand störte \
              sich daran.";

@@ -1,15 +1,16 @@
-//! The walk over a folder: which files there are, in an order that does not depend on the file
-//! system.
+//! Walks a folder and lists its files, in an order that does not depend on the file system.
 //!
-//! Files come in byte order of their path components. Hidden names, and what `.gitignore` and
-//! `.ragignore` files name, are not there at all; a `.gitignore` counts outside a repository too,
-//! and inside one those of the parent folders up to the repository's top count as well. The user's
-//! global git excludes and `.git/info/exclude` do not: the same folder must give the same index on
-//! another machine. Symbolic links are not followed, except that the root may be one, and except
-//! those by which Kubernetes mounts a `ConfigMap`, which lead nowhere else: [`mounted`].
+//! Files are sorted by the bytes of their path components. Hidden files, and those that
+//! `.gitignore`
+//! and `.ragignore` name, are left out silently. A `.gitignore` applies outside a repository too;
+//! inside one, those of the parent folders up to the repository's top apply as well. The user's
+//! global excludes and `.git/info/exclude` do not apply, so that the same folder gives the same
+//! index on another machine. Symbolic links are not followed, except for the root itself and for
+//! the
+//! links of a mounted Kubernetes `ConfigMap`: [`mounted`].
 //!
-//! The walk keeps its own stack of listed directories and one open directory at a time, so neither
-//! depth nor the limit on open files stops it, and each file costs one `stat`.
+//! The walk has a stack of listed directories and at most one open directory, so it is limited
+//! neither by depth nor by the number of open files. Each file costs one `stat`.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -23,31 +24,30 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use crate::error::{Context, Fault, Result};
 use crate::strings::StrExt as _;
 
-/// Which files of a folder are wanted.
+/// Which files of a folder to list.
 #[derive(Clone, Debug, Default)]
 pub struct WalkOptions {
-    /// Globs in the manner of `.gitignore`, relative to the root. When there are any, only what
-    /// they match is found; they never bring back a hidden or ignored file.
+    /// Globs as in `.gitignore`, relative to the root. If there are any, only matching files are
+    /// listed. They do not include hidden or ignored files.
     pub include: Vec<String>,
-    /// Globs in the manner of `.gitignore`, relative to the root, of what is left out.
+    /// Globs as in `.gitignore`, relative to the root, of files to leave out.
     pub exclude: Vec<String>,
-    /// Absolute folders that are never entered, such as the data directory.
+    /// Absolute paths of folders that are never entered, such as the data directory.
     pub skip: Vec<PathBuf>,
 }
 
-/// One thing the walk came across. Ignored and hidden files are not mentioned.
+/// An entry of the walk. Ignored and hidden files are not reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// A folder, by its real path, that is listed next: whoever watches it from now on misses
-    /// nothing.
+    /// The real path of a folder that is listed next. Watching it from now on misses no change.
     Folder(PathBuf),
     File(WalkedFile),
     Skipped {
         path: String,
         reason: SkipReason,
     },
-    /// A directory or file that could not be looked at. What lies below an unreadable directory is
-    /// unknown, not gone.
+    /// A directory or file that cannot be read. What is below an unreadable directory is unknown,
+    /// not deleted.
     Failed {
         path: String,
         reason: String,
@@ -58,8 +58,8 @@ pub enum Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WalkedFile {
     /// Relative to the root, with `/`. Bytes that are not UTF-8 are written as `\xHH`, and a
-    /// backslash that could be mistaken for such an escape as `\x5C`, so two files never share a
-    /// path.
+    /// backslash that looks like the start of such an escape as `\x5C`, so no two files have the
+    /// same path.
     pub path: String,
     /// Size in bytes at the time of the walk.
     pub size: u64,
@@ -67,7 +67,7 @@ pub struct WalkedFile {
     pub mtime_ns: i64,
 }
 
-/// Why something that is there is not a file to read.
+/// Why an entry is not a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SkipReason {
     Symlink,
@@ -84,10 +84,11 @@ impl SkipReason {
     }
 }
 
-/// Calls `on_entry` for every file below `root`, in order.
+/// Calls `on_entry` for every entry below `root`, in order.
 ///
-/// A fault when the root is not a folder that can be read, when a glob is malformed, or when
-/// `on_entry` returns one; trouble below the root is an [`Entry::Failed`] and the walk goes on.
+/// # Errors
+/// When the root cannot be read, a glob is malformed, or `on_entry` returns a fault. Failures below
+/// the root are reported as [`Entry::Failed`].
 pub fn walk(
     root: &Path,
     options: &WalkOptions,
@@ -124,7 +125,7 @@ pub fn walk(
                         below.failures.drain(..).try_for_each(&mut *on_entry)?;
                         stack.push(below);
                     }
-                    // Gone between the listing of its parent and now: the same as never there.
+                    // Deleted since its parent was listed.
                     Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                     Err(e) => on_entry(Entry::Failed { path: below.path, reason: e.to_string() })?,
                 }
@@ -134,13 +135,13 @@ pub fn walk(
     Ok(())
 }
 
-/// Whether [`walk`] would come across `path`, or an ignore file of that name would change what it
-/// comes across. Where nothing stands there any more, whether it would have. `root` and `path` are
-/// real paths.
-pub fn is_wanted(root: &Path, options: &WalkOptions, path: &Path) -> bool {
+/// Whether a change of `path` can change what [`walk`] lists: it would list the path, or the path
+/// is
+/// an ignore file. The path may no longer exist. `root` and `path` are real paths.
+pub fn is_relevant(root: &Path, options: &WalkOptions, path: &Path) -> bool {
     // The root itself, or something above it.
     let Ok(below) = path.strip_prefix(root) else { return true };
-    // What keeps the walk from beginning is for the walk to say.
+    // The walk reports the fault.
     let Ok(mut walk) = Walk::begin(root, root, options) else { return true };
     let (mut folder, mut included) = (root.to_owned(), walk.include.is_empty());
     let mut names = below.iter().peekable();
@@ -150,7 +151,7 @@ pub fn is_wanted(root: &Path, options: &WalkOptions, path: &Path) -> bool {
             return is_last
                 && (name == MOUNTED || IGNORE_FILES.iter().any(|ignore| name == *ignore));
         }
-        walk.push_ignore_files(&folder, |name| is_plain_file(&folder.join(name)));
+        walk.push_ignore_files(&folder, |name| is_regular_file(&folder.join(name)));
         folder.push(name);
         let is_dir = !is_last
             || fs::symlink_metadata(&folder).is_ok_and(|metadata| metadata.is_dir())
@@ -159,7 +160,7 @@ pub fn is_wanted(root: &Path, options: &WalkOptions, path: &Path) -> bool {
             return false;
         }
         included = included || walk.include.matched(&folder, is_dir).is_ignore();
-        // In a folder, something may be included.
+        // A folder may contain included files.
         if is_last && !is_dir && !included {
             return false;
         }
@@ -167,16 +168,16 @@ pub fn is_wanted(root: &Path, options: &WalkOptions, path: &Path) -> bool {
     true
 }
 
-/// The name by which Kubernetes reaches the current files of a mounted `ConfigMap`, Secret or
-/// projected volume.
+/// The link to the current files of a `ConfigMap`, Secret or projected volume that Kubernetes
+/// mounts.
 const MOUNTED: &str = "..data";
 
-/// The file or folder behind a link of a mounted `ConfigMap`; `None` for every other link.
+/// The target and metadata of a link of a mounted `ConfigMap`; `None` for every other link.
 ///
-/// Such a mount is a hidden folder with the files, `..data` as a link to it, and a link `NAME` to
-/// `..data/NAME` for each of them. An update makes another hidden folder and replaces `..data`.
-/// What is followed is this form alone: the file is below the folder that holds the link, and
-/// neither it nor its folder is a link.
+/// Such a mount has a hidden folder with the files, a link `..data` to it, and a link `NAME` to
+/// `..data/NAME` for each file. An update creates another hidden folder and replaces `..data`. Only
+/// this form is followed: the target is below the folder of the link, and neither it nor its folder
+/// is a link.
 pub fn mounted(link: &Path) -> Option<(PathBuf, fs::Metadata)> {
     let (folder, name) = (link.parent()?, link.file_name()?);
     if fs::read_link(link).ok()? != Path::new(MOUNTED).join(name) {
@@ -195,20 +196,20 @@ pub fn mounted(link: &Path) -> Option<(PathBuf, fs::Metadata)> {
     (metadata.is_file() || metadata.is_dir()).then_some((target, metadata))
 }
 
-/// Files that say what is left out, in each folder; the later outranks the former.
+/// Ignore files, in order of increasing precedence.
 const IGNORE_FILES: [&str; 2] = [".gitignore", ".ragignore"];
 
-/// A directory that is being walked: its wanted children, sorted, not yet visited.
+/// A directory of the walk: its remaining children, sorted.
 #[derive(Default)]
 struct Folder {
     absolute: PathBuf,
     /// As in [`WalkedFile::path`]; empty for the root.
     path: String,
-    /// Whether an include glob already matched this folder or one above.
+    /// Whether an include glob matched this folder or one above.
     included: bool,
     children: std::vec::IntoIter<Child>,
     failures: Vec<Entry>,
-    /// Lengths of the walk's stacks of ignore files before this folder's own.
+    /// Lengths of the walk's stacks of ignore files, without this folder's.
     n_git: usize,
     n_rag: usize,
 }
@@ -241,14 +242,15 @@ struct Walk {
     include: Gitignore,
     exclude: Gitignore,
     skip: HashSet<PathBuf>,
-    /// Ignore files in force, outermost first. Kept apart because any `.ragignore` outranks every
-    /// `.gitignore`.
+    /// Ignore files that apply, outermost first. Separate, because any `.ragignore` takes
+    /// precedence
+    /// over every `.gitignore`.
     git: Vec<Gitignore>,
     rag: Vec<Gitignore>,
 }
 
 impl Walk {
-    /// `canonical` is the real path of `root`. The ignore files above it are in force already.
+    /// `canonical` is the real path of `root`. The ignore files above it apply.
     fn begin(root: &Path, canonical: &Path, options: &WalkOptions) -> Result<Self> {
         let mut walk = Self {
             include: globs(canonical, &options.include, "include")?,
@@ -258,12 +260,12 @@ impl Walk {
             rag: Vec::new(),
         };
         for folder in folders_above(canonical) {
-            walk.push_ignore_files(&folder, |name| is_plain_file(&folder.join(name)));
+            walk.push_ignore_files(&folder, |name| is_regular_file(&folder.join(name)));
         }
         Ok(walk)
     }
 
-    /// Reads a directory and keeps what is wanted of it, sorted.
+    /// Reads a directory; keeps the children to visit, sorted.
     fn list(&mut self, folder: &mut Folder) -> io::Result<()> {
         (folder.n_git, folder.n_rag) = (self.git.len(), self.rag.len());
         let mut entries = Vec::new();
@@ -274,8 +276,7 @@ impl Walk {
             if !name.as_encoded_bytes().starts_with(b".") {
                 entries.push((name, entry));
             } else if IGNORE_FILES.iter().any(|ignore| name == *ignore) {
-                // Not through a symbolic link, as git does, and not from a FIFO, which would wait
-                // for ever.
+                // Neither through a symbolic link, like git, nor from a FIFO, which would block.
                 ignore_files
                     .extend(entry.file_type().is_ok_and(|kind| kind.is_file()).then_some(name));
             }
@@ -301,9 +302,9 @@ impl Walk {
             Err(e) => return Some(Child { name, kind: ChildKind::Failed(e.to_string()) }),
         };
         let absolute = folder.absolute.join(&name);
-        let behind =
+        let target =
             if kind.is_symlink() { mounted(&absolute).map(|(_, metadata)| metadata) } else { None };
-        let kind = behind.as_ref().map_or(kind, fs::Metadata::file_type);
+        let kind = target.as_ref().map_or(kind, fs::Metadata::file_type);
         if self.is_ignored(&absolute, kind.is_dir()) {
             return None;
         }
@@ -322,7 +323,7 @@ impl Walk {
         } else if !kind.is_file() {
             ChildKind::Skipped(SkipReason::Special)
         } else {
-            match behind.map_or_else(|| entry.metadata(), Ok) {
+            match target.map_or_else(|| entry.metadata(), Ok) {
                 Ok(metadata) => {
                     ChildKind::File { size: metadata.len(), mtime_ns: mtime_ns(&metadata) }
                 }
@@ -346,7 +347,7 @@ impl Walk {
             .is_some_and(|found| found.is_ignore())
     }
 
-    /// Puts the ignore files of one folder in force; returns those that could not be read.
+    /// Adds the ignore files of one folder; returns those that cannot be read.
     fn push_ignore_files(
         &mut self,
         folder: &Path,
@@ -367,10 +368,10 @@ impl Walk {
     }
 }
 
-/// Longer than any ignore file written by hand; a limit because the file is read whole.
+/// Ignore files are read whole; no file written by hand is longer.
 const MAX_IGNORE_FILE_BYTES: u64 = 1 << 20;
 
-/// Like git, passes over patterns that make no sense.
+/// Reads an ignore file. Malformed patterns are ignored, as git does.
 fn ignore_file(folder: &Path, name: &str) -> io::Result<Gitignore> {
     let path = folder.join(name);
     let size = fs::symlink_metadata(&path)?.len();
@@ -389,7 +390,7 @@ fn ignore_file(folder: &Path, name: &str) -> io::Result<Gitignore> {
 fn globs(root: &Path, globs: &[String], what: &str) -> Result<Gitignore> {
     let mut builder = GitignoreBuilder::new(root);
     for glob in globs {
-        // In an ignore file this would be a comment; as an option it can only be a file name.
+        // A comment in an ignore file, but a file name in an option.
         let line = if glob.starts_with('#') { format!("\\{glob}") } else { glob.clone() };
         builder.add_line(None, &line).map_err(|e| bad_glob(what, glob, e))?;
     }
@@ -416,7 +417,7 @@ fn open_root(root: &Path) -> Result<PathBuf> {
     };
     if !metadata.is_dir() {
         return Err(Fault::usage(format!("`{}` is not a folder", root.display()))
-            .hint("give the folder that holds the file, and name the file with an include glob"));
+            .hint("name the folder of the file, and select the file with an include glob"));
     }
     fs::canonicalize(root).or_failed(|| format!("cannot read the folder `{}`", root.display()))
 }
@@ -424,11 +425,11 @@ fn open_root(root: &Path) -> Result<PathBuf> {
 fn skipped_folders(root: &Path, canonical: &Path, skip: &[PathBuf]) -> Result<HashSet<PathBuf>> {
     let mut folders = HashSet::new();
     for folder in skip {
-        // A folder that does not exist yet cannot be entered either.
+        // A folder that does not exist cannot be entered.
         let Ok(folder) = fs::canonicalize(folder) else { continue };
         if canonical.starts_with(&folder) {
             return Err(Fault::usage(format!(
-                "the folder `{}` lies inside `{}`, which is never indexed",
+                "the folder `{}` is inside `{}`, which is never indexed",
                 root.display(),
                 folder.display()
             )));
@@ -438,8 +439,8 @@ fn skipped_folders(root: &Path, canonical: &Path, skip: &[PathBuf]) -> Result<Ha
     Ok(folders)
 }
 
-/// The folders above `root` whose ignore files apply to it, outermost first: those of the
-/// repository it lies in.
+/// The folders above `root` whose ignore files apply to it, outermost first: those inside its
+/// repository.
 fn folders_above(root: &Path) -> Vec<PathBuf> {
     let Some(top) = root.ancestors().find(|folder| folder.join(".git").exists()) else {
         return Vec::new();
@@ -454,8 +455,8 @@ fn folders_above(root: &Path) -> Vec<PathBuf> {
     above
 }
 
-/// Whether it can be read without waiting for a writer, as a FIFO could not.
-fn is_plain_file(path: &Path) -> bool {
+/// Regular files are read without blocking, unlike a FIFO.
+fn is_regular_file(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|m| m.is_file())
 }
 
@@ -468,7 +469,7 @@ fn mtime_ns(metadata: &fs::Metadata) -> i64 {
     nanos.clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }
 
-/// The file that [`WalkedFile::path`] names, below `root`.
+/// The file below `root` that [`WalkedFile::path`] names.
 pub fn file_below(root: &Path, path: &str) -> PathBuf {
     use std::os::unix::ffi::OsStringExt as _;
     let mut name = Vec::with_capacity(path.len());

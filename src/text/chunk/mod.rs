@@ -1,17 +1,18 @@
-//! A text becomes passages: each about one thing, none longer than the model reads, together the
-//! whole text.
+//! Divides a text into passages: each about one topic, none longer than the model's window,
+//! together
+//! the whole text.
 //!
-//! A passage never straddles two sections, except that sections of a line or two are put together
-//! with their neighbours of the like: many of them would be too many passages that say too little.
-//! What a heading says goes into the heading path, which is embedded with the passage; in the text
-//! it stands only where a passage holds several sections. Within a section passages are of about
-//! equal length rather than full ones and a remnant, because the remnant, being nearly all rare
-//! words, would come up first for every question that shares one of them. What code defines is to
-//! it what sections are to prose.
+//! A passage does not cross sections, except that sections of a line or two are merged with small
+//! neighbours: alone they would be many passages with little content. The text of headings is in
+//! the
+//! heading path, which is embedded with the passage; it is in the passage itself only where that
+//! has
+//! several sections. Within a section, passages are of similar length rather than full ones and a
+//! remnant, because a short remnant of rare words would rank first for every question with one of
+//! them. Definitions in code are treated like sections of prose.
 //!
-//! Token counts of units are added up instead of counting every candidate anew, which is exact for
-//! pieces that are parted by white space and close otherwise; a passage whose sum comes near the
-//! limit is counted for certain.
+//! Token counts of units are added instead of counting every candidate. Sums are exact for units
+//! separated by white space, and close otherwise. A passage whose sum is near the limit is counted.
 
 mod outline;
 mod pack;
@@ -30,20 +31,20 @@ use super::extract::Extracted;
 use crate::document::{Chunk, Location, Span, context_line, embedded_text};
 use crate::strings::StrExt as _;
 
-/// How long passages may be, in tokens of the model that will read them.
+/// Limits of passages, in tokens of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Of the whole embedded text: title, heading path and passage.
     pub max_tokens: usize,
-    /// How much of the end of a passage is said again at the beginning of the next one of the same
-    /// section, in whole sentences.
+    /// Of the whole sentences that a passage repeats from the end of the previous one of the same
+    /// section.
     pub overlap_tokens: usize,
 }
 
 /// Divides a document into passages, in order.
 ///
-/// `count` is the number of tokens in a text, without special ones. Every passage with its title
-/// and heading path stays within `limits.max_tokens`, unless the title alone takes more than two
+/// `count` returns the number of tokens of a text, without special tokens. Every passage with its
+/// title and heading path is within `limits.max_tokens`, unless the title alone takes more than two
 /// thirds of it.
 pub fn chunk(doc: &Extracted, limits: &Limits, count: &dyn Fn(&str) -> usize) -> Vec<Chunk> {
     let chunker = Chunker::new(doc, limits, count);
@@ -67,7 +68,7 @@ struct Chunker<'a> {
     title_tokens: usize,
 }
 
-/// A section with its units and their sum.
+/// A section with its units and their token counts.
 struct Part {
     section: Section,
     units: Vec<Unit>,
@@ -85,7 +86,7 @@ impl Part {
     }
 }
 
-/// Sections that are divided as one.
+/// Sections that are divided together.
 struct Group {
     path: Vec<String>,
     units: Vec<Unit>,
@@ -97,7 +98,7 @@ impl<'a> Chunker<'a> {
     fn new(doc: &'a Extracted, limits: &Limits, count: &'a dyn Fn(&str) -> usize) -> Self {
         let max = limits.max_tokens.max(1);
         let title_tokens = doc.title.as_deref().map_or(0, count);
-        // An overlap of more than half would make every passage mostly a repetition.
+        // A larger overlap would make passages mostly repetition.
         Self { doc, count, max, overlap: limits.overlap_tokens.min(max / 3), title_tokens }
     }
 
@@ -113,7 +114,7 @@ impl<'a> Chunker<'a> {
         Part { section, units, body_tokens, heading_tokens }
     }
 
-    /// Puts small sections together: each group is a run of parts.
+    /// Merges small sections: each group is a run of parts.
     fn group(&self, parts: Vec<Part>) -> Vec<Vec<Part>> {
         // A heading and a line or two.
         let tiny = (self.max / 5).min(48);
@@ -123,13 +124,13 @@ impl<'a> Chunker<'a> {
             if let Some(group) = groups.last_mut() {
                 let is_small = tokens <= tiny || part.tokens() <= tiny;
                 let base = common_path(group, Some(&part));
-                // Within half the room: beside a long section a line of another would be lost to
-                // the reader, and to the model, which sees one vector for both.
+                // At most half the budget: beside a long section, a line of another one would be
+                // lost to the reader and to the model, which makes one vector of both.
                 let fits = (tokens + part.tokens()) * 2 <= self.budget(&self.fitted(base));
                 if is_small
                     && belongs(group, &part)
                     && fits
-                    && self.are_on_one_sheet(&group[0], &part)
+                    && self.have_one_place(&group[0], &part)
                 {
                     tokens += part.tokens();
                     group.push(part);
@@ -142,10 +143,10 @@ impl<'a> Chunker<'a> {
         groups
     }
 
-    /// False for what stands on two slides or sheets or in two messages: a passage can be cited at
-    /// one place only. Pages and cells of a notebook are cut by chance, and what goes on over them
-    /// is one.
-    fn are_on_one_sheet(&self, a: &Part, b: &Part) -> bool {
+    /// False for parts of two slides, sheets or messages: a citation names one place. Text
+    /// continues
+    /// over pages and over cells of a notebook.
+    fn have_one_place(&self, a: &Part, b: &Part) -> bool {
         let place = |part: &Part| {
             let block = part.section.heading.unwrap_or(part.section.body.start);
             self.doc.place_at(self.doc.blocks.get(block)?.span.start)
@@ -157,15 +158,15 @@ impl<'a> Chunker<'a> {
         }
     }
 
-    /// Makes one list of units of each group.
+    /// Flattens each group into a list of units.
     fn build(&self, groups: Vec<Vec<Part>>) -> Vec<Group> {
         let mut built: Vec<Group> = Vec::new();
         let mut orphans: Vec<Unit> = Vec::new();
         for mut parts in groups {
             let n_parts = parts.len();
             if parts.iter().all(Part::is_bare) {
-                // A heading over nothing is said by the passage before it, or else by the next; one
-                // above deeper sections lives on in their paths.
+                // A heading without text goes to the previous passage, or else to the next. One
+                // above deeper sections is in their paths.
                 if parts.iter().all(|part| !part.section.is_leaf) {
                     continue;
                 }
@@ -215,7 +216,8 @@ impl<'a> Chunker<'a> {
         Some(Unit { span, tokens: part.heading_tokens, lead: 0, cut: Cut::Heading, is_code: false })
     }
 
-    /// What lies between two units, other than white space, comes along when a passage holds both.
+    /// Counts the text between units, other than white space: a passage with both units contains
+    /// it.
     fn measure_gaps(&self, units: &mut [Unit]) {
         let divider = Divider { text: &self.doc.text, count: self.count, max: usize::MAX };
         for i in 1..units.len() {
@@ -234,13 +236,12 @@ impl<'a> Chunker<'a> {
         for range in pack::pack(&group.units, room) {
             let start = before.and_then(|before| self.overlap_start(&group.units, before));
             let is_whole = self.emit(group, range.clone(), start, chunks);
-            // The end of what had to be divided after all may be a passage of its own: that is not
-            // said again.
+            // The end of a run that was divided may be a passage already; it is not repeated.
             before = is_whole.then_some(range);
         }
     }
 
-    /// Makes a passage of a run of units, or several when it turns out too long; says whether it is
+    /// Makes a passage of a run of units, or several when it is too long. Returns whether it is
     /// one.
     fn emit(
         &self,
@@ -294,8 +295,8 @@ impl<'a> Chunker<'a> {
         true
     }
 
-    /// Where a passage must begin in order to repeat the end of the one before it; `None` when it
-    /// repeats nothing.
+    /// The start of a passage that repeats the end of the previous one; `None` when it repeats
+    /// nothing.
     fn overlap_start(&self, units: &[Unit], before: Range<usize>) -> Option<usize> {
         let i = before.end;
         if i == units.len() || !self.may_repeat(units, i) {
@@ -304,10 +305,9 @@ impl<'a> Chunker<'a> {
         let cut = units[i].cut;
         let before = &units[before];
         let last = before[before.len() - 1];
-        // Only what reads on: the end of a listing or table before the last words is no use as a
-        // beginning.
-        let is_apart = |unit: &&Unit| unit.cut == Cut::Heading || unit.is_code;
-        let from = match before.iter().rfind(is_apart) {
+        // Only the text after the last listing, table or heading is repeated.
+        let is_break = |unit: &&Unit| unit.cut == Cut::Heading || unit.is_code;
+        let from = match before.iter().rfind(is_break) {
             Some(unit) if !last.is_code => unit.span.end,
             _ if last.is_code => last.span.start,
             _ => before[0].span.start,
@@ -319,17 +319,16 @@ impl<'a> Chunker<'a> {
         start.filter(|&start| start > before[0].span.start)
     }
 
-    /// Whether a passage that begins at a unit may repeat what stands before it.
+    /// Whether a passage that begins at a unit may repeat the text before it.
     fn may_repeat(&self, units: &[Unit], i: usize) -> bool {
         let (last, next) = (units[i - 1], units[i]);
-        // Whole items of code stand by themselves, and a comment in between would be repeated with
-        // the rest.
+        // Whole items of code need no context, and a comment between them would be repeated too.
         let is_whole_code = last.is_code
             && matches!(next.cut, Cut::Block | Cut::Announced | Cut::Heading | Cut::Item);
         self.overlap > 0 && next.lead == 0 && !is_whole_code && last.cut != Cut::Heading
     }
 
-    /// Without the white space around it; code keeps the indentation of its first line.
+    /// The span without surrounding white space; code keeps the indentation of its first line.
     fn trimmed(&self, span: Span, is_code: bool) -> Span {
         let text = self.doc.text.slice(span.range());
         let end = span.start + text.trim_end().len();
@@ -352,36 +351,36 @@ impl<'a> Chunker<'a> {
         self.max.saturating_sub(context).max(self.max / 3).max(1)
     }
 
-    /// Tokens left for what is new in a passage that also repeats something.
+    /// Tokens left for new text in a passage with overlap.
     fn rest_budget(&self, budget: usize) -> usize {
         (budget - self.overlap.min(budget / 2)).max(1)
     }
 
-    /// A heading path that, together with the title, takes at most a third of the window: outer
-    /// headings go first, then the end of the innermost.
+    /// The heading path, shortened so that it and the title take at most a third of the window:
+    /// outer headings are dropped first, then the end of the innermost.
     fn fitted(&self, path: &[String]) -> Vec<String> {
         let room = (self.max / 3).saturating_sub(self.title_tokens);
         let fits = |path: &[String]| (self.count)(&context_line(None, path)) <= room;
         if path.is_empty() || fits(path) {
             return path.to_vec();
         }
-        let Some(inner) = (1..path.len()).map(|i| &path[i..]).find(|inner| fits(inner)) else {
-            let words: Vec<&str> = path[path.len() - 1].split_whitespace().collect();
-            let n = (1..words.len()).rev().find(|&n| fits(&[format!("{}…", words[..n].join(" "))]));
-            return n.map(|n| format!("{}…", words[..n].join(" "))).into_iter().collect();
-        };
-        inner.to_vec()
+        if let Some(inner) = (1..path.len()).map(|i| &path[i..]).find(|inner| fits(inner)) {
+            return inner.to_vec();
+        }
+        let words: Vec<&str> = path[path.len() - 1].split_whitespace().collect();
+        let mut cut = (1..words.len()).rev().map(|n| vec![format!("{}…", words[..n].join(" "))]);
+        cut.find(|path| fits(path)).unwrap_or_default()
     }
 }
 
-/// Whether a section may join a group: it lies under the group's first section, or beside it, or
-/// under one beside it.
+/// Whether a section may join a group: it is below the group's first section, beside it, or below
+/// one beside it.
 fn belongs(group: &[Part], part: &Part) -> bool {
     let first = &group[0].section.path;
     let Some((_, parent)) = first.split_last() else { return true };
-    // Code goes on after what is defined in it.
-    let goes_on = part.section.heading.is_none();
-    part.section.path.starts_with(parent) && (goes_on || part.section.path.len() > parent.len())
+    // Code continues after a definition in it.
+    let continues = part.section.heading.is_none();
+    part.section.path.starts_with(parent) && (continues || part.section.path.len() > parent.len())
 }
 
 fn common_path<'p>(group: &'p [Part], next: Option<&Part>) -> &'p [String] {

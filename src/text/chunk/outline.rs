@@ -1,9 +1,10 @@
-//! Code by its outline: parts that are definitions, each under the names of those around it.
+//! Divides code by its outline into definitions, each with the names of the enclosing ones as path.
 //!
-//! A node of the outline that fits into a passage is not looked into. A larger one gives way to
-//! what it consists of; what stands between that is a unit like any other, but for a line that only
-//! opens it, which goes with the first thing in it. What has a name becomes a part by itself, as a
-//! section does; statements and fields without one are units of the part of what they belong to.
+//! A node that fits into a passage is taken whole. A larger one is replaced by its children; text
+//! between those is a unit of its own, except that a single line which opens the node goes with the
+//! first child. A named node becomes a part, like a section. Statements and fields without a name
+//! are
+//! units of the enclosing part.
 
 use super::sections::Section;
 use super::units::{Cut, Divider, Unit};
@@ -17,10 +18,10 @@ impl Chunker<'_> {
     pub(super) fn outlined(&self) -> Vec<Part> {
         let text = &self.doc.text;
         let nodes = &self.doc.outline;
-        let mut made = Made {
+        let mut outliner = Outliner {
             chunker: self,
             parts: Vec::new(),
-            takes_more: false,
+            is_open: false,
             names: Vec::new(),
             at: 0,
             opens: true,
@@ -28,58 +29,58 @@ impl Chunker<'_> {
             budget: None,
         };
         let whole = Node { span: Span::new(0, text.trim_end().len()), depth: 0, name: None };
-        if made.take(&whole) {
-            return made.parts;
+        if outliner.take(&whole) {
+            return outliner.parts;
         }
         let mut i = 0;
         while let Some(node) = nodes.get(i) {
-            made.come_to(node.span.start, node.depth);
+            outliner.advance(node.span.start, node.depth);
             let n_inside =
                 nodes[i + 1..].iter().take_while(|inner| inner.depth > node.depth).count();
-            if made.take(node) {
+            if outliner.take(node) {
                 i += n_inside;
             } else if n_inside == 0 {
-                made.divide(node);
+                outliner.divide(node);
             } else {
-                made.open(node);
+                outliner.open(node);
             }
             i += 1;
         }
-        made.come_to(text.len(), 0);
-        made.parts
+        outliner.advance(text.len(), 0);
+        outliner.parts
     }
 }
 
-struct Made<'c, 'a> {
+struct Outliner<'c, 'a> {
     chunker: &'c Chunker<'a>,
     parts: Vec<Part>,
-    /// Whether what has no name may go to the last part, if it is under the same names.
-    takes_more: bool,
-    /// Of each node around the place reached.
+    /// Unnamed nodes with the same path go to the last part.
+    is_open: bool,
+    /// Names of the nodes that enclose the current offset.
     names: Vec<Option<String>>,
-    /// The place reached.
+    /// The current offset.
     at: usize,
     /// Nothing of the innermost node has been taken yet.
     opens: bool,
-    /// Where the line begins that opened it, if that still wants to go with something.
+    /// Start of the line that opens the innermost node, until the line is taken with a child.
     lead: Option<usize>,
-    /// Tokens that a text may have under the names that were asked for last.
+    /// The last path and its budget of tokens.
     budget: Option<(Vec<String>, usize)>,
 }
 
-impl Made<'_, '_> {
+impl Outliner<'_, '_> {
     /// Takes a node as a whole, if it fits.
     fn take(&mut self, node: &Node) -> bool {
         let path = self.path(node);
         let budget = self.budget(&path);
-        // What stands by itself repeats nothing.
+        // A part that starts a passage repeats nothing.
         let max = if node.name.is_some() || node.span.start == 0 {
             budget
         } else {
             self.chunker.rest_budget(budget)
         };
         let span = Span::new(self.lead.unwrap_or(node.span.start), node.span.end);
-        // What cannot fit is not worth counting.
+        // Obviously too long: counting is skipped.
         if span.len() > max.saturating_mul(8) {
             return false;
         }
@@ -93,7 +94,7 @@ impl Made<'_, '_> {
         true
     }
 
-    /// Takes a node that is too large and consists of nothing smaller.
+    /// Takes a node that is too large and has no children.
     fn divide(&mut self, node: &Node) {
         let span = Span::new(self.lead.unwrap_or(node.span.start), node.span.end);
         self.pieces(span, self.path(node), node.name.is_some());
@@ -106,14 +107,13 @@ impl Made<'_, '_> {
         self.opens = true;
     }
 
-    /// Takes what stands before `to`, where something of a depth begins, and leaves the nodes that
-    /// end there.
-    fn come_to(&mut self, to: usize, depth: usize) {
+    /// Takes the text before `to`, where a node of `depth` begins, and leaves the nodes that end
+    /// there.
+    fn advance(&mut self, to: usize, depth: usize) {
         let text = &self.chunker.doc.text;
         if !self.opens {
             let mut is_first = true;
-            // The rest of the line, and lines that end what was begun, belong to what stands
-            // before.
+            // The rest of the line, and lines of closing brackets, belong to the previous unit.
             for line in lines(text.slice(self.at..to)) {
                 let content = line.of(text.slice(self.at..to));
                 let is_word = content.contains(char::is_alphanumeric);
@@ -123,7 +123,7 @@ impl Made<'_, '_> {
                     self.pieces(Span::new(rest, to), self.path_here(), false);
                     break;
                 }
-                let keeps = is_first || is_word || self.takes_more;
+                let keeps = is_first || is_word || self.is_open;
                 if keeps && !content.trim().is_empty() {
                     self.extend(self.at + line.start + content.trim_end().len());
                 }
@@ -142,7 +142,7 @@ impl Made<'_, '_> {
         (self.at, self.opens, self.lead) = (at, false, None);
     }
 
-    /// Takes what is no node as lines.
+    /// Takes text outside of nodes, divided by lines.
     fn pieces(&mut self, span: Span, path: Vec<String>, is_apart: bool) {
         let max = self.chunker.rest_budget(self.budget(&path));
         let mut units = Vec::new();
@@ -155,7 +155,7 @@ impl Made<'_, '_> {
             return;
         };
         match self.parts.last_mut() {
-            Some(part) if self.takes_more && !is_apart && part.section.path == path => {
+            Some(part) if self.is_open && !is_apart && part.section.path == path => {
                 part.body_tokens += tokens;
                 part.units.extend(units);
             }
@@ -164,10 +164,10 @@ impl Made<'_, '_> {
                 self.parts.push(Part { section, units, body_tokens: tokens, heading_tokens: 0 });
             }
         }
-        self.takes_more = !is_apart;
+        self.is_open = !is_apart;
     }
 
-    /// Lets the last unit go on to `end`.
+    /// Extends the last unit to `end`.
     fn extend(&mut self, end: usize) {
         let divider = divider(self.chunker, usize::MAX);
         if let Some(part) = self.parts.last_mut()
@@ -180,8 +180,8 @@ impl Made<'_, '_> {
         }
     }
 
-    /// The closer to a definition's own margin, and after an empty line, the better a place to
-    /// divide.
+    /// The kind of cut before an offset. It is better directly in a named definition and after an
+    /// empty line.
     fn cut(&self, at: usize) -> Cut {
         let before = self.chunker.doc.text.slice(..at);
         let gap = before.slice(before.trim_end().len()..);

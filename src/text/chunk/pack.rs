@@ -1,19 +1,18 @@
-//! Which units go together: the division of a section with the least total cost.
+//! Groups units into passages with the lowest total cost.
 //!
-//! A passage costs the square of the share of its room that stays empty, so equal passages are
-//! cheaper than full ones and a remnant; a division costs more the closer the things it parts
-//! belong together. The best division is found by dynamic programming over all of them, in time
-//! proportional to units times units per passage.
+//! A passage costs the square of the unused share of its budget, so equal passages are cheaper than
+//! full ones and a remnant. A cut costs more, the more closely related the text on both sides is.
+//! Dynamic programming finds the best division in time proportional to the number of units times
+//! the units per passage.
 
 use std::ops::Range;
 
 use super::units::{Cut, Unit};
 
-/// Beyond this a passage holds no more units. It bounds the time for texts of very many very small
-/// blocks.
+/// Maximum units of a passage. It bounds the time for texts of many very small blocks.
 const MAX_UNITS: usize = 1024;
 
-/// Divides units into runs. `room` is how many tokens a run may have that begins at a unit; a
+/// Divides units into runs. `room` returns the maximum tokens of a run that starts at a unit. A
 /// single unit is never divided.
 pub(super) fn pack(units: &[Unit], room: impl Fn(usize) -> usize) -> Vec<Range<usize>> {
     if units.is_empty() {
@@ -32,7 +31,7 @@ pub(super) fn pack(units: &[Unit], room: impl Fn(usize) -> usize) -> Vec<Range<u
 
     let n = units.len();
     let most = (0..n).map(&room).max().unwrap_or(0);
-    // For each end the cheapest cost, and where its last run begins.
+    // For each end, the lowest cost and the start of the last run.
     let mut best: Vec<(f64, usize)> = vec![(0.0, 0)];
     for end in 1..=n {
         let mut cheapest = (f64::INFINITY, end - 1);
@@ -70,8 +69,8 @@ pub(super) fn pack(units: &[Unit], room: impl Fn(usize) -> usize) -> Vec<Range<u
     runs
 }
 
-/// What it costs to part two units. The measure is the cost of a passage: 0.04 is one that is four
-/// fifths full, 0.25 one that is half empty.
+/// The cost of a cut between two units, on the scale of passages: 0.04 is a passage that is four
+/// fifths full, 0.25 one that is half full.
 fn price(cut: Cut) -> f64 {
     match cut {
         Cut::Block | Cut::Heading => 0.0,

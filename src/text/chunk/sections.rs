@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use crate::text::extract::{BlockKind, Extracted};
 
-/// One section, without those below it.
+/// A section without its subsections.
 pub(super) struct Section {
     /// Index of its heading among the blocks; `None` before the first heading.
     pub(super) heading: Option<usize>,
     /// Headings from the outermost to its own, without the document's title.
     pub(super) path: Vec<String>,
     pub(super) body: Range<usize>,
-    /// Whether no other section lies below it.
+    /// Whether it has no subsections.
     pub(super) is_leaf: bool,
 }
 
@@ -21,7 +21,7 @@ impl Section {
     }
 }
 
-/// All sections in order. One without a body is among them.
+/// All sections in order, also those without a body.
 pub(super) fn sections(doc: &Extracted) -> Vec<Section> {
     let mut sections = vec![Section { heading: None, path: Vec::new(), body: 0..0, is_leaf: true }];
     let mut open: Vec<(u8, &str)> = Vec::new();
@@ -58,8 +58,7 @@ pub(super) fn sections(doc: &Extracted) -> Vec<Section> {
     sections
 }
 
-/// Whether a heading says what the title says. Titles of web pages also name the site, before or
-/// after.
+/// Whether a heading repeats the title. Titles of web pages also name the site, before or after.
 fn is_same(heading: &str, title: &str) -> bool {
     let words =
         |text: &str| text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ");

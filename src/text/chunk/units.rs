@@ -1,8 +1,7 @@
-//! Units: the pieces that passages are put together from, each counted once.
+//! Units: the pieces that passages consist of, each counted once.
 //!
-//! A block that fits is one unit. One that does not is divided where it hurts least: prose between
-//! sentences, code between its paragraphs and then its lines, and only what still does not fit
-//! between words and characters.
+//! A block that fits is one unit. A longer one is divided: prose at sentences, code at empty lines
+//! and then at lines. What still does not fit is divided at words, then at characters.
 
 use icu_segmenter::SentenceSegmenter;
 use icu_segmenter::options::SentenceBreakInvariantOptions;
@@ -11,25 +10,25 @@ use crate::document::Span;
 use crate::strings::StrExt as _;
 use crate::text::extract::{Block, BlockKind, lines};
 
-/// A piece of text that is not divided any further.
+/// A piece of text that is not divided further.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Unit {
     pub(super) span: Span,
     pub(super) tokens: usize,
-    /// Tokens of what lies between the unit before and this one, other than white space.
+    /// Tokens of the text between the previous unit and this one, other than white space.
     pub(super) lead: usize,
-    /// What a division right before this unit would part.
+    /// What a cut before this unit separates.
     pub(super) cut: Cut,
     pub(super) is_code: bool,
 }
 
-/// What lies on both sides of a place where a text may be divided.
+/// What a cut separates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cut {
     /// Two blocks.
     Block,
-    /// A block and what it announces: the code or list after a colon, or what stands under a line
-    /// by itself.
+    /// A block and what it announces: the code or list after a colon, or the text after a single
+    /// line.
     Announced,
     /// A section and the heading of the next: the unit is a heading.
     Heading,
@@ -47,20 +46,19 @@ pub(super) enum Cut {
 pub(super) struct Divider<'a> {
     pub(super) text: &'a str,
     pub(super) count: &'a dyn Fn(&str) -> usize,
-    /// Tokens that a unit may have.
+    /// Maximum tokens of a unit.
     pub(super) max: usize,
 }
 
-/// Tokens are shorter than this on average in any text worth reading. It bounds passages of text
-/// that the model does not take in: to `WordPiece` any word of more than 100 characters is a single
-/// unknown token.
+/// Tokens of readable text are shorter than this on average. It limits passages of other text: for
+/// `WordPiece` any word of more than 100 characters is a single unknown token.
 const MAX_BYTES_PER_TOKEN: usize = 12;
 
-/// Length of the pieces that running words are divided into: some ten tokens.
+/// Length of pieces that text is divided into at words: some ten tokens.
 const PIECE_BYTES: usize = 48;
 
 impl Divider<'_> {
-    /// The tokens of a piece of the text, at least one.
+    /// The number of tokens of a piece of the text, at least one.
     pub(super) fn weigh(&self, span: Span) -> usize {
         let text = self.text.slice(span.range());
         let tokens = (self.count)(text).max(1);
@@ -81,11 +79,11 @@ impl Divider<'_> {
             .last()
             .is_some_and(|unit| !unit.is_code && announces(self.text.slice(unit.span.range())));
         let cut = if announces { Cut::Announced } else { Cut::Block };
-        let stage = if is_code { SplitLevel::Stanzas } else { SplitLevel::Sentences };
-        self.divide(block.span, cut, stage, is_code, units);
+        let level = if is_code { SplitLevel::Stanzas } else { SplitLevel::Sentences };
+        self.divide(block.span, cut, level, is_code, units);
     }
 
-    /// Appends the units of a piece of code that a division before it would part from the rest.
+    /// Appends the units of a piece of code; `cut` is before the first.
     pub(super) fn push_code(&self, span: Span, cut: Cut, units: &mut Vec<Unit>) {
         if self.text.slice(span.range()).contains(char::is_alphanumeric) {
             self.divide(span, cut, SplitLevel::Stanzas, true, units);
@@ -96,7 +94,7 @@ impl Divider<'_> {
         &self,
         span: Span,
         cut: Cut,
-        stage: SplitLevel,
+        level: SplitLevel,
         is_code: bool,
         units: &mut Vec<Unit>,
     ) {
@@ -104,8 +102,7 @@ impl Divider<'_> {
         if text.trim().is_empty() {
             return;
         }
-        // What cannot fit is not worth counting. Should it fit after all, its pieces come together
-        // again.
+        // Obviously too long: counting is skipped. If it fits after all, packing joins its pieces.
         if span.len() <= self.max.saturating_mul(8) {
             let tokens = self.weigh(span);
             if tokens <= self.max {
@@ -113,12 +110,9 @@ impl Divider<'_> {
                 return;
             }
         }
-        let (pieces, next) = match stage {
+        let (pieces, next) = match level {
             SplitLevel::Stanzas => (stanzas(text), SplitLevel::Lines),
-            SplitLevel::Lines => (
-                lines(text).map(|line| (line.start, line.end, Cut::Line)).collect(),
-                SplitLevel::Words,
-            ),
+            SplitLevel::Lines => (line_pieces(text), SplitLevel::Words),
             SplitLevel::Sentences => (sentences(text), SplitLevel::Words),
             SplitLevel::Words => (words(text), SplitLevel::Halves),
             SplitLevel::Halves => {
@@ -139,8 +133,8 @@ impl Divider<'_> {
         }
     }
 
-    /// Makes one unit of the last two when both are very small: a text of lines of a word each
-    /// would otherwise have more ways to divide it than it is worth.
+    /// Joins the last two units when both are very small: a text with one word per line would have
+    /// too many ways to divide it.
     fn join_small(&self, units: &mut Vec<Unit>) {
         if let [.., before, last] = units.as_mut_slice()
             && before.tokens + last.tokens <= self.max / 24
@@ -151,7 +145,7 @@ impl Divider<'_> {
         }
     }
 
-    /// A unit in two or more; one when it is a single character.
+    /// Divides a unit; a single character gives one piece or none.
     pub(super) fn halves(&self, unit: Unit) -> Vec<Unit> {
         let text = self.text.slice(unit.span.range());
         let at = |offset| unit.span.start + offset;
@@ -168,8 +162,9 @@ impl Divider<'_> {
             .collect()
     }
 
-    /// Where the last whole sentences of `span` begin that fit; lines in code, words where a
-    /// sentence is divided.
+    /// The start of the last whole sentences of `span` that fit, of lines in code, or of words
+    /// where
+    /// a sentence is divided.
     pub(super) fn tail(&self, span: Span, cut: Cut, is_code: bool) -> Option<usize> {
         let window = (self.max + 1) * MAX_BYTES_PER_TOKEN;
         let mut from = span.start.max(span.end.saturating_sub(window));
@@ -179,7 +174,7 @@ impl Divider<'_> {
         let text = self.text.slice(from..span.end);
         let pieces = match cut {
             Cut::Word | Cut::Char => words(text),
-            _ if is_code => lines(text).map(|line| (line.start, line.end, Cut::Line)).collect(),
+            _ if is_code => line_pieces(text),
             _ => sentences(text),
         };
         // The first piece may have begun before the window.
@@ -202,15 +197,15 @@ impl Divider<'_> {
     }
 }
 
-/// Whether a block leads on to the next one: it ends in a colon, or is a line that is no sentence,
-/// such as a term or a heading that was not marked as one.
+/// Whether a block announces the next one: it ends in a colon, or is a single line that is not a
+/// sentence, such as a term or a heading without markup.
 fn announces(text: &str) -> bool {
     let text = text.trim();
     text.ends_with([':', '：'])
         || (text.len() <= 80 && !text.contains('\n') && text.ends_with(char::is_alphanumeric))
 }
 
-/// Start, end and what a division before it parts.
+/// Start, end, and the cut before it.
 type Piece = (usize, usize, Cut);
 
 #[derive(Clone, Copy)]
@@ -222,8 +217,13 @@ enum SplitLevel {
     Halves,
 }
 
-/// Code between empty lines. Those that begin at the least indentation are items: functions of a
-/// class, say.
+fn line_pieces(text: &str) -> Vec<Piece> {
+    lines(text).map(|line| (line.start, line.end, Cut::Line)).collect()
+}
+
+/// Code between empty lines. Those with the smallest indentation are items, such as the methods of
+/// a
+/// class.
 fn stanzas(text: &str) -> Vec<Piece> {
     let mut found: Vec<(usize, usize, usize)> = Vec::new();
     let mut after_gap = true;
@@ -243,16 +243,17 @@ fn stanzas(text: &str) -> Vec<Piece> {
     found.into_iter().map(|(start, end, indent)| (start, end, cut(indent))).collect()
 }
 
-/// Sentences by the rules of Unicode, which hold in every script, save that a line break within
-/// running text ends none.
+/// Sentences by the rules of Unicode, which cover every script; but a line break within running
+/// text
+/// does not end one.
 fn sentences(text: &str) -> Vec<Piece> {
     let unwrapped = unwrap_lines(text);
     let segmenter = SentenceSegmenter::new(SentenceBreakInvariantOptions::default());
     let mut pieces = Vec::new();
     let mut start = 0;
     for end in segmenter.segment_str(&unwrapped).skip(1) {
-        // Between `A..B` and `v1.Foo` no sentence ends: where words are parted by spaces, so are
-        // sentences. And after `12.` one begins.
+        // No sentence ends inside `A..B` and `v1.Foo`: where spaces separate words, they separate
+        // sentences too. `12.` starts a sentence.
         let before = unwrapped.slice(start..end);
         if end < text.len()
             && (before.ends_with(|c: char| c.is_ascii_graphic()) || is_enumerator(before))
@@ -265,8 +266,8 @@ fn sentences(text: &str) -> Vec<Piece> {
     pieces
 }
 
-/// The text with spaces for the line breaks that only wrap it, byte for byte as long. A break wraps
-/// when the line before it is nearly as long as the longest; after a shorter line it was meant.
+/// Replaces line breaks that only wrap the text by spaces; the length stays the same. A break wraps
+/// if the line before it is nearly as long as the longest.
 fn unwrap_lines(text: &str) -> String {
     let longest = lines(text).map(|line| line.end - line.start).max().unwrap_or(0);
     let mut bytes = Vec::with_capacity(text.len());
@@ -284,7 +285,7 @@ fn unwrap_lines(text: &str) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }
 
-/// Whether a would-be sentence is but the number of the one that follows.
+/// Whether a piece is only the number of the sentence that follows.
 fn is_enumerator(text: &str) -> bool {
     let text = text.trim().strip_suffix('.').unwrap_or_default();
     (1..=3).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
@@ -301,7 +302,7 @@ fn begins_item(text: &str) -> bool {
     rest.is_some_and(|rest| rest.starts_with(' '))
 }
 
-/// Runs of words of about [`PIECE_BYTES`]; a longer word is divided between characters.
+/// Runs of words of about [`PIECE_BYTES`]. A longer word is divided at characters.
 fn words(text: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut start = 0;
@@ -324,7 +325,7 @@ fn piece_end(text: &str, start: usize) -> (usize, Cut) {
             if let Some(end) = at_word {
                 return (end, Cut::Word);
             }
-            // What belongs to one character on paper is not parted; noise that only looks so is.
+            // A grapheme is not divided, unless it is implausibly long.
             if !(joins || is_mark(c)) || offset >= 2 * PIECE_BYTES {
                 return (here, Cut::Char);
             }
@@ -338,9 +339,16 @@ fn piece_end(text: &str, start: usize) -> (usize, Cut) {
     (end, Cut::Word)
 }
 
-/// Characters that change the one before them: accents, variation selectors, skin tones, joiners.
+/// Characters that modify the previous one: accents, variation selectors, skin tones, joiners.
 fn is_mark(c: char) -> bool {
-    matches!(c, '\u{300}'..='\u{36F}' | '\u{200D}' | '\u{20D0}'..='\u{20FF}' | '\u{FE00}'..='\u{FE0F}' | '\u{1F3FB}'..='\u{1F3FF}')
+    matches!(
+        c,
+        '\u{300}'..='\u{36F}'
+            | '\u{200D}'
+            | '\u{20D0}'..='\u{20FF}'
+            | '\u{FE00}'..='\u{FE0F}'
+            | '\u{1F3FB}'..='\u{1F3FF}'
+    )
 }
 
 /// The two halves of a text of more than one character.

@@ -1,11 +1,10 @@
-//! A text in the making, for formats that are rendered: blocks one after another, each with its
-//! place.
+//! Builds the text of a format that is not text: blocks in order, each with its place.
 
 use super::{Block, BlockKind, Extracted, NoText};
 use crate::document::{Format, Location, Span};
 use crate::strings::StrExt as _;
 
-/// More text than this in one file is no document: it is a thousand books.
+/// Maximum text of one file: a hundred books.
 const MAX_TEXT_BYTES: usize = 64 << 20;
 
 /// Blocks, written front to back.
@@ -19,9 +18,9 @@ pub(super) struct Build {
 }
 
 impl Build {
-    /// What follows stands here.
+    /// Sets the place of the blocks that follow.
     pub(super) fn place(&mut self, place: Location) {
-        // The next block begins behind two line ends, which belong to neither.
+        // The offset is before the line ends that precede the next block.
         self.places.push((self.text.len(), place));
     }
 
@@ -30,7 +29,7 @@ impl Build {
         self.block(BlockKind::Heading { level, text: text.clone() }, &text);
     }
 
-    /// Adds a block, if there is anything in it. Yields false when no more will be taken.
+    /// Adds a block, unless it is empty. Returns false when the text is full.
     pub(super) fn block(&mut self, kind: BlockKind, text: &str) -> bool {
         let is_code = matches!(kind, BlockKind::Code | BlockKind::Table);
         let text = text.trim_end();
@@ -48,7 +47,7 @@ impl Build {
         true
     }
 
-    /// Adds a row to the table that the last block is, or begins one.
+    /// Adds a row to the last block if that is a table, otherwise starts one.
     pub(super) fn row(&mut self, begins: bool, text: &str) -> bool {
         let text = text.trim_end();
         match self.blocks.last_mut() {
@@ -66,7 +65,7 @@ impl Build {
         }
     }
 
-    /// Adds a text that has blocks of its own; headings move down by `deeper` levels.
+    /// Adds the blocks of another text; headings move down by `deeper` levels.
     pub(super) fn append(&mut self, text: &str, blocks: Vec<Block>, deeper: u8) -> bool {
         for block in blocks {
             let kind = match block.kind {
@@ -82,15 +81,12 @@ impl Build {
         true
     }
 
-    pub(super) fn say(&mut self, key: &str, value: &str) {
+    /// Adds metadata, unless it is empty or too long.
+    pub(super) fn metadata(&mut self, key: &str, value: &str) {
         let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
         if !value.is_empty() && value.len() <= 1000 {
             self.metadata.push((key.to_owned(), value));
         }
-    }
-
-    pub(super) fn first_heading(&self) -> Option<String> {
-        super::opening_heading(&self.blocks)
     }
 
     pub(super) fn finish(self, format: Format, title: Option<&str>) -> Result<Extracted, NoText> {
@@ -103,7 +99,7 @@ impl Build {
             return Err(NoText::NoWords);
         }
         let title = title.map(str::to_owned).filter(|title| title.contains(char::is_alphanumeric));
-        let title = title.or_else(|| self.first_heading());
+        let title = title.or_else(|| super::opening_heading(&self.blocks));
         let extracted = Extracted::rendered(format, title.as_deref(), self.text, self.blocks);
         Ok(Extracted { places: self.places, metadata: self.metadata, ..extracted })
     }

@@ -1,8 +1,8 @@
-//! Source code and configuration: blocks are what stands together at the left margin.
+//! Source code and configuration: blocks by indentation and empty lines.
 //!
-//! No grammar is known; the outline of [`syntax`](super::syntax) is what a grammar adds. A block
-//! begins at a line without indentation that follows an empty line, so a function with the comments
-//! and attributes right above it is one block, and a file of settings falls into its paragraphs.
+//! A block starts at a line without indentation that follows an empty line. So a function with the
+//! comments and attributes directly above it is one block, and a configuration file is divided at
+//! its empty lines. [`syntax`](super::syntax) adds an outline where the grammar is known.
 
 use super::lines::lines;
 use super::{Block, BlockKind};
@@ -29,7 +29,7 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
     blocks
 }
 
-/// A line that ends something begun earlier, though an empty line stands before it.
+/// A line that closes an earlier block, even after an empty line.
 pub(in crate::text) fn is_closing(line: &str) -> bool {
     line.starts_with(['}', ')', ']'])
         || ["end", "else", "elif", "except", "finally", "catch", "fi", "done", "esac"].iter().any(

@@ -1,9 +1,9 @@
-//! Bytes become characters, whatever the encoding, and every character knows which bytes it was.
+//! Decodes a file of any encoding. Every character is mapped to its bytes.
 //!
-//! The order of belief: a byte order mark, what the file declares about itself, valid UTF-8, UTF-16
-//! without a mark, UTF-8 with a few broken bytes, and last what the statistics of the bytes
-//! suggest. A declaration that does not fit the bytes is not believed. What is not text in any of
-//! these ways is binary: a file is skipped rather than read as noise.
+//! The encoding is taken, in this order, from a byte order mark, the file's own declaration, valid
+//! UTF-8, UTF-16 without a mark, UTF-8 with a few broken bytes, or statistics of the bytes. A
+//! declaration that contradicts the bytes is ignored. A file that is text in none of these ways is
+//! binary and skipped.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
@@ -18,8 +18,7 @@ pub(super) struct Decoded {
     pub(super) map: OffsetMap,
 }
 
-/// Decodes a file. `declared` is the name of the encoding that the file's own markup states, if
-/// any.
+/// Decodes a file. `declared` is the name of the encoding that the file states, if any.
 pub(super) fn decode(bytes: &[u8], declared: Option<&str>) -> Result<Decoded, NoText> {
     let decoded = match bytes {
         [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => {
@@ -51,11 +50,10 @@ fn unmarked(bytes: &[u8], declared: Option<&str>) -> Result<Decoded, NoText> {
     let is_utf8 = std::str::from_utf8(bytes).is_ok();
     let is_ascii = bytes.is_ascii();
     if let Some(encoding) = declared.and_then(|name| Encoding::for_label(name.trim().as_bytes())) {
-        // Seen from ASCII the declaration could be read, so the file is not UTF-16; browsers take
-        // it for UTF-8.
+        // The declaration is readable as ASCII, so the file is not UTF-16; browsers read it as
+        // UTF-8.
         let is_unicode = [UTF_8, UTF_16LE, UTF_16BE].contains(&encoding);
-        // Any bytes are valid in a single-byte encoding, whereas nothing is valid UTF-8 by
-        // accident.
+        // Any bytes are valid in a single-byte encoding, but text is not valid UTF-8 by accident.
         let is_contradicted = encoding.is_single_byte() && is_utf8 && !is_ascii;
         if is_unicode {
             return Ok(utf8(bytes, 0));
@@ -75,14 +73,14 @@ fn unmarked(bytes: &[u8], declared: Option<&str>) -> Result<Decoded, NoText> {
     if is_utf8 && encoding != ISO_2022_JP {
         return Ok(utf8(bytes, 0));
     }
-    // Text in any language has line ends or spaces; a long run of one byte value has not.
+    // Text in any language has line ends or spaces.
     if bytes.len() >= 256 && !bytes.iter().any(u8::is_ascii) {
         return Err(NOT_TEXT);
     }
     Ok(legacy(bytes, encoding))
 }
 
-/// The statistics settle within the first part of a file.
+/// The statistics are stable after the first part of a file.
 const MAX_DETECT_BYTES: usize = 1 << 20;
 
 fn detect(bytes: &[u8]) -> &'static Encoding {
@@ -91,8 +89,9 @@ fn detect(bytes: &[u8]) -> &'static Encoding {
     detector.guess(None, Utf8Detection::Deny)
 }
 
-/// UTF-8 in which broken bytes are rare, such as a log with one damaged line. Surrogates written as
-/// if they were characters count as whole.
+/// Whether broken bytes are rare in this UTF-8, as in a log with one damaged line. Encoded
+/// surrogates
+/// count as valid.
 fn is_mostly_utf8(bytes: &[u8]) -> bool {
     let (mut whole, mut broken) = (0_usize, 0_usize);
     let mut rest = bytes;
@@ -101,7 +100,7 @@ fn is_mostly_utf8(bytes: &[u8]) -> bool {
             Ok(_) => rest.len(),
             Err(e) => e.valid_up_to(),
         };
-        // Every character beyond ASCII has exactly one byte of the form 11xxxxxx.
+        // Every non-ASCII character has exactly one byte of the form 11xxxxxx.
         whole += rest[..valid].iter().filter(|&&b| b >= 0xC0).count();
         rest = &rest[valid..];
         rest = match rest {
@@ -119,13 +118,13 @@ fn is_mostly_utf8(bytes: &[u8]) -> bool {
     whole > 0 && broken * 8 <= whole
 }
 
-/// The byte order in which a file without a mark reads as UTF-16. Text has spaces, line ends or
-/// Latin letters, so without a zero byte it is not UTF-16.
+/// The byte order in which a file without a mark is UTF-16. UTF-16 text has spaces, line ends or
+/// Latin letters, so it has zero bytes.
 fn utf16_without_mark(bytes: &[u8]) -> Option<ByteOrder> {
     let head = &bytes[..bytes.len().min(1 << 14) / 2 * 2];
     let n_zero = head.iter().filter(|&&b| b == 0).count();
     let n_high = head.iter().filter(|b| !b.is_ascii()).count();
-    // Any two Latin letters make a Han character, but real ones also have bytes beyond ASCII.
+    // Any two Latin letters look like a Han character, but real ones also have non-ASCII bytes.
     if n_zero == 0 || (n_zero * 8 < head.len() && n_high * 8 < head.len()) {
         return None;
     }
@@ -149,7 +148,8 @@ type ByteOrder = fn([u8; 2]) -> u16;
 fn is_likely(c: char) -> bool {
     c.is_alphanumeric()
         || c.is_ascii_graphic()
-        || matches!(c, ' ' | '\n' | '\r' | '\t' | '\u{2000}'..='\u{206F}' | '\u{3000}'..='\u{303F}' | '\u{FF00}'..='\u{FFEF}')
+        || matches!(c, ' ' | '\n' | '\r' | '\t' | '\u{2000}'..='\u{206F}')
+        || matches!(c, '\u{3000}'..='\u{303F}' | '\u{FF00}'..='\u{FFEF}')
 }
 
 fn utf8(bytes: &[u8], mark: usize) -> Decoded {
@@ -189,7 +189,7 @@ fn utf16(bytes: &[u8], mark: usize, order: ByteOrder) -> Decoded {
 }
 
 impl Decoded {
-    /// Broken bytes in a row become one character: a lone surrogate has three.
+    /// Replaces consecutive broken bytes by one character: a lone surrogate has three.
     fn push_broken(&mut self, n: usize) {
         if n > 0 {
             self.push(char::REPLACEMENT_CHARACTER, n);
@@ -202,15 +202,13 @@ impl Decoded {
     }
 }
 
-/// Decodes byte by byte, which is what tells the bytes of each character; runs of ASCII are taken
-/// whole.
+/// Decodes byte by byte, to map each character to its bytes. Runs of ASCII are copied.
 fn legacy(bytes: &[u8], encoding: &'static Encoding) -> Decoded {
     let mut decoded = Decoded::default();
     decoded.text.reserve(bytes.len() * 3 / 2);
     let mut decoder = encoding.new_decoder_without_bom_handling();
     let is_stateful = encoding == ISO_2022_JP;
-    // Room for what one byte can bring to light: four bytes of GB18030 may turn out to be three
-    // characters.
+    // One byte may complete several characters: four bytes of GB18030 may be three.
     let mut out = [0_u8; 32];
     let mut pending = 0;
     let mut at = 0;
@@ -248,8 +246,8 @@ fn replaced(text: &str) -> usize {
     text.matches(char::REPLACEMENT_CHARACTER).count() * char::REPLACEMENT_CHARACTER.len_utf8()
 }
 
-/// Whether more than one character in ten is a control or a replacement. Tabs, form feeds, the
-/// backspaces of overstruck manual pages and the escapes of coloured logs are none.
+/// Whether more than one character in ten is a control or replacement character. Tabs, form feeds,
+/// backspaces of overstruck manual pages and escapes of coloured logs do not count.
 fn is_noise(text: &str) -> bool {
     let n_controls = text
         .bytes()
@@ -268,7 +266,7 @@ fn is_noise(text: &str) -> bool {
     text.contains('\0') || (n_controls + n_other) * 10 > text.chars().count()
 }
 
-/// What a file says of its own encoding: an XML declaration, an HTML `meta`, a CSS `@charset`, or a
+/// The encoding that a file declares: in an XML declaration, an HTML `meta`, a CSS `@charset`, or a
 /// `coding:` line of Python, Emacs or Vim.
 pub(super) fn declared(bytes: &[u8], is_markup: bool) -> Option<&str> {
     let head = &bytes[..bytes.len().min(4096)];
@@ -298,7 +296,7 @@ pub(super) fn declared(bytes: &[u8], is_markup: bool) -> Option<&str> {
         .flatten()
 }
 
-/// The name that stands after `key`, past an equals sign, a colon, spaces and a quote.
+/// The name after `key` and after an equals sign, a colon, spaces and a quote.
 fn value_after<'a>(bytes: &'a [u8], key: &[u8]) -> Option<&'a str> {
     let rest = &bytes[find(bytes, key)? + key.len()..];
     let start =

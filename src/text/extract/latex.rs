@@ -1,84 +1,89 @@
-//! LaTeX: the text stays as written, and its sections are known. Preamble and comments are no
+//! LaTeX: sections, lists and listings. The text stays as written; preamble and comments are not
 //! blocks.
 
-use super::lines::lines;
+use super::lines::{Line, lines};
 use super::{Block, BlockKind};
 use crate::document::Span;
 use crate::strings::StrExt as _;
 
 /// The title and the blocks.
 pub(super) fn parse(text: &str) -> (Option<String>, Vec<Block>) {
-    // Without a preamble it is a part of a document.
+    // Without `\begin{document}` it is a part of a document.
     let mut in_body = !text.contains("\\begin{document}");
-    let mut blocks: Vec<Block> = Vec::new();
-    let mut open: Option<(Span, BlockKind)> = None;
+    let mut body = Body::default();
     let mut verbatim: Option<&str> = None;
     for line in lines(text) {
         let content = line.of(text).trim();
         let begins = |name: &str| content.starts_with(&format!("\\begin{{{name}}}"));
         if !in_body {
             in_body = begins("document");
-            continue;
-        }
-        if let Some(name) = verbatim {
-            if let Some((span, _)) = &mut open {
-                span.end = line.end;
-            }
+        } else if let Some(name) = verbatim {
+            body.extend(line);
             if content.contains(&format!("\\end{{{name}}}")) {
                 verbatim = None;
-                close(&mut open, &mut blocks);
+                body.close();
             }
-            continue;
-        }
-        if let Some(name) =
-            ["verbatim", "lstlisting", "minted", "alltt"].into_iter().find(|name| begins(name))
-        {
-            close(&mut open, &mut blocks);
-            open = Some((Span::new(line.start, line.end), BlockKind::Code));
+        } else if let Some(name) = VERBATIM.into_iter().find(|name| begins(name)) {
+            body.begin(line, BlockKind::Code);
             verbatim = Some(name);
-            continue;
-        }
-        let is_rule = content.is_empty()
+        } else if content.is_empty()
             || content.starts_with('%')
             || begins("document")
-            || content == "\\end{document}";
-        if is_rule || content == "\\maketitle" {
-            close(&mut open, &mut blocks);
-            continue;
-        }
-        if let Some((level, heading)) = section(content) {
-            close(&mut open, &mut blocks);
-            let kind = BlockKind::Heading { level, text: heading };
-            blocks.push(Block { span: Span::new(line.start, line.end), kind });
-            continue;
-        }
-        if content.starts_with("\\item") {
-            close(&mut open, &mut blocks);
-            open = Some((Span::new(line.start, line.end), BlockKind::ListItem));
-            continue;
-        }
-        match &mut open {
-            Some((span, _)) => span.end = line.end,
-            None => open = Some((Span::new(line.start, line.end), BlockKind::Paragraph)),
+            || matches!(content, "\\end{document}" | "\\maketitle")
+        {
+            body.close();
+        } else if let Some((level, text)) = section(content) {
+            body.begin(line, BlockKind::Heading { level, text });
+            body.close();
+        } else if content.starts_with("\\item") {
+            body.begin(line, BlockKind::ListItem);
+        } else if body.open.is_some() {
+            body.extend(line);
+        } else {
+            body.begin(line, BlockKind::Paragraph);
         }
     }
-    close(&mut open, &mut blocks);
-    let title = text.find("\\title").and_then(|at| {
-        let rest = text.slice(at + 6..).trim_start();
-        let rest = rest
-            .strip_prefix('[')
-            .and_then(|short| short.split_once(']'))
-            .map_or(rest, |(_, rest)| rest);
-        argument(rest)
-    });
+    body.close();
+    let blocks = body.blocks;
+    let title = text.find("\\title");
+    let title = title.and_then(|at| argument(without_option(text.slice(at + 6..).trim_start())));
     (title, blocks)
 }
 
-fn close(open: &mut Option<(Span, BlockKind)>, blocks: &mut Vec<Block>) {
-    blocks.extend(open.take().map(|(span, kind)| Block { span, kind }));
+/// A text without the `[…]` that it starts with.
+fn without_option(text: &str) -> &str {
+    let option = text.strip_prefix('[').and_then(|option| option.split_once(']'));
+    option.map_or(text, |(_, rest)| rest)
 }
 
-/// Level and words of a line that begins a section.
+/// Environments whose content is code.
+const VERBATIM: [&str; 4] = ["verbatim", "lstlisting", "minted", "alltt"];
+
+/// The blocks, and the one that the next line may extend.
+#[derive(Default)]
+struct Body {
+    blocks: Vec<Block>,
+    open: Option<Block>,
+}
+
+impl Body {
+    fn begin(&mut self, line: Line, kind: BlockKind) {
+        self.close();
+        self.open = Some(Block { span: Span::new(line.start, line.end), kind });
+    }
+
+    fn extend(&mut self, line: Line) {
+        if let Some(block) = &mut self.open {
+            block.span.end = line.end;
+        }
+    }
+
+    fn close(&mut self) {
+        self.blocks.extend(self.open.take());
+    }
+}
+
+/// Level and heading of a line that starts a section.
 fn section(line: &str) -> Option<(u8, String)> {
     const LEVELS: [(&str, u8); 7] = [
         ("part", 1),
@@ -92,15 +97,11 @@ fn section(line: &str) -> Option<(u8, String)> {
     let rest = line.strip_prefix('\\')?;
     let name_end = rest.find(|c: char| !c.is_ascii_alphabetic())?;
     let (_, level) = LEVELS.into_iter().find(|(name, _)| *name == rest.slice(..name_end))?;
-    let rest = rest.slice(name_end..).trim_start_matches('*');
-    let rest = rest
-        .strip_prefix('[')
-        .and_then(|short| short.split_once(']'))
-        .map_or(rest, |(_, rest)| rest);
+    let rest = without_option(rest.slice(name_end..).trim_start_matches('*'));
     Some((level, argument(rest)?))
 }
 
-/// What stands in the braces that a text begins with, without commands.
+/// The text in the braces that a text starts with, without commands.
 fn argument(text: &str) -> Option<String> {
     let text = text.trim_start().strip_prefix('{')?;
     let mut depth = 1;
@@ -121,7 +122,7 @@ fn argument(text: &str) -> Option<String> {
                     while chars.next_if(char::is_ascii_alphabetic).is_some() {}
                     out.push(' ');
                 } else {
-                    // An escaped mark, or a line break.
+                    // An escaped character, or a line break.
                     out.extend(chars.next().map(|c| if c == '\\' { ' ' } else { c }));
                 }
             }

@@ -1,14 +1,16 @@
 //! Lines, ended by `\n`, `\r\n` or a lone `\r`.
 
+use super::{Block, BlockKind};
+use crate::document::Span;
 use crate::strings::StrExt as _;
 
-/// Offsets of one line.
+/// The offsets of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::text) struct Line {
     pub(in crate::text) start: usize,
     /// Before the line ending.
     pub(in crate::text) end: usize,
-    /// After the line ending: where the next line begins.
+    /// After the line ending.
     pub(in crate::text) next: usize,
 }
 
@@ -18,7 +20,40 @@ impl Line {
     }
 }
 
-/// The lines of `text`. After a final line ending there is no further, empty line.
+/// The lines of a text, by number. Beyond the end, lines are empty.
+pub(super) struct NumberedLines<'a> {
+    text: &'a str,
+    lines: Vec<Line>,
+}
+
+impl<'a> NumberedLines<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, lines: lines(text).collect() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    pub(super) fn content(&self, i: usize) -> &'a str {
+        self.lines.get(i).map_or("", |line| line.of(self.text))
+    }
+
+    pub(super) fn is_blank(&self, i: usize) -> bool {
+        self.content(i).trim().is_empty()
+    }
+
+    pub(super) fn is_indented(&self, i: usize) -> bool {
+        self.content(i).starts_with([' ', '\t'])
+    }
+
+    /// The block of the lines `first..end`.
+    pub(super) fn block(&self, first: usize, end: usize, kind: BlockKind) -> Block {
+        Block { span: Span::new(self.lines[first].start, self.lines[end - 1].end), kind }
+    }
+}
+
+/// The lines of `text`. A final line ending is not followed by an empty line.
 pub(in crate::text) fn lines(text: &str) -> impl Iterator<Item = Line> {
     let bytes = text.as_bytes();
     let mut start = 0;

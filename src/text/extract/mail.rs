@@ -1,7 +1,8 @@
-//! E-mail: single messages and mailboxes.
+//! E-mail: messages and mailboxes.
 //!
-//! A message is its subject, who wrote to whom and when, its text, and the names of what is
-//! attached. Text comes from the plain part, or else from the HTML part without its markup.
+//! The text of a message is its headers, its body, and the names of its attachments. The body is
+//! the
+//! plain part, or else the rendered HTML part.
 
 use mail_parser::{Address, Message, MessageParser, MimeHeaders as _, PartType};
 
@@ -9,18 +10,17 @@ use super::build::Build;
 use super::{BlockKind, Extracted, NoText, html};
 use crate::document::{Format, Location};
 
-/// Messages within messages are read so deep.
+/// Deeper nested messages are not read.
 const MAX_DEPTH: usize = 4;
 
 pub(super) fn message(bytes: &[u8]) -> Result<Extracted, NoText> {
-    let message =
-        parse(bytes).ok_or_else(|| NoText::Damaged("no headers can be found in it".into()))?;
+    let message = parse(bytes).ok_or_else(|| NoText::Damaged("it has no headers".into()))?;
     let mut build = Build::default();
     write(&message, &mut build, 0);
     if let Some(date) = message.date() {
-        build.say("date", &date.to_rfc3339());
+        build.metadata("date", &date.to_rfc3339());
     }
-    build.say("author", &addresses(message.from()));
+    build.metadata("author", &addresses(message.from()));
     build.finish(Format::Mail, message.subject())
 }
 
@@ -41,8 +41,8 @@ fn parse(bytes: &[u8]) -> Option<Message<'_>> {
     MessageParser::default().parse(bytes)
 }
 
-/// The messages of a mailbox: each begins with a line `From …` after an empty one. Within a message
-/// such a line has a `>` before it, which is taken away.
+/// The messages of a mailbox: each starts with a line `From …` after an empty one. Inside a message
+/// such a line is quoted by a `>`, which is removed.
 fn messages(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let mut lines = bytes.split_inclusive(|b| *b == b'\n').peekable();
     std::iter::from_fn(move || {
@@ -108,7 +108,7 @@ fn write(message: &Message<'_>, build: &mut Build, depth: usize) {
     }
 }
 
-/// Paragraphs between empty lines; what was quoted stands apart from what was written.
+/// Paragraphs between empty lines; quoted lines are separate blocks.
 fn write_plain(text: &str, build: &mut Build) {
     let mut paragraph = String::new();
     let mut is_quote = false;

@@ -1,16 +1,15 @@
-//! Markdown: the block structure of `CommonMark` as far as it decides where a passage may begin and
-//! end.
+//! Markdown: the block structure of `CommonMark`, as far as chunking needs it.
 //!
-//! The text stays as written. Front matter, HTML comments and link definitions are no blocks: they
-//! are not part of what the page says when it is read.
+//! The text stays as written. Front matter, HTML comments and link definitions are not blocks,
+//! because a reader of the page does not see them.
 
 use super::lines::{Line, lines};
 use super::{Block, BlockKind};
 use crate::document::Span;
 use crate::strings::StrExt as _;
 
-/// The title, from the front matter or else the first heading that can be one, the blocks, and what
-/// else the front matter says.
+/// The title, from the front matter or else a heading; the blocks; and the other metadata of the
+/// front matter.
 pub(super) fn parse(text: &str) -> (Option<String>, Vec<Block>, Vec<(String, String)>) {
     let lines: Vec<Line> = lines(text).collect();
     let (mut front, first) = front_matter(text, &lines);
@@ -21,12 +20,7 @@ pub(super) fn parse(text: &str) -> (Option<String>, Vec<Block>, Vec<(String, Str
     parser.run(first);
     let blocks = parser.blocks;
     let title = front_title
-        .or_else(|| {
-            blocks.iter().find_map(|block| match &block.kind {
-                BlockKind::Heading { level: 1, text } => Some(text.clone()),
-                _ => None,
-            })
-        })
+        .or_else(|| super::first_heading(&blocks))
         .or_else(|| super::opening_heading(&blocks));
     (title, blocks, front)
 }
@@ -35,10 +29,10 @@ struct Parser<'a> {
     text: &'a str,
     lines: &'a [Line],
     blocks: Vec<Block>,
-    /// Whether deeper indentation continues a list item rather than beginning code.
+    /// Whether indented text continues a list item instead of starting code.
     in_list: bool,
-    /// Whether no comment ends any more: looking for an end once for each of many beginnings would
-    /// take for ever.
+    /// There is no further end of a comment. Searching for it again from each of many `<!--` would
+    /// take quadratic time.
     no_more_comments: bool,
 }
 
@@ -50,7 +44,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Reads what begins at line `i`; returns the line after it.
+    /// Reads the block that starts at line `i`; returns the line after it.
     fn block(&mut self, i: usize) -> usize {
         let line = self.line(i);
         if line.trim().is_empty() {
@@ -93,7 +87,7 @@ impl<'a> Parser<'a> {
         self.paragraph(i)
     }
 
-    /// A paragraph or a list item, which go on to the next line that begins something else.
+    /// A paragraph or a list item, up to a line that starts another block.
     fn paragraph(&mut self, first: usize) -> usize {
         let is_item = is_list_marker(self.line(first), true);
         self.in_list |= is_item;
@@ -104,8 +98,7 @@ impl<'a> Parser<'a> {
                 && i - first <= 3
                 && let Some(level) = setext(line)
             {
-                // Under more than a title's worth of lines, dashes are a rule that lacks its empty
-                // line.
+                // Under a longer text, dashes are a rule without an empty line before it.
                 let text = self.text.slice(self.lines[first].start..self.lines[i - 1].end).trim();
                 if text.len() <= 200 {
                     let kind = BlockKind::Heading { level, text: without_markup(text) };
@@ -172,8 +165,8 @@ impl<'a> Parser<'a> {
         end
     }
 
-    /// Passes over a comment. `None` when it does not end, or when words stand on the line behind
-    /// it.
+    /// Skips a comment; returns the line after it. `None` when the comment does not end, or text
+    /// follows it on its last line.
     fn comment(&mut self, first: usize) -> Option<usize> {
         if self.no_more_comments {
             return None;
@@ -188,9 +181,9 @@ impl<'a> Parser<'a> {
         self.text.slice(end..self.lines[last].end).trim().is_empty().then_some(last + 1)
     }
 
-    fn end_of(&self, first: usize, goes_on: impl Fn(&str) -> bool) -> usize {
+    fn end_of(&self, first: usize, continues: impl Fn(&str) -> bool) -> usize {
         let mut end = first + 1;
-        while end < self.lines.len() && goes_on(self.line(end)) {
+        while end < self.lines.len() && continues(self.line(end)) {
             end += 1;
         }
         end
@@ -208,7 +201,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// What YAML or TOML front matter says of the document, and the first line after it.
+/// The metadata of YAML or TOML front matter, and the first line after it.
 fn front_matter(text: &str, lines: &[Line]) -> (Vec<(String, String)>, usize) {
     let Some(fence @ ("---" | "+++")) = lines.first().map(|line| line.of(text).trim_end()) else {
         return (Vec::new(), 0);
@@ -216,23 +209,19 @@ fn front_matter(text: &str, lines: &[Line]) -> (Vec<(String, String)>, usize) {
     let is_end = |line: &str| line == fence || (fence == "---" && line == "...");
     let end = lines.iter().skip(1).position(|line| is_end(line.of(text).trim_end()));
     let Some(end) = end.map(|n| n + 1) else { return (Vec::new(), 0) };
-    // A rule at the very top looks the same; but then what follows is not settings.
+    // A rule at the top looks the same, but no entry follows it.
     let separator = if fence == "---" { ':' } else { '=' };
-    let settings = || lines[1..end].iter().map(|line| line.of(text));
-    if !settings()
-        .filter(|line| !line.trim().is_empty())
-        .take(1)
-        .all(|line| line.contains(separator) || line.starts_with('#'))
-    {
+    let entries = lines[1..end].iter().map(|line| line.of(text));
+    let first = entries.clone().find(|line| !line.trim().is_empty());
+    if first.is_some_and(|line| !line.contains(separator) && !line.starts_with('#')) {
         return (Vec::new(), 0);
     }
-    (settings_of(settings(), separator), end + 1)
+    (metadata_of(entries, separator), end + 1)
 }
 
-/// The settings of a front matter that say something of the document: `key: value`, `key: [a, b]`,
-/// or a key over a list of `- value`. What is nested deeper, or spread over several lines, is left
-/// alone.
-fn settings_of<'t>(lines: impl Iterator<Item = &'t str>, separator: char) -> Vec<(String, String)> {
+/// The known entries of front matter: `key: value`, `key: [a, b]`, or a key above a list of
+/// `- value`. Deeper nesting and values of several lines are ignored.
+fn metadata_of<'t>(lines: impl Iterator<Item = &'t str>, separator: char) -> Vec<(String, String)> {
     const KEYS: [&str; 8] =
         ["title", "tags", "categories", "keywords", "date", "author", "authors", "description"];
     let plain = |value: &str| {
@@ -266,7 +255,7 @@ fn settings_of<'t>(lines: impl Iterator<Item = &'t str>, separator: char) -> Vec
     found
 }
 
-/// Columns of white space before the first character; a tab goes to the next multiple of four.
+/// Columns of indentation; a tab advances to the next multiple of four.
 fn indent(line: &str) -> usize {
     let mut column = 0;
     for byte in line.bytes() {
@@ -318,8 +307,8 @@ fn is_rule(line: &str) -> bool {
     }) && n >= 3
 }
 
-/// Whether a line begins a list item. In the middle of a paragraph a number other than 1 does not,
-/// lest a line that happens to begin with a year be taken for one.
+/// Whether a line starts a list item. Inside a paragraph only the number 1 does, because a wrapped
+/// line may start with a year.
 fn is_list_marker(line: &str, any_number: bool) -> bool {
     let line = line.trim_start();
     let rest = if let Some(rest) = line.strip_prefix(['-', '*', '+']) {
@@ -338,7 +327,7 @@ fn is_list_marker(line: &str, any_number: bool) -> bool {
     rest.starts_with([' ', '\t']) && !rest.trim().is_empty()
 }
 
-/// `[name]: target`, but no footnote.
+/// `[name]: target`, but not a footnote.
 fn is_link_definition(line: &str) -> bool {
     let Some(rest) = line.trim_start().strip_prefix('[') else { return false };
     !rest.starts_with('^')
@@ -352,14 +341,14 @@ fn is_table_rule(line: &str) -> bool {
         && line.chars().all(|c| matches!(c, '-' | '|' | ':' | ' ' | '\t'))
 }
 
-/// Whether an underscore between these two belongs to a name, as in `snake_case` and `__init__`.
+/// Whether an underscore between these texts is part of a name, as in `snake_case` and `__init__`.
 fn is_part_of_word(before: &str, after: &str) -> bool {
     let is_inside =
         before.ends_with(char::is_alphanumeric) && after.starts_with(char::is_alphanumeric);
     is_inside || before.ends_with('_') || after.starts_with('_')
 }
 
-/// The words of a heading: links become their text, emphasis and code marks go, as do attributes in
+/// The text of a heading without marks of links, emphasis and code, and without attributes in
 /// braces.
 pub(super) fn without_markup(text: &str) -> String {
     let mut text = text;

@@ -1,14 +1,14 @@
-//! A file's bytes become readable text with its structure marked: headings, paragraphs, code,
-//! tables.
+//! Extracts the text of a file and its structure: headings, paragraphs, code, tables.
 //!
-//! For formats that people write by hand the text is the decoded file word for word, markup
-//! included, because a passage is shown as it stands in the file and people who write Markdown read
-//! Markdown. HTML, XML and subtitles are rendered. [`Origin`] leads back to the bytes and lines of
-//! the file in either case. None of these parsers recurses or takes more than linear time.
+//! For formats that people write by hand, the text is the decoded file, markup included: a passage
+//! is shown as in the file, and people who write Markdown read Markdown. HTML, XML and subtitles
+//! are
+//! rendered. In both cases [`Origin`] maps the text to bytes and lines of the file. These parsers
+//! are not recursive and take linear time.
 //!
-//! PDF, office files, mail and notebooks are no text, and their spans are of what was extracted;
-//! `places` says page, slide or sheet. What parses them may take memory or stack without bound, and
-//! runs where that is limited: see [`is_risky`].
+//! PDF, office files, mail and notebooks are not text. Their spans are those of the extracted text,
+//! and `places` has page, slide or sheet. Their parsers may need unbounded memory or stack, so they
+//! run in a process with limits: see [`is_risky`].
 
 mod build;
 mod code;
@@ -50,26 +50,24 @@ pub use syntax::{has_outline, outline};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Extracted {
     pub format: Format,
-    /// What the document calls itself; `None` when it does not say. Chunking leaves room for it, so
-    /// a caller that makes up a title puts it here first.
+    /// The title that the document states, if any. Chunking leaves room for it, so a caller that
+    /// sets another title does so before.
     pub title: Option<String>,
     pub text: String,
-    /// In order and without overlap. What lies between two blocks is white space, or something not
-    /// worth finding: front matter, comments, rules, adornments of headings.
+    /// In order and without overlap. Between blocks there is white space, or text that is not
+    /// searched: front matter, comments, rules, adornments of headings.
     pub blocks: Vec<Block>,
-    /// Of code, what [`outline`] found: what it consists of, which is what it is divided by. Empty
-    /// for all else.
+    /// The [`outline`] of code, by which it is divided. Empty for other formats.
     pub outline: Vec<Node>,
-    /// Where pages, slides, rows of sheets and the like begin in the text, in order.
+    /// The start of each page, slide, row of a sheet and the like in the text, in order.
     pub places: Vec<(usize, Location)>,
-    /// What the document says of itself beside its title, such as `("tags", "travel")`; a key may
-    /// come several times.
+    /// Other metadata that the document states, such as `("tags", "travel")`. Keys may repeat.
     pub metadata: Vec<(String, String)>,
     pub origin: Origin,
 }
 
 impl Extracted {
-    /// A text that is its own origin: what is left of a format that is no text itself.
+    /// The text of a format that is not text. Its spans are those of the text itself.
     pub fn rendered(format: Format, title: Option<&str>, text: String, blocks: Vec<Block>) -> Self {
         let origin = Origin::of_itself(&text);
         let title = title.and_then(short_title);
@@ -85,15 +83,14 @@ impl Extracted {
         }
     }
 
-    /// The page, slide or the like that an offset of the text lies in.
+    /// The page, slide or the like at an offset of the text.
     pub fn place_at(&self, offset: usize) -> Option<&Location> {
-        self.places[..self.places.partition_point(|(start, _)| *start <= offset)]
-            .last()
-            .map(|(_, place)| place)
+        let n = self.places.partition_point(|(start, _)| *start <= offset);
+        self.places[..n].last().map(|(_, place)| place)
     }
 }
 
-/// One piece of structure.
+/// A block of text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Block {
     /// In the extracted text, without surrounding line ends.
@@ -101,7 +98,7 @@ pub struct Block {
     pub kind: BlockKind,
 }
 
-/// What the chunker must know of a block: where sections begin, and how it may be divided.
+/// What the chunker needs to know: where sections begin, and how a block may be divided.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BlockKind {
     Heading {
@@ -119,12 +116,12 @@ pub enum BlockKind {
     Table,
 }
 
-/// A definition, statement or the like in a file of code, as [`outline`] yields it.
+/// A definition, statement or the like in a file of code: a node of its [`outline`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// From the beginning of its first line, comments and attributes above it included.
+    /// From the start of its first line, including comments and attributes above it.
     pub span: Span,
-    /// 0 is the outermost. A node is inside the last one before it that is less deep.
+    /// 0 is the outermost. A node is inside the last one before it with a smaller depth.
     pub depth: usize,
     /// What it defines, such as `fn main`; statements, fields and the like have no name.
     pub name: Option<String>,
@@ -133,27 +130,27 @@ pub struct Node {
 /// Why a file has no text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoText {
-    /// Not text; says what it seems to be.
+    /// Not text: its likely format.
     Binary(Cow<'static, str>),
-    /// Nothing but white space.
+    /// Only white space.
     Empty,
-    /// A document that could hold text and holds none.
+    /// A document without text.
     NoWords,
-    /// A document of so many pages, all of them images.
+    /// A document of this many pages, all of them images.
     Scanned(usize),
-    /// It takes a password.
+    /// It needs a password.
     Encrypted,
-    /// Text that a program wrote for itself; says what it is.
+    /// Text that a program wrote: what it is.
     Generated(Cow<'static, str>),
-    /// A format that this program does not read, though it holds text.
+    /// A format with text that is not supported.
     Unsupported(Cow<'static, str>),
-    /// A format whose reader, a Cargo feature, this build lacks.
+    /// A format that needs this Cargo feature, which the build lacks.
     LeftOut(Cow<'static, str>),
-    /// Not what its first bytes promise; says what is wrong.
+    /// Not a valid file of its format: what is wrong.
     Damaged(Cow<'static, str>),
-    /// It is beyond a limit, which is named.
+    /// It exceeds this limit.
     TooMuch(Cow<'static, str>),
-    /// Nobody could read it here, whatever is in it; says why.
+    /// It could not be read for a reason outside the file.
     Unread(Cow<'static, str>),
 }
 
@@ -176,35 +173,33 @@ impl NoText {
         }
     }
 
-    /// What the user can do about it; `None` where nothing is amiss.
+    /// What the user can do about it, if anything.
     pub fn advice(&self) -> Option<&'static str> {
         match self {
             Self::Binary(_) | Self::Empty | Self::Generated(_) | Self::Unread(_) => None,
-            Self::NoWords => Some("open it to see whether anything is missing"),
-            Self::Scanned(_) => {
-                Some("run text recognition over it, such as ocrmypdf, and ingest again")
-            }
+            Self::NoWords => Some("open it to see whether text is missing"),
+            Self::Scanned(_) => Some("run OCR, such as ocrmypdf, and ingest again"),
             Self::Encrypted => Some("save a copy without the password"),
             Self::Unsupported(_) => Some("save a copy in a newer format or as PDF"),
-            Self::LeftOut(_) => Some("install a build of rag with all of its features"),
+            Self::LeftOut(_) => Some("install a build of rag with all features"),
             Self::Damaged(_) => Some("open it in the program that wrote it and save it again"),
-            Self::TooMuch(_) => Some("divide the file, or leave it out with --exclude"),
+            Self::TooMuch(_) => Some("split the file, or leave it out with --exclude"),
         }
     }
 
-    /// Whether the same file would give the same again, here and elsewhere.
+    /// Whether the same file gives the same result again, on any machine.
     pub fn is_lasting(&self) -> bool {
         !matches!(self, Self::Unread(_))
     }
 
-    /// Whether the file could not be read, rather than having been read and found without text.
+    /// Whether the file could not be read, as opposed to a file that has no text.
     pub fn is_failure(&self) -> bool {
         matches!(self, Self::Damaged(_) | Self::TooMuch(_) | Self::Unread(_))
     }
 }
 
-/// Whether a file is of a format whose parsers may take memory, time or stack without bound:
-/// [`extract`] is then for a process that has limits.
+/// Whether the parser of a file may need unbounded memory, time or stack: then [`extract`] must run
+/// in a process with limits.
 pub fn is_risky(path: &str, bytes: &[u8]) -> bool {
     format_of(path, bytes).is_ok_and(is_risky_format)
 }
@@ -217,13 +212,13 @@ fn is_risky_format(format: Format) -> bool {
     )
 }
 
-/// The Cargo features that this build lacks and that change what is read of a file, as bits: a part
-/// of the version of extraction, because another build reads other text from the same files.
+/// The Cargo features that affect extraction and that this build lacks, as bits. They are a part of
+/// the version of extraction, because another build extracts other text from the same files.
 pub const LEFT_OUT: u32 = (cfg!(not(feature = "pdf")) as u32)
     | (cfg!(not(feature = "office")) as u32) << 1
     | (cfg!(not(feature = "code")) as u32) << 2;
 
-/// The format of a file that this build can read.
+/// The format of a file, if this build can read it.
 fn format_of(path: &str, bytes: &[u8]) -> Result<Format, NoText> {
     use Format::{Docx, Epub, Odp, Ods, Odt, Pdf, Pptx, Xlsx};
     match kind::format_of(path, bytes)? {
@@ -235,101 +230,101 @@ fn format_of(path: &str, bytes: &[u8]) -> Result<Format, NoText> {
     }
 }
 
-/// Extracts the text of a file. The path serves to tell the format only; nothing is read from it.
+/// Extracts the text of a file. The path only serves to detect the format.
 pub fn extract(path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
     let format = format_of(path, bytes)?;
-    if is_risky_format(format) {
-        return match format {
-            #[cfg(feature = "pdf")]
-            Format::Pdf => pdf::parse(bytes),
-            Format::Rtf => rtf::parse(bytes),
-            Format::Mail => mail::message(bytes),
-            Format::Mbox => mail::mailbox(bytes),
-            Format::Notebook => notebook::parse(bytes),
-            #[cfg(feature = "office")]
-            _ => office::parse(format, bytes),
-            #[cfg(not(feature = "office"))]
-            _ => Err(NoText::LeftOut("office".into())),
-        };
+    match format {
+        #[cfg(feature = "pdf")]
+        Format::Pdf => pdf::parse(bytes),
+        #[cfg(feature = "office")]
+        Format::Docx
+        | Format::Pptx
+        | Format::Xlsx
+        | Format::Odt
+        | Format::Odp
+        | Format::Ods
+        | Format::Epub => office::parse(format, bytes),
+        Format::Rtf => rtf::parse(bytes),
+        Format::Mail => mail::message(bytes),
+        Format::Mbox => mail::mailbox(bytes),
+        Format::Notebook => notebook::parse(bytes),
+        _ => text_file(format, bytes),
     }
+}
+
+/// Extracts a file that is text.
+fn text_file(format: Format, bytes: &[u8]) -> Result<Extracted, NoText> {
     let decoded = decode::decode(bytes, decode::declared(bytes, format == Format::Html))?;
-    if kind::says_it_is_generated(format, &decoded.text) {
+    let source = &decoded.text;
+    if kind::says_it_is_generated(format, source) {
         return Err(NoText::Generated("it says so".into()));
     }
-    if kind::is_table(format, &decoded.text) {
+    if kind::is_table(format, source) {
         return Err(NoText::Generated("a table".into()));
     }
     let mut metadata = Vec::new();
     let (title, rendering, blocks) = match format {
-        Format::Html => {
-            let page = html::parse(&decoded.text);
-            (page.title, Some((page.text, page.map)), page.blocks)
-        }
+        Format::Html => html::parse(source).into_parts(),
         Format::Subtitles => {
-            let (text, map, blocks) = subtitles::parse(&decoded.text);
+            let (text, map, blocks) = subtitles::parse(source);
             (None, Some((text, map)), blocks)
         }
-        Format::Xml => match xml::parse(&decoded.text) {
-            Some(page) => (page.title, Some((page.text, page.map)), page.blocks),
-            None => (None, None, code::parse(&decoded.text)),
-        },
+        Format::Xml => xml::parse(source)
+            .map_or_else(|| (None, None, code::parse(source)), html::Page::into_parts),
         Format::Markdown => {
-            let (title, blocks, front) = markdown::parse(&decoded.text);
+            let (title, blocks, front) = markdown::parse(source);
             metadata = front;
             (title, None, blocks)
         }
-        Format::ReStructuredText => {
-            let blocks = rst::parse(&decoded.text);
-            (opening_heading(&blocks), None, blocks)
-        }
         Format::Latex => {
-            let (title, blocks) = latex::parse(&decoded.text);
+            let (title, blocks) = latex::parse(source);
             (title, None, blocks)
         }
-        Format::Csv => (None, None, records::csv(&decoded.text)),
-        Format::JsonLines => (None, None, records::json_lines(&decoded.text)),
-        Format::Code | Format::Json => (None, None, code::parse(&decoded.text)),
+        Format::Csv => (None, None, records::csv(source)),
+        Format::JsonLines => (None, None, records::json_lines(source)),
+        Format::Code | Format::Json => (None, None, code::parse(source)),
         _ => {
-            let blocks = plain::parse(&decoded.text);
+            let is_rst = format == Format::ReStructuredText;
+            let blocks = if is_rst { rst::parse(source) } else { plain::parse(source) };
             (opening_heading(&blocks), None, blocks)
         }
     };
     let (origin, text) = match rendering {
-        None => (Origin::new(&decoded.text, decoded.map, None), decoded.text),
-        Some((text, map)) => (Origin::new(&decoded.text, decoded.map, Some(map)), text),
+        None => (Origin::new(source, decoded.map, None), decoded.text),
+        Some((text, map)) => (Origin::new(source, decoded.map, Some(map)), text),
     };
     if text.trim().is_empty() {
         return Err(NoText::Empty);
     }
     let title = title.as_deref().and_then(short_title);
-    Ok(Extracted {
-        format,
-        title,
-        text,
-        blocks,
-        outline: Vec::new(),
-        places: Vec::new(),
-        metadata,
-        origin,
+    let (outline, places) = (Vec::new(), Vec::new());
+    Ok(Extracted { format, title, text, blocks, outline, places, metadata, origin })
+}
+
+/// The first heading of level 1.
+fn first_heading(blocks: &[Block]) -> Option<String> {
+    blocks.iter().find_map(|block| match &block.kind {
+        BlockKind::Heading { level: 1, text } => Some(text.clone()),
+        _ => None,
     })
 }
 
-/// The title of a document without other means of saying it: a heading that opens it, when no other
-/// stands as high.
+/// A title for a document that states none: the heading that opens it, if no other heading has its
+/// level.
 fn opening_heading(blocks: &[Block]) -> Option<String> {
     let mut headings = blocks.iter().enumerate().filter_map(|(i, block)| match &block.kind {
         BlockKind::Heading { level, text } => Some((i, *level, text)),
         _ => None,
     });
-    // Badges, dates and field lists may stand above it.
+    // Badges, dates and field lists may come first.
     let (_, level, text) = headings.next().filter(|(i, ..)| *i < 3)?;
     headings.all(|(_, other, _)| other > level).then(|| text.clone())
 }
 
-/// Long enough for any real title; a title is embedded with every passage and must leave it room.
+/// A title is embedded with every passage, so it must leave room for it.
 const MAX_TITLE_CHARS: usize = 120;
 
-/// A title on one line, cut at a word when it is too long; `None` when there is nothing in it.
+/// A title on one line, cut at a word when it is too long; `None` without a letter or digit.
 fn short_title(title: &str) -> Option<String> {
     let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
     if !title.chars().any(char::is_alphanumeric) {

@@ -1,4 +1,4 @@
-//! Jupyter notebooks: text cells as Markdown, code cells and what they printed.
+//! Jupyter notebooks: text cells as Markdown, code cells with their output.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::{BlockKind, Extracted, NoText, decode, markdown};
 use crate::document::{Format, Location};
 use crate::strings::StrExt as _;
 
-/// Output that goes on for longer is data rather than a result.
+/// Longer output is data rather than a result.
 const MAX_OUTPUT_BYTES: usize = 20_000;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
@@ -24,7 +24,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
     let mut title = None;
     for (n, cell) in cells.iter().enumerate() {
         build.place(Location::Cell(n + 1));
-        let source = joined(cell.get("source").or_else(|| cell.get("input")));
+        let source = text_of(cell.get("source").or_else(|| cell.get("input")));
         match cell.get("cell_type").and_then(Value::as_str) {
             Some("markdown") => {
                 let (heading, blocks, _) = markdown::parse(&source);
@@ -40,7 +40,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
                 build.block(BlockKind::Code, &source);
                 for output in cell.get("outputs").and_then(Value::as_array).into_iter().flatten() {
                     let text = output.get("text").or_else(|| output.pointer("/data/text~1plain"));
-                    let shown = joined(text);
+                    let shown = text_of(text);
                     let end =
                         shown.char_indices().map(|(at, _)| at).find(|at| *at >= MAX_OUTPUT_BYTES);
                     build.block(BlockKind::Code, shown.slice(..end.unwrap_or(shown.len())));
@@ -56,7 +56,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
 }
 
 /// A text, which may be stored as a list of lines.
-fn joined(value: Option<&Value>) -> String {
+fn text_of(value: Option<&Value>) -> String {
     match value {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(lines)) => lines.iter().filter_map(Value::as_str).collect(),

@@ -1,18 +1,18 @@
-//! Where a text came from: the way back from its bytes to the bytes and lines of the file.
+//! Maps offsets of an extracted text to bytes and lines of the file.
 //!
-//! Two maps stand behind each other: rendering (HTML only) leads from the text to the decoded file,
-//! decoding leads from there to the file's bytes. Lines are counted in the decoded file; `\n`,
-//! `\r\n` and a lone `\r` each end one.
+//! Two maps are chained: rendering leads from the text to the decoded file, decoding from there to
+//! the file's bytes. Lines are counted in the decoded file; `\n`, `\r\n` and a lone `\r` end a
+//! line.
 
 use crate::document::{Lines, Span};
 
-/// Leads from spans of an extracted text to the file.
+/// Maps spans of an extracted text to the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Origin {
-    /// `None` when the text is the decoded file, word for word.
+    /// `None` when the text is the decoded file.
     rendering: Option<OffsetMap>,
     decoding: OffsetMap,
-    /// Offset in the decoded file at which each line begins.
+    /// Offsets in the decoded file at which lines start.
     line_starts: Vec<usize>,
 }
 
@@ -25,7 +25,7 @@ impl Origin {
         Self { rendering, decoding, line_starts }
     }
 
-    /// For a text that counts as the file itself.
+    /// For a text that is its own origin.
     pub(super) fn of_itself(text: &str) -> Self {
         let mut decoding = OffsetMap::default();
         decoding.copy(text.len());
@@ -51,9 +51,9 @@ impl Origin {
     }
 }
 
-/// A piecewise linear map from offsets in a text to offsets in what it was made from.
+/// A piecewise linear map from offsets in a text to offsets in its source.
 ///
-/// Made front to back: both cursors only move forwards.
+/// Built front to back: both cursors only move forwards.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct OffsetMap {
     runs: Vec<Run>,
@@ -61,8 +61,7 @@ pub(super) struct OffsetMap {
     source: usize,
 }
 
-/// Equal units in a row: each takes `text_unit` bytes of the text and `source_unit` bytes of the
-/// source.
+/// Consecutive equal units: each has `text_unit` bytes of the text and `source_unit` of the source.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Run {
     text: usize,
@@ -72,17 +71,17 @@ struct Run {
 }
 
 impl OffsetMap {
-    /// Moves on in the source to `offset`, past bytes that have no place in the text.
+    /// Advances in the source to `offset`, past bytes that are not in the text.
     pub(super) fn seek(&mut self, offset: usize) {
         self.source = self.source.max(offset);
     }
 
-    /// `n` bytes that are the same on both sides.
+    /// Adds `n` bytes that are the same on both sides.
     pub(super) fn copy(&mut self, n: usize) {
         self.units(n, 1, 1);
     }
 
-    /// One unit: so many bytes of the text stand for so many of the source.
+    /// Adds one unit of `text` bytes for `source` bytes.
     pub(super) fn unit(&mut self, text: usize, source: usize) {
         self.units(1, text, source);
     }
@@ -97,14 +96,14 @@ impl OffsetMap {
             text_unit: clamp(text_unit),
             source_unit: clamp(source_unit),
         };
-        if !self.runs.last().is_some_and(|last| last.goes_on_with(run)) {
+        if !self.runs.last().is_some_and(|last| last.continues_with(run)) {
             self.runs.push(run);
         }
         self.text += n * text_unit;
         self.source += n * source_unit;
     }
 
-    /// Cuts the text, and the map with it, back to `len` bytes, which must be the end of a unit.
+    /// Truncates the map to `len` bytes of text, which must be the end of a unit.
     pub(super) fn truncate(&mut self, len: usize) {
         if len < self.text {
             self.source = self.source(Span::new(len.saturating_sub(1), len)).end;
@@ -113,7 +112,7 @@ impl OffsetMap {
         }
     }
 
-    /// Where in the source a span of the text came from: all units that it touches.
+    /// The source of a span of the text: all units that it touches.
     fn source(&self, span: Span) -> Span {
         let start = self.run_at(span.start).map_or(span.start, |run| run.unit_at(span.start).start);
         if span.is_empty() {
@@ -129,13 +128,13 @@ impl OffsetMap {
 }
 
 impl Run {
-    fn goes_on_with(self, next: Self) -> bool {
+    fn continues_with(self, next: Self) -> bool {
         let units = (next.text - self.text) / self.text_unit as usize;
         (self.text_unit, self.source_unit) == (next.text_unit, next.source_unit)
             && self.source + units * self.source_unit as usize == next.source
     }
 
-    /// The source span of the unit that the byte at `offset` belongs to.
+    /// The source span of the unit at `offset`.
     fn unit_at(self, offset: usize) -> Span {
         let nth = (offset - self.text) / self.text_unit as usize;
         let start = self.source + nth * self.source_unit as usize;
@@ -143,8 +142,7 @@ impl Run {
     }
 }
 
-/// A unit is a character, an entity or a run of white space; one of 4 GiB does not occur in a file
-/// that is read.
+/// A unit is a character, an entity or a run of white space; none has 4 GiB.
 fn clamp(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }

@@ -1,63 +1,58 @@
-//! Text without markup: paragraphs between empty lines, and headings where they cannot be mistaken.
+//! Text without markup: paragraphs between empty lines, and headings where they are unambiguous.
 //!
-//! A heading is an underlined line, a line in capitals that stands alone as in a manual page, a
-//! numbered line that stands alone as in an RFC, or the first line of an entry in a change log.
-//! What looks like a heading and is none does no harm: its words stay findable.
+//! A heading is an underlined line, a single line in capitals as in a manual page, a single
+//! numbered
+//! line as in an RFC, or the first line of an entry in a change log. A false heading does no harm:
+//! its words are still indexed.
 
-use super::lines::{Line, lines};
+use super::lines::NumberedLines;
 use super::{Block, BlockKind};
-use crate::document::Span;
 
 pub(super) fn parse(text: &str) -> Vec<Block> {
-    let lines: Vec<Line> = lines(text).collect();
-    let content = |i: usize| lines.get(i).map_or("", |line| line.of(text));
-    let is_blank = |i: usize| content(i).trim().is_empty();
+    let lines = NumberedLines::new(text);
     let mut blocks = Vec::new();
     let mut i = 0;
     while i < lines.len() {
-        if is_blank(i) {
+        if lines.is_blank(i) {
             i += 1;
             continue;
         }
-        if let Some(level) = underlined(content(i), content(i + 1)) {
-            blocks.push(heading(lines[i].start, lines[i + 1].end, level, content(i)));
-            i += 2;
+        if let Some((level, n_lines)) = heading(&lines, i) {
+            let text = lines.content(i).trim().to_owned();
+            blocks.push(lines.block(i, i + n_lines, BlockKind::Heading { level, text }));
+            i += n_lines;
             continue;
-        }
-        let stands_alone = is_blank(i + 1);
-        if stands_alone || content(i + 1).starts_with([' ', '\t']) {
-            let level = if is_capitals(content(i)) || begins_log_entry(content(i)) {
-                Some(1)
-            } else {
-                numbered(content(i)).filter(|_| stands_alone)
-            };
-            if let Some(level) = level {
-                blocks.push(heading(lines[i].start, lines[i].end, level, content(i)));
-                i += 1;
-                continue;
-            }
         }
         let first = i;
         while i < lines.len()
-            && !is_blank(i)
-            && (i == first || underlined(content(i), content(i + 1)).is_none())
+            && !lines.is_blank(i)
+            && (i == first || underlined(lines.content(i), lines.content(i + 1)).is_none())
         {
             i += 1;
         }
-        blocks.push(Block {
-            span: Span::new(lines[first].start, lines[i - 1].end),
-            kind: BlockKind::Paragraph,
-        });
+        blocks.push(lines.block(first, i, BlockKind::Paragraph));
     }
     blocks
 }
 
-fn heading(start: usize, end: usize, level: u8, text: &str) -> Block {
-    let text = text.trim().to_owned();
-    Block { span: Span::new(start, end), kind: BlockKind::Heading { level, text } }
+/// Level and number of lines of a heading that starts at line `i`.
+fn heading(lines: &NumberedLines<'_>, i: usize) -> Option<(u8, usize)> {
+    let line = lines.content(i);
+    if let Some(level) = underlined(line, lines.content(i + 1)) {
+        return Some((level, 2));
+    }
+    let is_single = lines.is_blank(i + 1);
+    let level = if !is_single && !lines.is_indented(i + 1) {
+        None
+    } else if is_capitals(line) || begins_log_entry(line) {
+        Some(1)
+    } else {
+        numbered(line).filter(|_| is_single)
+    };
+    level.map(|level| (level, 1))
 }
 
-/// The level of a title that is underlined over its full length.
+/// The level of a title that is underlined by about its own length.
 fn underlined(title: &str, line: &str) -> Option<u8> {
     let line = line.trim_end();
     let mark = line.chars().next().filter(|c| "=-~*^".contains(*c))?;
@@ -75,7 +70,7 @@ fn underlined(title: &str, line: &str) -> Option<u8> {
     })
 }
 
-/// `SEE ALSO`: a short line at the margin, in capitals only.
+/// A short line in capitals at the margin, such as `SEE ALSO`.
 fn is_capitals(line: &str) -> bool {
     let line = line.trim_end();
     line.starts_with(char::is_alphabetic)
@@ -84,7 +79,7 @@ fn is_capitals(line: &str) -> bool {
         && line.chars().all(|c| c.is_uppercase() || c.is_ascii_digit() || " -/&,'()".contains(c))
 }
 
-/// `name (version) distribution; urgency=…` of a Debian change log, `date  name  <address>` of a
+/// `name (version) distribution; urgency=…` in a Debian change log, or `date  name  <address>` in a
 /// GNU one.
 fn begins_log_entry(line: &str) -> bool {
     let is_debian = line.contains(" (") && line.contains("; urgency=");
@@ -96,7 +91,7 @@ fn begins_log_entry(line: &str) -> bool {
     !line.starts_with([' ', '\t']) && (is_debian || is_gnu)
 }
 
-/// The level of `1.  Introduction` or `3.2. Header Fields`, as RFCs number their sections.
+/// The level of a section number as in RFCs: `1.  Introduction`, `3.2. Header Fields`.
 fn numbered(line: &str) -> Option<u8> {
     let line = line.trim_end();
     let (number, title) = line.split_once(' ')?;

@@ -1,12 +1,12 @@
-//! Files of records: CSV and TSV by rows, JSON Lines by lines. The text stays as it is.
+//! Records: rows of CSV and TSV, lines of JSON Lines. The text stays as written.
 
 use super::lines::lines;
 use super::{Block, BlockKind};
 use crate::document::Span;
 use crate::strings::StrExt as _;
 
-/// The first row is the heading of all others, so that each passage says what its columns are; the
-/// rest is a table. A row goes on over line ends that are quoted.
+/// The first row is the heading of the others, so that each passage has the names of its columns;
+/// the rest is a table. Quoted line ends do not end a row.
 pub(super) fn csv(text: &str) -> Vec<Block> {
     let mut rows: Vec<Span> = Vec::new();
     let mut in_quotes = false;
@@ -24,7 +24,7 @@ pub(super) fn csv(text: &str) -> Vec<Block> {
     let separator = ['\t', ';', ','].into_iter().find(|c| head.contains(*c)).unwrap_or(',');
     let names: Vec<&str> =
         head.split(separator).map(|name| name.trim().trim_matches('"')).collect();
-    // Names of columns are words; a first row with numbers is a row like the others.
+    // A first row with numbers has no names of columns.
     let is_head =
         rest.len() > 1 && names.iter().all(|name| name.is_empty() || name.parse::<f64>().is_err());
     let mut blocks = Vec::new();
@@ -41,7 +41,7 @@ pub(super) fn csv(text: &str) -> Vec<Block> {
     blocks
 }
 
-/// Each line is a value by itself.
+/// Each line is a block.
 pub(super) fn json_lines(text: &str) -> Vec<Block> {
     lines(text)
         .filter(|line| !line.of(text).trim().is_empty())

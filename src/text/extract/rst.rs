@@ -1,24 +1,21 @@
-//! reStructuredText: section titles by their adornment, whose levels are the order in which the
-//! styles first appear.
+//! reStructuredText: section titles by their adornment. Levels are the order in which the styles
+//! first appear.
 //!
-//! Directives stay as text, since what they hold is read by people; comments and link targets are
-//! left out.
+//! Directives are text, because their content is for readers. Comments and link targets are not
+//! blocks.
 
-use super::lines::{Line, lines};
-use super::{Block, BlockKind};
-use crate::document::Span;
+use super::lines::NumberedLines;
+use super::{Block, BlockKind, markdown};
 
 pub(super) fn parse(text: &str) -> Vec<Block> {
-    let lines: Vec<Line> = lines(text).collect();
-    let content = |i: usize| lines.get(i).map_or("", |line| line.of(text));
-    let is_blank = |i: usize| content(i).trim().is_empty();
-    let is_indented = |i: usize| content(i).starts_with([' ', '\t']);
+    let lines = NumberedLines::new(text);
+    let content = |i: usize| lines.content(i);
     let mut styles: Vec<(char, bool)> = Vec::new();
     let mut blocks = Vec::new();
     let mut literal_follows = false;
     let mut i = 0;
     while i < lines.len() {
-        if is_blank(i) {
+        if lines.is_blank(i) {
             i += 1;
             continue;
         }
@@ -31,55 +28,54 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
             let line = if style.1 { i + 1 } else { i };
             let kind = BlockKind::Heading {
                 level: u8::try_from(level).unwrap_or(u8::MAX),
-                text: super::markdown::without_markup(content(line).trim()),
+                text: markdown::without_markup(content(line).trim()),
             };
-            blocks
-                .push(Block { span: Span::new(lines[i].start, lines[i + n_lines - 1].end), kind });
+            blocks.push(lines.block(i, i + n_lines, kind));
             i += n_lines;
             literal_follows = false;
             continue;
         }
         let first = i;
-        if is_indented(i) && literal_follows {
-            while i < lines.len() && (is_blank(i) || is_indented(i)) {
+        if lines.is_indented(i) && literal_follows {
+            while i < lines.len() && (lines.is_blank(i) || lines.is_indented(i)) {
                 i += 1;
             }
-            let last = (first..i).rev().find(|&j| !is_blank(j)).unwrap_or(first);
-            blocks.push(Block {
-                span: Span::new(lines[first].start, lines[last].end),
-                kind: BlockKind::Code,
-            });
+            let last = (first..i).rev().find(|&j| !lines.is_blank(j)).unwrap_or(first);
+            blocks.push(lines.block(first, last + 1, BlockKind::Code));
             literal_follows = false;
             continue;
         }
-        if is_comment(content(i)) {
-            i += 1;
-            while i < lines.len() && (is_indented(i) || (is_blank(i) && is_indented(i + 1))) {
+        i += 1;
+        if is_comment(content(first)) {
+            while i < lines.len()
+                && (lines.is_indented(i) || (lines.is_blank(i) && lines.is_indented(i + 1)))
+            {
                 i += 1;
             }
             continue;
         }
-        i += 1;
-        while i < lines.len() && !is_blank(i) && !is_list_marker(content(i)) {
+        while i < lines.len() && !lines.is_blank(i) && !is_list_marker(content(i)) {
             i += 1;
         }
-        let kind = if is_list_marker(content(first)) {
-            BlockKind::ListItem
-        } else if content(first).trim_start().starts_with("+-")
-            || is_simple_table_rule(content(first))
-        {
-            BlockKind::Table
-        } else {
-            BlockKind::Paragraph
-        };
         literal_follows =
             content(i - 1).trim_end().ends_with("::") || is_code_directive(content(first));
-        blocks.push(Block { span: Span::new(lines[first].start, lines[i - 1].end), kind });
+        blocks.push(lines.block(first, i, kind_of(content(first))));
     }
     blocks
 }
 
-/// The style of a section title and the number of lines it takes.
+/// The kind of a block by its first line.
+fn kind_of(line: &str) -> BlockKind {
+    if is_list_marker(line) {
+        BlockKind::ListItem
+    } else if line.trim_start().starts_with("+-") || is_simple_table_rule(line) {
+        BlockKind::Table
+    } else {
+        BlockKind::Paragraph
+    }
+}
+
+/// The style of a section title and its number of lines.
 fn title(first: &str, second: &str, third: &str) -> Option<((char, bool), usize)> {
     if let Some(mark) = adornment(first) {
         let fits = !second.trim().is_empty()
@@ -93,7 +89,7 @@ fn title(first: &str, second: &str, third: &str) -> Option<((char, bool), usize)
     fits.then_some(((mark, false), 2))
 }
 
-/// The character of a line that consists of nothing else.
+/// The punctuation character that a whole line consists of.
 fn adornment(line: &str) -> Option<char> {
     let line = line.trim_end();
     let mark = line.chars().next().filter(char::is_ascii_punctuation)?;
@@ -106,7 +102,7 @@ fn width(line: &str) -> usize {
     line.trim_end().chars().count()
 }
 
-/// `.. words`, `.. _target:` or `..` alone, but no directive, footnote or substitution.
+/// `.. words`, `.. _target:` or a single `..`, but not a directive, footnote or substitution.
 fn is_comment(line: &str) -> bool {
     let Some(rest) = line.trim_start().strip_prefix("..") else { return false };
     let rest = match rest.strip_prefix(' ') {

@@ -1,5 +1,5 @@
-//! RTF: paragraphs and rows of tables. Groups are kept on a stack of its own, so no nesting is too
-//! deep.
+//! RTF: paragraphs and rows of tables. Groups have an explicit stack, so deep nesting cannot
+//! overflow the call stack.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ use super::build::Build;
 use super::{BlockKind, Extracted, NoText};
 use crate::document::Format;
 
-/// Deeper groups than any writer makes.
+/// No writer nests groups deeper.
 const MAX_DEPTH: usize = 10_000;
 
-/// Destinations that are no text of the document.
+/// Destinations without text of the document.
 const SKIPPED: &str = "fonttbl colortbl listtable listoverridetable rsidtbl generator pict object \
      themedata \
     colorschememapping latentstyles datastore xmlnstbl mmathPr header headerl headerr headerf \
@@ -22,122 +22,155 @@ const SKIPPED: &str = "fonttbl colortbl listtable listoverridetable rsidtbl gene
     pntext category keywords subject doccomm comment company manager";
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
-    let mut reader = Lexer { bytes, at: 0, encoding: WINDOWS_1252 };
-    let mut doc = Document::default();
-    let mut state = State { skip_after_unicode: 1, ..State::default() };
-    let mut stack: Vec<State> = Vec::new();
-    let mut begins_group = false;
-    let mut to_skip = 0;
-    while let Some(token) = reader.next() {
-        let was_beginning = std::mem::take(&mut begins_group);
+    let mut parser = Parser {
+        lexer: Lexer { bytes, at: 0, encoding: WINDOWS_1252 },
+        doc: Document::default(),
+        state: State { skip_after_unicode: 1, ..State::default() },
+        stack: Vec::new(),
+        to_skip: 0,
+    };
+    let mut is_group_start = false;
+    while let Some(token) = parser.lexer.next() {
+        let was_group_start = std::mem::take(&mut is_group_start);
         match token {
             Token::Open => {
-                if stack.len() >= MAX_DEPTH {
-                    return Err(NoText::TooMuch(
-                        format!("groups nest deeper than {MAX_DEPTH}").into(),
-                    ));
-                }
-                doc.flush(reader.encoding);
-                stack.push(state);
-                begins_group = true;
+                parser.open()?;
+                is_group_start = true;
             }
-            Token::Close => {
-                doc.flush(reader.encoding);
-                if state.is_style {
-                    doc.end_style(state.style);
-                }
-                if let Some(outer) = stack.pop() {
-                    if state.is_title && !outer.is_title {
-                        doc.title = Some(std::mem::take(&mut doc.line));
-                    }
-                    if state.is_author && !outer.is_author {
-                        doc.author = Some(std::mem::take(&mut doc.line));
-                    }
-                    state = outer;
-                }
-                to_skip = 0;
-            }
-            Token::Byte(byte) => {
-                if to_skip > 0 {
-                    to_skip -= 1;
-                } else if state.is_style {
-                    doc.style_name.push(char::from(byte));
-                } else if state.is_text() {
-                    doc.raw.push(byte);
-                }
-            }
-            Token::Control(name, number) => {
-                if name == "'" {
-                    if to_skip > 0 {
-                        to_skip -= 1;
-                    } else if state.is_text() {
-                        doc.raw.push(number.unwrap_or(i64::from(b'?')) as u8);
-                    }
-                    continue;
-                }
-                doc.flush(reader.encoding);
-                match name {
-                    // What follows may be left out by who does not know it.
-                    "*" if !state.is_style => state.is_skipped = true,
-                    "stylesheet" => state.is_style = true,
-                    // In the list of styles a style says its level; in the text a paragraph says
-                    // its style.
-                    "s" if state.is_style => state.style = number,
-                    "outlinelevel" if state.is_style => {
-                        doc.styles.extend(state.style.zip(level(number)))
-                    }
-                    "s" => state.level = number.and_then(|style| doc.styles.get(&style)).copied(),
-                    "info" => state.is_info = true,
-                    "title" if was_beginning && state.is_info => state.is_title = true,
-                    "author" if was_beginning && state.is_info => state.is_author = true,
-                    _ if was_beginning
-                        && SKIPPED.split_ascii_whitespace().any(|word| word == name) =>
-                    {
-                        state.is_skipped = true;
-                    }
-                    "bin" => reader.at += usize::try_from(number.unwrap_or(0)).unwrap_or(0),
-                    "ansicpg" => reader.encoding = code_page(number).unwrap_or(WINDOWS_1252),
-                    "uc" => {
-                        state.skip_after_unicode = usize::try_from(number.unwrap_or(1)).unwrap_or(1)
-                    }
-                    "u" => {
-                        if state.is_text() {
-                            doc.unit(number.unwrap_or(0));
-                        }
-                        to_skip = state.skip_after_unicode;
-                    }
-                    _ if !state.is_text() || state.is_info => {}
-                    "par" | "sect" | "page" => doc.end_paragraph(state.level),
-                    "pard" => state.level = None,
-                    "outlinelevel" => state.level = level(number),
-                    "line" => doc.line.push('\n'),
-                    "tab" => doc.line.push('\t'),
-                    "cell" | "nestcell" => doc.end_cell(),
-                    "row" | "nestrow" => doc.end_row(),
-                    "trowd" => doc.in_row = true,
-                    "emdash" => doc.line.push('—'),
-                    "endash" => doc.line.push('–'),
-                    "lquote" => doc.line.push('‘'),
-                    "rquote" => doc.line.push('’'),
-                    "ldblquote" => doc.line.push('“'),
-                    "rdblquote" => doc.line.push('”'),
-                    "bullet" => doc.line.push('•'),
-                    "~" => doc.line.push(' '),
-                    "_" => doc.line.push('-'),
-                    "\\" | "{" | "}" => doc.line.push_str(name),
-                    "\n" | "\r" => doc.end_paragraph(state.level),
-                    _ => {}
-                }
-            }
+            Token::Close => parser.close(),
+            Token::Byte(byte) => parser.byte(byte),
+            Token::Control("'", number) => parser.escaped_byte(number),
+            Token::Control(name, number) => parser.control(name, number, was_group_start),
         }
     }
-    doc.flush(reader.encoding);
+    parser.flush();
+    let mut doc = parser.doc;
     doc.end_row();
     doc.end_paragraph(None);
-    doc.build.say("author", doc.author.as_deref().unwrap_or_default());
+    doc.build.metadata("author", doc.author.as_deref().unwrap_or_default());
     doc.build.finish(Format::Rtf, doc.title.as_deref())
 }
 
+struct Parser<'a> {
+    lexer: Lexer<'a>,
+    doc: Document,
+    state: State,
+    /// States of the enclosing groups.
+    stack: Vec<State>,
+    /// Characters to skip: the replacement of a Unicode character for old readers.
+    to_skip: usize,
+}
+
+impl Parser<'_> {
+    fn flush(&mut self) {
+        self.doc.flush(self.lexer.encoding);
+    }
+
+    fn open(&mut self) -> Result<(), NoText> {
+        if self.stack.len() >= MAX_DEPTH {
+            return Err(NoText::TooMuch(format!("groups nest deeper than {MAX_DEPTH}").into()));
+        }
+        self.flush();
+        self.stack.push(self.state);
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        self.flush();
+        if self.state.is_style {
+            self.doc.end_style(self.state.style);
+        }
+        if let Some(outer) = self.stack.pop() {
+            if self.state.is_title && !outer.is_title {
+                self.doc.title = Some(std::mem::take(&mut self.doc.line));
+            }
+            if self.state.is_author && !outer.is_author {
+                self.doc.author = Some(std::mem::take(&mut self.doc.line));
+            }
+            self.state = outer;
+        }
+        self.to_skip = 0;
+    }
+
+    fn byte(&mut self, byte: u8) {
+        if self.to_skip > 0 {
+            self.to_skip -= 1;
+        } else if self.state.is_style {
+            self.doc.style_name.push(char::from(byte));
+        } else if self.state.is_text() {
+            self.doc.raw.push(byte);
+        }
+    }
+
+    fn escaped_byte(&mut self, number: Option<i64>) {
+        if self.to_skip > 0 {
+            self.to_skip -= 1;
+        } else if self.state.is_text() {
+            self.doc.raw.push(number.unwrap_or(i64::from(b'?')) as u8);
+        }
+    }
+
+    fn control(&mut self, name: &str, number: Option<i64>, is_group_start: bool) {
+        self.flush();
+        let (state, doc) = (&mut self.state, &mut self.doc);
+        let size = |default: i64| usize::try_from(number.unwrap_or(default)).ok();
+        match name {
+            // Marks a destination that readers may ignore.
+            "*" if !state.is_style => state.is_skipped = true,
+            "stylesheet" => state.is_style = true,
+            // In the style sheet a style states its level; in the text a paragraph states its
+            // style.
+            "s" if state.is_style => state.style = number,
+            "outlinelevel" if state.is_style => doc.styles.extend(state.style.zip(level(number))),
+            "s" => state.level = number.and_then(|style| doc.styles.get(&style)).copied(),
+            "info" => state.is_info = true,
+            "title" if is_group_start && state.is_info => state.is_title = true,
+            "author" if is_group_start && state.is_info => state.is_author = true,
+            _ if is_group_start && SKIPPED.split_ascii_whitespace().any(|word| word == name) => {
+                state.is_skipped = true;
+            }
+            "bin" => self.lexer.at += size(0).unwrap_or(0),
+            "ansicpg" => self.lexer.encoding = code_page(number).unwrap_or(WINDOWS_1252),
+            "uc" => state.skip_after_unicode = size(1).unwrap_or(1),
+            "u" => {
+                if state.is_text() {
+                    doc.unit(number.unwrap_or(0));
+                }
+                self.to_skip = state.skip_after_unicode;
+            }
+            _ if state.is_text() && !state.is_info => self.text_control(name, number),
+            _ => {}
+        }
+    }
+
+    /// A control word in the text.
+    fn text_control(&mut self, name: &str, number: Option<i64>) {
+        let (state, doc) = (&mut self.state, &mut self.doc);
+        match name {
+            "par" | "sect" | "page" | "\n" | "\r" => doc.end_paragraph(state.level),
+            "pard" => state.level = None,
+            "outlinelevel" => state.level = level(number),
+            "cell" | "nestcell" => doc.end_cell(),
+            "row" | "nestrow" => doc.end_row(),
+            "trowd" => doc.in_row = true,
+            "line" => doc.line.push('\n'),
+            "tab" => doc.line.push('\t'),
+            "emdash" => doc.line.push('—'),
+            "endash" => doc.line.push('–'),
+            "lquote" => doc.line.push('‘'),
+            "rquote" => doc.line.push('’'),
+            "ldblquote" => doc.line.push('“'),
+            "rdblquote" => doc.line.push('”'),
+            "bullet" => doc.line.push('•'),
+            "~" => doc.line.push(' '),
+            "_" => doc.line.push('-'),
+            "\\" | "{" | "}" => doc.line.push_str(name),
+            _ => {}
+        }
+    }
+}
+
+/// The state of a group.
 #[derive(Clone, Copy, Default)]
 struct State {
     is_skipped: bool,
@@ -166,9 +199,9 @@ struct Document {
     title: Option<String>,
     author: Option<String>,
     line: String,
-    /// Bytes of text whose encoding is known when they end: a character may have two.
+    /// Text that is not decoded yet: a character may have two bytes.
     raw: Vec<u8>,
-    /// The first half of a character of UTF-16.
+    /// A high surrogate of UTF-16.
     high: Option<u16>,
     cells: Vec<String>,
     style_name: String,
@@ -187,7 +220,7 @@ impl Document {
         }
     }
 
-    /// A style whose name says that it is for headings.
+    /// Records the level of a style that is named as a heading.
     fn end_style(&mut self, style: Option<i64>) {
         let name = std::mem::take(&mut self.style_name).to_lowercase();
         let name = name.trim().trim_end_matches(';');
@@ -201,7 +234,7 @@ impl Document {
     }
 
     fn unit(&mut self, number: i64) {
-        // Numbers beyond 32,767 are written as negative ones.
+        // Numbers above 32,767 are written as negative ones.
         let unit = number.rem_euclid(0x1_0000) as u16;
         match (self.high.take(), unit) {
             (_, 0xD800..=0xDBFF) => self.high = Some(unit),
@@ -209,7 +242,7 @@ impl Document {
                 let c = char::decode_utf16([high, low]).next().and_then(Result::ok);
                 self.line.push(c.unwrap_or(char::REPLACEMENT_CHARACTER));
             }
-            // Bullets and the like from the private letters of symbol fonts.
+            // Private use characters of symbol fonts, such as bullets.
             (None, 0xE000..=0xF8FF) => {}
             (None, unit) => self.line.extend(char::from_u32(u32::from(unit))),
         }
@@ -315,7 +348,7 @@ impl<'a> Lexer<'a> {
                 std::str::from_utf8(&rest[..sign + n_digits]).ok().and_then(|n| n.parse().ok());
             self.at += sign + n_digits;
         }
-        // One space ends the word and is part of it.
+        // A space after the word is part of it.
         if self.bytes.get(self.at) == Some(&b' ') {
             self.at += 1;
         }

@@ -1,4 +1,4 @@
-//! Subtitles: what is said, without numbers and times. Every word still knows its line in the file.
+//! Subtitles: the spoken text, without numbers and times. Every word is mapped to its line.
 
 use super::lines::lines;
 use super::origin::OffsetMap;
@@ -6,8 +6,7 @@ use super::{Block, BlockKind};
 use crate::document::Span;
 use crate::strings::StrExt as _;
 
-/// What is said for longer than this without a pause is divided, so that a passage has a beginning
-/// in the file.
+/// Cues of a block. Longer text is divided, so that a citation leads to a place in the file.
 const MAX_CUES: usize = 12;
 
 pub(super) fn parse(source: &str) -> (String, OffsetMap, Vec<Block>) {

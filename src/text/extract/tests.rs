@@ -46,7 +46,7 @@ mod decoding {
     }
 
     #[test]
-    fn encodings_are_told_apart_by_their_bytes() {
+    fn encodings_are_detected_from_bytes() {
         check("Der Bär läuft über die Brücke. Ça va? Señor Núñez mañana.", WINDOWS_1252);
         check("これは日本語の文章です。文字コードを当てるための試験です。\n二行目。", SHIFT_JIS);
         check("これは日本語の文章です。文字コードを当てるための試験です。\n二行目。", EUC_JP);
@@ -60,7 +60,7 @@ mod decoding {
     }
 
     #[test]
-    fn utf16_is_known_with_and_without_a_mark() {
+    fn utf16_is_detected_with_and_without_a_mark() {
         for text in ["Plain words in a file.\r\nAnother line.", "这是一个句子。\n另一行 text"]
         {
             for (bytes_of, mark) in
@@ -76,7 +76,7 @@ mod decoding {
     }
 
     #[test]
-    fn a_byte_order_mark_is_no_text() {
+    fn a_byte_order_mark_is_not_text() {
         let doc = extract("a.txt", b"\xEF\xBB\xBFword").unwrap();
         assert_eq!(
             (doc.text.as_str(), doc.origin.bytes(Span::new(0, 4))),
@@ -105,7 +105,7 @@ mod decoding {
     }
 
     #[test]
-    fn a_declaration_is_believed_when_it_fits() {
+    fn a_declaration_is_used_unless_the_bytes_contradict_it() {
         let check = |path: &str, bytes: &[u8], expected: &str| {
             let text = extract(path, bytes).unwrap().text;
             assert!(text.contains(expected), "{path}: {text:?}");
@@ -115,7 +115,7 @@ mod decoding {
         check("a.xml", b"<?xml version='1.0' encoding='iso-8859-7'?><a>\xE1\xE2</a>", "αβ");
         check("a.py", b"#!/usr/bin/python\n# -*- coding: latin-1 -*-\nname = '\xE9'\n", "é");
         check("a.css", b"@charset \"windows-1251\";\n/* \xEF\xF0\xE8 */", "при");
-        // Valid UTF-8 beyond ASCII is never a single-byte encoding.
+        // Valid non-ASCII UTF-8 is never a single-byte encoding.
         check("a.html", "<meta charset=iso-8859-1><p>größer".as_bytes(), "größer");
         check("a.html", "<meta charset=utf-16><p>größer".as_bytes(), "größer");
         check("a.html", "<meta charset=no-such-thing><p>größer".as_bytes(), "größer");
@@ -141,8 +141,8 @@ mod decoding {
             assert_eq!(extract("a.md", blank.as_bytes()), Err(NoText::Empty));
         }
         assert_eq!(extract("a.html", b"<p> <br>"), Err(NoText::Empty));
-        // A log with colours and a manual page with overstrikes are text; so are words that look
-        // like magic.
+        // Logs with colours, manual pages with overstrikes and words that look like signatures are
+        // text.
         assert!(extract("a.log", b"\x1B[31merror\x1B[0m: it broke").is_ok());
         assert!(extract("ls.txt", b"N\x08NA\x08AM\x08ME\x08E").is_ok());
         assert!(extract("a.txt", b"ID3 tags and RIFF files, BZh too").is_ok());
@@ -167,9 +167,12 @@ mod decoding {
     }
 
     proptest! {
-        /// Whatever the encoding, the bytes that a character came from decode to that character.
+        /// In any encoding, the bytes of a character decode to that character.
         #[test]
-        fn every_character_knows_its_bytes(text in "[a-c \n日本語あア가나다é€𝄞😀]{1,60}", which in 0..8_usize) {
+        fn characters_are_mapped_to_their_bytes(
+            text in "[a-c \n日本語あア가나다é€𝄞😀]{1,60}",
+            which in 0..8_usize,
+        ) {
             let bytes = match which {
                 0 => utf16(&text, u16::to_le_bytes),
                 1 => utf16(&text, u16::to_be_bytes),
@@ -181,7 +184,9 @@ mod decoding {
                 1 => [b"\xFE\xFF".as_slice(), &bytes].concat(),
                 _ => bytes,
             };
-            let name = ["utf-8", "utf-8", "utf-8", "shift_jis", "euc-kr", "big5", "gb18030", "euc-jp"][which];
+            let names =
+                ["utf-8", "utf-8", "utf-8", "shift_jis", "euc-kr", "big5", "gb18030", "euc-jp"];
+            let name = names[which];
             let Ok(found) = decode::decode(&decoded, Some(name)) else { return Ok(()) };
             let origin = Origin::new(&found.text, found.map, None);
             let mut end = if which < 2 { 2 } else { 0 };
@@ -194,7 +199,10 @@ mod decoding {
                     0 => encoding_rs::UTF_16LE.decode_without_bom_handling(piece).0.into_owned(),
                     1 => encoding_rs::UTF_16BE.decode_without_bom_handling(piece).0.into_owned(),
                     2 => String::from_utf8_lossy(piece).into_owned(),
-                    n => [SHIFT_JIS, EUC_KR, BIG5, GB18030, EUC_JP][n - 3].decode_without_bom_handling(piece).0.into_owned(),
+                    n => {
+                        let encoding = [SHIFT_JIS, EUC_KR, BIG5, GB18030, EUC_JP][n - 3];
+                        encoding.decode_without_bom_handling(piece).0.into_owned()
+                    }
                 };
                 prop_assert_eq!(back, c.to_string());
             }
@@ -202,7 +210,10 @@ mod decoding {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), path in 0..6_usize) {
+        fn no_bytes_cause_a_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..300),
+            path in 0..6_usize,
+        ) {
             let path = ["a", "a.md", "a.rst", "a.html", "a.rs", "a.txt"][path];
             if let Ok(doc) = extract(path, &bytes) {
                 for block in &doc.blocks {
@@ -218,7 +229,7 @@ mod formats {
     use super::*;
 
     #[test]
-    fn the_path_tells_the_format_and_the_first_bytes_when_it_does_not() {
+    fn formats_are_detected_by_name_or_first_bytes() {
         let check = |path: &str, text: &str, expected: Format| {
             assert_eq!(extract(path, text.as_bytes()).unwrap().format, expected, "{path}");
         };
@@ -266,7 +277,7 @@ mod markdown_blocks {
     }
 
     #[test]
-    fn a_headings_text_has_no_markup() {
+    fn headings_have_no_markup() {
         let check = |text: &str, expected: &str| {
             assert_eq!(blocks("a.md", text), [format!("h2 {expected}")])
         };
@@ -308,7 +319,7 @@ mod markdown_blocks {
     }
 
     #[test]
-    fn what_is_not_read_is_no_block() {
+    fn comments_and_definitions_are_not_blocks() {
         check("<!-- a\n# b -->\ntext", &["paragraph text"]);
         check("<!-- open\ntext", &["paragraph <!-- open\ntext"]);
         check("<!-- a --> text", &["paragraph <!-- a --> text"]);
@@ -380,13 +391,13 @@ mod plain_blocks {
     }
 
     #[test]
-    fn paragraphs_are_parted_by_empty_lines() {
+    fn paragraphs_are_separated_by_empty_lines() {
         check("one\ntwo\n\n \nthree", &["paragraph one\ntwo", "paragraph three"]);
         check("\r\n\r\none\r\n\r\ntwo\r\n", &["paragraph one", "paragraph two"]);
     }
 
     #[test]
-    fn headings_that_cannot_be_mistaken() {
+    fn unambiguous_headings() {
         check(
             "Title\n=====\n\ntext\n\nPart\n----\ntext",
             &["h1 Title", "paragraph text", "h2 Part", "paragraph text"],
@@ -406,7 +417,7 @@ mod plain_blocks {
     }
 
     #[test]
-    fn what_only_looks_like_a_heading() {
+    fn lines_that_only_look_like_headings() {
         check("OK\n\nDO NOT\ndo that", &["paragraph OK", "paragraph DO NOT\ndo that"]);
         check(
             "1. Do this first.\n\n2. Do that",
@@ -486,15 +497,15 @@ mod pages {
 
     #[test]
     fn blocks_have_kinds() {
-        let html = "<h2>A <code>b</code> \
-             §</h2><p>c</p><blockquote><p>d</blockquote><ul><li>e</ul><pre>f</pre><table><td>g</table>";
+        let html = "<h2>A <code>b</code> §</h2><p>c</p><blockquote><p>d</blockquote>\
+             <ul><li>e</ul><pre>f</pre><table><td>g</table>";
         let expected = ["h2 A b", "paragraph c", "quote d", "listitem - e", "code f", "table g"];
         assert_eq!(blocks("a.html", html), expected);
         assert_eq!(blocks("a.html", "<h1>A<p>b</h1>c"), ["h1 A", "paragraph b", "paragraph c"]);
     }
 
     #[test]
-    fn only_the_main_matter_is_kept() {
+    fn only_the_main_content_is_kept() {
         check(
             "<nav>n</nav><header>h</header><main>m \
              <aside>a</aside><footer>in</footer></main><footer>f</footer>",
@@ -518,14 +529,14 @@ mod pages {
     }
 
     #[test]
-    fn everything_is_kept_rather_than_nothing() {
+    fn everything_is_kept_if_nothing_would_be_left() {
         check("<nav>a<ul><li>b</ul></nav>", "a\n\n- b");
         check("<div hidden>a</div>", "a");
         check("<main></main><p>a", "a");
     }
 
     #[test]
-    fn an_element_left_open_does_not_swallow_the_page() {
+    fn an_unclosed_element_does_not_hide_the_page() {
         check("<div><p hidden>a</div><p>b", "b");
         check("<p hidden>a<p>b", "b");
         check("<main><nav>a</main>b", "b");
@@ -546,7 +557,7 @@ mod pages {
     }
 
     #[test]
-    fn spans_lead_through_entities_and_encodings() {
+    fn spans_are_mapped_through_entities_and_encodings() {
         let html = "<meta charset=shift_jis>\n<p>日本 &amp;\n  <b>語</b></p>";
         let (bytes, ..) = SHIFT_JIS.encode(html);
         let doc = extract("a.html", &bytes).unwrap();
@@ -611,11 +622,11 @@ mod pages {
 
     proptest! {
         #[test]
-        fn every_word_is_there_and_knows_where_it_stood(parts in page()) {
+        fn words_are_kept_and_mapped_to_their_source(parts in page()) {
             let mut html = String::new();
             let mut expected = Vec::new();
             for (source, word) in &parts {
-                // A parting tag keeps a word from running into the next entity or word.
+                // A tag keeps a word from running into the next entity or word.
                 html.push_str("<i>");
                 if let Some(word) = word {
                     expected.push((html.len(), source.len(), word.clone()));
@@ -632,7 +643,8 @@ mod pages {
                 prop_assert!(found.is_some(), "{word} in {:?} of {html:?}", &doc.text[at..]);
                 let start = at + found.unwrap();
                 at = start + word.len();
-                prop_assert_eq!(doc.origin.bytes(Span::new(start, at)), Span::new(source, source + len), "{} {}", word, &html);
+                let bytes = doc.origin.bytes(Span::new(start, at));
+                prop_assert_eq!(bytes, Span::new(source, source + len), "{} {}", word, &html);
             }
             prop_assert!(!doc.text[at..].chars().any(char::is_alphabetic));
             for block in &doc.blocks {

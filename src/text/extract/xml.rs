@@ -1,7 +1,6 @@
-//! XML: events for the formats that are made of it, and what a reader would see of a file that is
-//! nothing but XML.
+//! XML: events for the formats based on it, and the text of plain XML files.
 //!
-//! Entities that a file defines itself are left out, so there is nothing to expand without end.
+//! Entities that a file defines are left out, so none can expand without limit.
 
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesRef, BytesStart, Event};
@@ -16,13 +15,13 @@ use crate::strings::StrExt as _;
 /// A start tag.
 #[derive(Debug)]
 pub(super) struct Element {
-    /// Without its prefix.
+    /// Without prefix.
     pub(super) name: String,
     attributes: Vec<(String, String)>,
 }
 
 impl Element {
-    fn of(start: &BytesStart<'_>) -> Self {
+    fn new(start: &BytesStart<'_>) -> Self {
         let mut attributes = Vec::new();
         for attribute in start.attributes().with_checks(false).flatten() {
             if let Ok(value) = attribute.normalized_value(XmlVersion::Implicit1_0) {
@@ -32,7 +31,7 @@ impl Element {
         Self { name: text_of(start.local_name().as_ref()), attributes }
     }
 
-    /// The value of an attribute by its name with prefix, or else by its name without.
+    /// The value of an attribute, by its name with prefix or else without.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let local = |key: &str| key.rsplit(':').next() == Some(name);
         let exact = self.attributes.iter().find(|(key, _)| key == name);
@@ -46,26 +45,26 @@ fn text_of(name: &(impl AsRef<str> + ?Sized)) -> String {
     name.as_ref().to_owned()
 }
 
-/// What comes next in a file.
+/// An event.
 #[derive(Debug)]
 pub(super) enum Node<'n> {
     Open(&'n Element),
-    /// By name without prefix. An element without content is opened and closed.
+    /// The name without prefix. An empty element is opened and closed.
     Close(&'n str),
     Text(&'n str),
 }
 
-/// Calls `visit` with everything in a file until it yields false.
+/// Calls `visit` with each event until it returns false.
 pub(super) fn walk(text: &str, visit: &mut dyn FnMut(Node<'_>) -> bool) -> Result<(), NoText> {
     let mut reader = reader(text);
     loop {
         let event = reader
             .read_event()
             .map_err(|e| NoText::Damaged(format!("its XML is broken: {e}").into()))?;
-        let goes_on = match event {
-            Event::Start(start) => visit(Node::Open(&Element::of(&start))),
+        let continues = match event {
+            Event::Start(start) => visit(Node::Open(&Element::new(&start))),
             Event::Empty(start) => {
-                let element = Element::of(&start);
+                let element = Element::new(&start);
                 visit(Node::Open(&element)) && visit(Node::Close(&element.name))
             }
             Event::End(end) => visit(Node::Close(&text_of(end.local_name().as_ref()))),
@@ -75,7 +74,7 @@ pub(super) fn walk(text: &str, visit: &mut dyn FnMut(Node<'_>) -> bool) -> Resul
             Event::Eof => return Ok(()),
             _ => true,
         };
-        if !goes_on {
+        if !continues {
             return Ok(());
         }
     }
@@ -83,15 +82,14 @@ pub(super) fn walk(text: &str, visit: &mut dyn FnMut(Node<'_>) -> bool) -> Resul
 
 fn reader(text: &str) -> Reader<&[u8]> {
     let mut reader = Reader::from_str(text);
-    // A tag that closes another than the one that is open is the writer's slip, not the end of the
-    // text.
+    // Wrong end tags are tolerated.
     reader.config_mut().check_end_names = false;
     reader.config_mut().allow_unmatched_ends = true;
     reader.config_mut().allow_dangling_amp = true;
     reader
 }
 
-/// The character that a reference stands for; a space for an entity that is not one of XML's own.
+/// The value of a reference; a space for an entity that XML does not predefine.
 fn resolved(entity: &BytesRef<'_>) -> String {
     match entity.resolve_char_ref() {
         Ok(Some(c)) => c.to_string(),
@@ -99,15 +97,15 @@ fn resolved(entity: &BytesRef<'_>) -> String {
     }
 }
 
-/// Elements within running text.
+/// Inline elements.
 const INLINE: &str = "a abbr acronym b bold citetitle code command email em emphasis emph ext-link \
      filename foreignphrase hi \
     i italic link literal option phrase q quote ref s small span strong sub subscript sup \
     superscript term tt u ulink \
     underline uri userinput varname xref";
 
-/// The text of a file that is mostly text; `None` for one whose attributes and tags are what it
-/// says, or that is broken.
+/// The text of a file that is mostly text; `None` for a file that is mostly tags and attributes, or
+/// is broken.
 pub(super) fn parse(source: &str) -> Option<Page> {
     let mut reader = reader(source);
     let mut page = Renderer::default();
@@ -130,19 +128,15 @@ pub(super) fn parse(source: &str) -> Option<Page> {
                 page.copy(source.slice(after - text.len()..after), after - text.len())
             }
             Event::CData(text) => page.copy(&text, after - 3 - text.len()),
-            Event::GeneralRef(entity) => page.stand_in(&resolved(&entity), before, after - before),
+            Event::GeneralRef(entity) => page.replace(&resolved(&entity), before, after - before),
             Event::Eof => break,
             _ => {}
         }
     }
     page.end_block();
     let is_prose = page.text.len() * 10 >= source.len() * 3;
-    (is_prose && !page.text.is_empty()).then_some(Page {
-        title: page.title,
-        text: page.text,
-        map: page.map,
-        blocks: page.blocks,
-    })
+    let Renderer { title, text, map, blocks, .. } = page;
+    (is_prose && !text.is_empty()).then_some(Page { title, text, map, blocks })
 }
 
 #[derive(Default)]
@@ -174,14 +168,14 @@ impl Renderer {
         let mut at = 0;
         for piece in raw.split_inclusive(char::is_whitespace) {
             let word = piece.trim_end_matches(char::is_whitespace);
-            self.stand_in(word, start + at, word.len());
+            self.replace(word, start + at, word.len());
             self.needs_space |= word.len() < piece.len();
             at += piece.len();
         }
     }
 
-    /// `text` for so many bytes of the source.
-    fn stand_in(&mut self, text: &str, at: usize, len: usize) {
+    /// Writes text for `len` bytes of the source.
+    fn replace(&mut self, text: &str, at: usize, len: usize) {
         if text.trim().is_empty() {
             self.needs_space |= !text.is_empty();
             return;

@@ -1,11 +1,11 @@
-//! Source code by its syntax, from bytes to passages, for every language that has a grammar here.
+//! Source code from bytes to passages, for every language with a grammar.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::document::{Chunk, Span};
 
-/// Four letters of a word, or one other character, are a token.
+/// A token is four letters of a word, or one other character.
 fn count(text: &str) -> usize {
     let words = text
         .split(|c: char| !c.is_alphanumeric())
@@ -20,12 +20,11 @@ fn chunks(path: &str, text: &str, max_tokens: usize) -> Vec<Chunk> {
     chunk(&doc, &Limits { max_tokens, overlap_tokens: 0 }, &count)
 }
 
-/// Passages as heading path, first line and last line, for comparison with what is written in
-/// `code.expected`.
+/// Passages as heading path, first line and last line, to compare with `code.expected`.
 struct Seen(String);
 
 impl Seen {
-    fn see(&mut self, path: &str, text: &str) {
+    fn add(&mut self, path: &str, text: &str) {
         self.0.push_str(&format!("\n{path}\n"));
         for chunk in chunks(path, text, 140) {
             let mut lines = chunk.text.lines();
@@ -60,7 +59,7 @@ fn rust(seen: &mut Seen) {
          true\n    }}\n}}\n\nmod inner {{\n    \
          fn deep() {{\n{long}    }}\n    const N: u8 = 1;\n}}\n"
     );
-    seen.see("src/shop.rs", &text);
+    seen.add("src/shop.rs", &text);
 }
 
 fn python(seen: &mut Seen) {
@@ -77,7 +76,7 @@ fn python(seen: &mut Seen) {
          empty(self):\n{long}        return True\n\n\ndef main():\n    shop = Shop()\n\n\nif \
          __name__ == '__main__':\n    main()\n"
     );
-    seen.see("shop.py", &text);
+    seen.add("shop.py", &text);
 }
 
 fn scripts(seen: &mut Seen) {
@@ -90,8 +89,8 @@ fn scripts(seen: &mut Seen) {
          async (shop) => {{\n{long}}};\n\n\
          export default function close(shop) {{\n{long}}}\n"
     );
-    seen.see("shop.js", &text);
-    seen.see("shop.ts", &text);
+    seen.add("shop.js", &text);
+    seen.add("shop.ts", &text);
     let text = format!(
         "export interface Shop {{\n  name: string;\n{}}}\n\nexport abstract class Market<T> {{\n  \
          @Input() name: string;\n\n  \
@@ -101,7 +100,7 @@ fn scripts(seen: &mut Seen) {
          <div>{{name}}</div>;\n  }}\n}}\n",
         body("  ", "price#(of: Map<string, number>, until: Date): Promise<number>;", 6)
     );
-    seen.see("shop.tsx", &text);
+    seen.add("shop.tsx", &text);
 }
 
 fn go(seen: &mut Seen) {
@@ -117,7 +116,7 @@ fn go(seen: &mut Seen) {
          {{\n{long}\treturn 0\n}}\n\nfunc New() *Shop \
          {{\n{long}\treturn nil\n}}\n"
     );
-    seen.see("shop.go", &text);
+    seen.add("shop.go", &text);
 }
 
 fn java_and_c_sharp(seen: &mut Seen) {
@@ -132,7 +131,7 @@ fn java_and_c_sharp(seen: &mut Seen) {
          {{\n        void deep() {{\n{long}        \
          }}\n    }}\n}}\n"
     );
-    seen.see("Shop.java", &text);
+    seen.add("Shop.java", &text);
     let long =
         body("            ", "var total# = prices.Select(price => price.Amount + #).Sum();", 4);
     let text = format!(
@@ -143,7 +142,7 @@ fn java_and_c_sharp(seen: &mut Seen) {
          return 0;\n        }}\n\n        private void Close()\n        {{\n{long}        }}\n    \
          }}\n}}\n"
     );
-    seen.see("Shop.cs", &text);
+    seen.add("Shop.cs", &text);
 }
 
 fn c_and_cpp(seen: &mut Seen) {
@@ -155,7 +154,7 @@ fn c_and_cpp(seen: &mut Seen) {
          *prices)\n{{\n{long}\tif (total) {{\n{long}\t}} else \
          {{\n{long}\t}}\n\treturn 0;\n}}\n\nint main(void)\n{{\n\treturn 0;\n}}\n"
     );
-    seen.see("shop.c", &text);
+    seen.add("shop.c", &text);
     let text = format!(
         "#pragma once\n\nnamespace market {{\n\n/// A shop.\ntemplate <typename T>\nclass Shop : \
          public Base {{\npublic:\n  int n;\n\n  // \
@@ -163,7 +162,7 @@ fn c_and_cpp(seen: &mut Seen) {
          {{\n{long}  }}\n}};\n\ntemplate <typename \
          T>\nint Shop<T>::open(int n) {{\n{long}}}\n\n}}  // namespace market\n"
     );
-    seen.see("shop.h", &text);
+    seen.add("shop.h", &text);
 }
 
 fn ruby_php_and_bash(seen: &mut Seen) {
@@ -174,7 +173,7 @@ fn ruby_php_and_bash(seen: &mut Seen) {
          attr_reader :n\n\n    # Adds up.\n    def \
          total\n{long}      0\n    end\n\n    def self.open(n)\n{long}    end\n  end\nend\n"
     );
-    seen.see("shop.rb", &text);
+    seen.add("shop.rb", &text);
     let long = body(
         "        ",
         "$total# = array_sum(array_map(fn($price) => $price->amount + #, $this->prices));",
@@ -186,19 +185,19 @@ fn ruby_php_and_bash(seen: &mut Seen) {
          up. */\n    public function total(): int\n    {{\n{long}        return 0;\n    \
          }}\n}}\n\nfunction open()\n{{\n{long}}}\n"
     );
-    seen.see("shop.php", &text);
+    seen.add("shop.php", &text);
     let long = body("    ", "total=$((total + ${prices[#]} * count + $(rest \"$prices\" #)))", 5);
     let text = format!(
         "#!/usr/bin/env bash\n# Runs a shop.\nset -eu\n\n# Adds up.\ntotal() \
          {{\n{long}}}\n\nfunction open {{\n{long}}}\n\nif [ -n \"$1\" \
          ]; then\n    open\nfi\n"
     );
-    seen.see("shop", &text);
+    seen.add("shop", &text);
 }
 
-/// `UPDATE=1` writes what is seen; read it before it is kept.
+/// `UPDATE=1` writes `code.expected`; review it before it is committed.
 #[test]
-fn passages_of_code_are_what_it_defines() {
+fn passages_of_code_are_definitions() {
     let mut seen = Seen(
         "Passages of code: the names that each stands under, its first line … its last line.\n"
             .to_owned(),
@@ -215,7 +214,7 @@ fn passages_of_code_are_what_it_defines() {
 }
 
 #[test]
-fn what_is_no_such_code_has_no_outline() {
+fn other_text_has_no_outline() {
     let code = "fn one() {\n    two();\n}\n";
     assert_eq!(outline("a.rs", code).len(), 2);
     assert!(outline("a.lua", code).is_empty());
@@ -225,7 +224,7 @@ fn what_is_no_such_code_has_no_outline() {
 }
 
 #[test]
-fn a_file_is_told_by_name_and_first_line() {
+fn languages_are_detected_by_name_and_first_line() {
     let has = |path: &str, text: &str| has_outline(path, text);
     assert!(
         has("a/b.RS", "")
@@ -241,7 +240,7 @@ fn a_file_is_told_by_name_and_first_line() {
     );
 }
 
-/// Text that has something of code in each language.
+/// Text with pieces of code in each language.
 fn code() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => "[a-z]{1,6}( [a-z]{1,6}){0,3};?\n",
@@ -261,9 +260,11 @@ fn code() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn passages_of_code_keep_what_they_promise(
+    fn passages_of_code_cover_the_text_within_the_limits(
         text in code(),
-        extension in prop::sample::select(vec!["rs", "py", "js", "ts", "tsx", "go", "java", "c", "cpp", "h", "cs", "rb", "php", "sh"]),
+        extension in prop::sample::select(vec![
+            "rs", "py", "js", "ts", "tsx", "go", "java", "c", "cpp", "h", "cs", "rb", "php", "sh",
+        ]),
         max_tokens in 24..120_usize,
         overlap_tokens in 0..20_usize,
     ) {
@@ -285,7 +286,8 @@ proptest! {
             let tokens = count(&embedded_text(&context_line(None, &chunk.heading), &chunk.text));
             prop_assert!(tokens <= max_tokens, "{tokens} > {max_tokens}: {chunk:?}");
             prop_assert_eq!(&text[chunk.bytes.range()], &chunk.text);
-            prop_assert!((last.start < chunk.bytes.start || last.is_empty()) && last.end < chunk.bytes.end);
+            prop_assert!(last.start < chunk.bytes.start || last.is_empty());
+            prop_assert!(last.end < chunk.bytes.end);
             last = chunk.bytes;
             is_covered[chunk.bytes.range()].fill(true);
         }

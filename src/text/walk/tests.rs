@@ -4,8 +4,7 @@ use std::path::Path;
 
 use super::*;
 
-/// Makes the files (those ending in `/` are folders; `=` parts a name from its content) and walks
-/// them.
+/// Creates files and walks them. Names that end in `/` are folders; `=` separates name and content.
 fn found(files: &[&str], options: &WalkOptions) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     make(folder.path(), files);
@@ -25,7 +24,7 @@ fn make(root: &Path, files: &[&str]) {
     }
 }
 
-/// What the walk says, in order; anything but a file with its kind before it.
+/// The entries of the walk, in order; all but files have their kind before the path.
 fn walked(root: &Path, options: &WalkOptions) -> Vec<String> {
     let mut entries = Vec::new();
     walk(root, options, &mut |entry| {
@@ -66,12 +65,12 @@ fn files_come_in_the_order_of_their_path_components() {
 }
 
 #[test]
-fn hidden_files_are_not_there() {
+fn hidden_files_are_left_out() {
     check(&["a", ".b", ".c/d", "e/.f", "e/g"], &["a", "e/g"]);
 }
 
 #[test]
-fn ignore_files_count_outside_a_repository_too() {
+fn ignore_files_apply_outside_a_repository() {
     check(
         &[".gitignore=*.log\n/top\nbuild/", "a.log", "b", "top", "sub/top", "sub/build/x"],
         &["b", "sub/top"],
@@ -86,7 +85,7 @@ fn ignore_files_count_outside_a_repository_too() {
 }
 
 #[test]
-fn ignore_files_above_count_within_a_repository_only() {
+fn ignore_files_above_apply_only_within_a_repository() {
     let folder = tempfile::tempdir().unwrap();
     make(
         folder.path(),
@@ -99,7 +98,7 @@ fn ignore_files_above_count_within_a_repository_only() {
 }
 
 #[test]
-fn globs_choose_among_what_is_there() {
+fn globs_select_files() {
     let files = &["a.md", "b.rs", "docs/c.md", "docs/d.txt", "docs/old/e.md", ".gitignore=b.rs"];
     check_globs(files, &["*.md"], &[], &["a.md", "docs/c.md", "docs/old/e.md"]);
     check_globs(files, &["/*.md"], &[], &["a.md"]);
@@ -122,7 +121,7 @@ fn a_malformed_glob_is_named() {
 }
 
 #[test]
-fn a_root_that_is_no_folder_is_the_callers_mistake() {
+fn a_root_that_is_not_a_folder_is_a_usage_fault() {
     let folder = tempfile::tempdir().unwrap();
     make(folder.path(), &["file"]);
     for name in ["file", "missing"] {
@@ -158,7 +157,7 @@ fn links_are_not_followed_but_the_root_may_be_one() {
     assert_eq!(walked(&folder.path().join("link"), &WalkOptions::default()), expected);
 }
 
-/// As Kubernetes lays out a mounted `ConfigMap`, and what somebody might make to look like one.
+/// A mounted `ConfigMap`, and imitations of one.
 #[test]
 fn links_of_a_mounted_config_map_are_followed_and_no_others() {
     use std::os::unix::fs::symlink;
@@ -178,7 +177,7 @@ fn links_of_a_mounted_config_map_are_followed_and_no_others() {
     for name in ["a.md", "sub"] {
         symlink(Path::new("..data").join(name), root.join(name)).unwrap();
     }
-    // Another name, a way up, a file that is not there, a link in place of a file.
+    // Another name, a path to the parent, a missing file, a link in place of a file.
     symlink("..data/a.md", root.join("renamed.md")).unwrap();
     symlink("..data/../.git/config", root.join("config")).unwrap();
     symlink("..data/gone.md", root.join("gone.md")).unwrap();
@@ -189,11 +188,11 @@ fn links_of_a_mounted_config_map_are_followed_and_no_others() {
     let rest =
         rest.map(|name| if name.starts_with("sub") { name.to_owned() } else { skipped(name) });
     assert_eq!(walked(&root, &WalkOptions::default()), [&["a.md".to_owned()], &rest[..]].concat());
-    // An update replaces one link, and whoever watches the folder must hear of it.
-    assert!(is_wanted(&root, &WalkOptions::default(), &root.join("..data")));
-    assert!(is_wanted(&root, &WalkOptions::default(), &root.join("sub")));
+    // An update replaces one link, which a watcher must notice.
+    assert!(is_relevant(&root, &WalkOptions::default(), &root.join("..data")));
+    assert!(is_relevant(&root, &WalkOptions::default(), &root.join("sub")));
 
-    // `..data` itself leads nowhere but to a hidden folder beside it.
+    // `..data` must lead to a hidden sibling folder.
     for current in ["../secret", "..2026_03", ".git", ".", ".."] {
         std::fs::remove_file(root.join("..data")).unwrap();
         symlink(current, root.join("..data")).unwrap();
@@ -209,7 +208,7 @@ fn links_of_a_mounted_config_map_are_followed_and_no_others() {
 }
 
 #[test]
-fn what_is_no_file_is_skipped_without_waiting_for_it() {
+fn special_files_are_skipped_without_blocking() {
     let folder = tempfile::tempdir().unwrap();
     make(folder.path(), &["a"]);
     for name in ["fifo", ".gitignore"] {
@@ -243,7 +242,7 @@ fn an_unreadable_folder_fails_alone() {
 }
 
 #[test]
-fn names_that_are_not_utf8_have_paths_of_their_own() {
+fn names_that_are_not_utf8_have_unique_paths() {
     let folder = tempfile::tempdir().unwrap();
     let names: [&[u8]; 5] = [b"a\xFF", b"a\\xFF", b"a\\x5CxFF", b"back\\slash", b"-x\n;$(rm)"];
     for name in names {
@@ -267,7 +266,7 @@ fn names_that_are_not_utf8_have_paths_of_their_own() {
 }
 
 #[test]
-fn depth_is_no_obstacle() {
+fn deep_folders_are_walked() {
     let folder = tempfile::tempdir().unwrap();
     let mut path = folder.path().to_owned();
     for _ in 0..1000 {
@@ -306,14 +305,14 @@ fn time_before_1970_is_negative() {
 }
 
 #[test]
-fn a_folder_is_told_before_what_is_in_it() {
+fn a_folder_is_reported_before_it_is_listed() {
     let folder = tempfile::tempdir().unwrap();
     make(folder.path(), &["a/b/x", "c/", ".hidden/x", "left/x", ".gitignore=left/"]);
     let top = folder.path().canonicalize().unwrap();
     let mut folders = Vec::new();
     walk(folder.path(), &WalkOptions::default(), &mut |entry| {
         if let Entry::Folder(path) = entry {
-            // Made after it was told: still found.
+            // Created after the report: still found.
             fs::write(path.join("late"), "text").unwrap();
             folders.push(path.strip_prefix(&top).unwrap().display().to_string());
         }
@@ -327,9 +326,9 @@ fn a_folder_is_told_before_what_is_in_it() {
     );
 }
 
-/// Whatever the walk finds is wanted; and what is not there any more is judged as if it were.
+/// Every path that the walk lists is relevant, and stays so when it is deleted.
 #[test]
-fn what_is_wanted_is_what_the_walk_comes_across() {
+fn relevant_paths_are_those_that_the_walk_lists() {
     let folder = tempfile::tempdir().unwrap();
     let files = [
         "a.md",
@@ -354,7 +353,7 @@ fn what_is_wanted_is_what_the_walk_comes_across() {
         assert!(!found.is_empty());
         for file in files {
             let (name, _) = file.split_once('=').unwrap_or((file, ""));
-            let wanted = is_wanted(&top, &options, &top.join(name));
+            let wanted = is_relevant(&top, &options, &top.join(name));
             let is_ignore_file =
                 name == ".gitignore" || (name == "sub/.ragignore" && options.exclude.is_empty());
             assert_eq!(
@@ -364,7 +363,7 @@ fn what_is_wanted_is_what_the_walk_comes_across() {
             );
         }
     }
-    let wanted = |name: &str| is_wanted(&top, &WalkOptions::default(), &top.join(name));
+    let wanted = |name: &str| is_relevant(&top, &WalkOptions::default(), &top.join(name));
     assert!(wanted("gone.md") && wanted("sub/gone/too.md") && wanted("sub/gone") && wanted(""));
     assert!(
         !wanted("gone.log")
@@ -372,11 +371,11 @@ fn what_is_wanted_is_what_the_walk_comes_across() {
             && !wanted(".swap")
             && !wanted("sub/.git/.gitignore")
     );
-    assert!(is_wanted(&top, &WalkOptions::default(), top.parent().unwrap()));
+    assert!(is_relevant(&top, &WalkOptions::default(), top.parent().unwrap()));
 }
 
 #[test]
-fn a_path_leads_back_to_its_file() {
+fn a_path_is_mapped_to_its_file() {
     let folder = tempfile::tempdir().unwrap();
     let names: [&[u8]; 6] =
         [b"plain", b"caf\xE9", b"a\\x41b", b"\\", "\u{e9}".as_bytes(), b"\xFF\xFE\\xFF"];
@@ -388,7 +387,7 @@ fn a_path_leads_back_to_its_file() {
         if let Entry::File(file) = entry {
             let top = folder.path().canonicalize().unwrap();
             let absolute = file_below(&top, &file.path);
-            // It holds its own name.
+            // The file contains its own name.
             let name = fs::read(&absolute).unwrap();
             assert_eq!(absolute, top.join(OsStr::from_bytes(&name)), "{}", file.path);
             found += 1;

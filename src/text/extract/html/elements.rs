@@ -1,6 +1,6 @@
-//! What the names of elements mean for the flow of the text.
+//! How elements affect the flow of text, by name.
 
-/// Elements that hold no text for a reader.
+/// Elements without text for a reader.
 pub(super) fn is_never_text(name: &[u8]) -> bool {
     matches!(
         name,
@@ -42,7 +42,7 @@ pub(super) fn is_void(name: &[u8]) -> bool {
     )
 }
 
-/// Elements whose end tag may be left out before the next of their kind.
+/// Elements whose end tag may be omitted before the next element of their kind.
 pub(super) fn closes_itself(name: &[u8]) -> bool {
     matches!(name, b"p" | b"li" | b"dt" | b"dd" | b"td" | b"th" | b"tr" | b"option")
 }

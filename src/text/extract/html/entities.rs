@@ -1,4 +1,4 @@
-//! Entities such as `&eacute;`, decoded by the tokenizer's own table.
+//! Decodes entities such as `&eacute;` by the tokenizer's table.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,8 @@ use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 
 use crate::strings::StrExt as _;
 
-/// The entity that a text beginning with `&` begins with: its length and what it stands for. A bare
-/// `&` is itself.
+/// The entity at the start of a text that starts with `&`: its length and its value. A bare `&` is
+/// its own value.
 pub(super) fn entity(text: &str) -> (usize, Cow<'static, str>) {
     for (name, decoded) in
         [("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"), ("&quot;", "\""), ("&nbsp;", "\u{A0}")]
@@ -17,18 +17,13 @@ pub(super) fn entity(text: &str) -> (usize, Cow<'static, str>) {
             return (name.len(), decoded.into());
         }
     }
-    // The longest name in the standard has 33 characters with both its ends.
-    let name = text
-        .bytes()
-        .skip(1)
-        .take(40)
-        .take_while(|b| b.is_ascii_alphanumeric() || *b == b'#')
-        .count();
-    let mut len = 1 + name;
-    if name == 0 {
+    // The longest name in the standard has 33 characters, with `&` and `;`.
+    let name = text.bytes().skip(1).take(40);
+    let n = name.take_while(|b| b.is_ascii_alphanumeric() || *b == b'#').count();
+    if n == 0 {
         return (1, "&".into());
     }
-    len += usize::from(text.as_bytes().get(len) == Some(&b';'));
+    let len = 1 + n + usize::from(text.as_bytes().get(1 + n) == Some(&b';'));
     (len, decode_entities(text.slice(..len)).into())
 }
 

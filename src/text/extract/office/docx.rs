@@ -1,4 +1,4 @@
-//! Word documents: paragraphs, tables, notes and comments, with headings by their styles.
+//! Word documents: paragraphs, tables, notes and comments. Headings are known by their styles.
 
 use std::collections::HashMap;
 
@@ -11,24 +11,23 @@ use crate::document::Format;
 pub(in super::super) fn docx(bytes: &[u8]) -> Result<Extracted, NoText> {
     let mut archive = Archive::open(bytes)?;
     let (title, author) = archive.core_properties()?;
-    let levels = archive
-        .text("word/styles.xml")?
-        .map_or_else(|| Ok(HashMap::new()), |text| heading_levels(&text))?;
-    let main = archive.needed("word/document.xml")?;
-    let mut walker = Walker { levels: &levels, ..Walker::new() };
-    walker.part(&main)?;
-    drop(main);
+    let levels = match archive.text("word/styles.xml")? {
+        Some(text) => heading_levels(&text)?,
+        None => HashMap::new(),
+    };
+    let mut walker = Walker { levels, ..Walker::default() };
+    walker.part(&archive.required("word/document.xml")?)?;
     for part in ["word/footnotes.xml", "word/endnotes.xml", "word/comments.xml"] {
         if let Some(text) = archive.text(part)? {
             walker.part(&text)?;
         }
     }
     let mut build = walker.build;
-    build.say("author", author.as_deref().unwrap_or_default());
+    build.metadata("author", author.as_deref().unwrap_or_default());
     build.finish(Format::Docx, title.as_deref().or(walker.title.as_deref()))
 }
 
-/// Levels of the styles that are headings, by identifier; 0 is the title.
+/// Levels of heading styles by identifier; 0 is the title.
 fn heading_levels(text: &str) -> Result<HashMap<String, u8>, NoText> {
     let mut levels: HashMap<String, u8> = HashMap::new();
     let mut based: Vec<(String, String)> = Vec::new();
@@ -58,7 +57,7 @@ fn heading_levels(text: &str) -> Result<HashMap<String, u8>, NoText> {
         }
         true
     })?;
-    // Styles are mostly listed after what they are based on; chains are short.
+    // Styles usually follow the one that they are based on; chains are short.
     for _ in 0..4 {
         for (style, base) in &based {
             if let (Some(level), false) = (levels.get(base).copied(), levels.contains_key(style)) {
@@ -76,39 +75,23 @@ struct Paragraph {
     is_item: bool,
 }
 
-struct Walker<'a> {
-    levels: &'a HashMap<String, u8>,
+#[derive(Default)]
+struct Walker {
+    levels: HashMap<String, u8>,
     build: Build,
     title: Option<String>,
-    /// A text box stands within a paragraph and has paragraphs of its own.
+    /// A text box is inside a paragraph and contains paragraphs.
     open: Vec<Paragraph>,
     n_tables: usize,
     cells: Vec<String>,
     begins_table: bool,
     in_text: bool,
     in_properties: usize,
-    /// Depth within what is said elsewhere, or was deleted.
+    /// Depth inside of text that is duplicated or was deleted.
     skipped: usize,
 }
 
-impl Walker<'_> {
-    fn new() -> Self {
-        static NONE: std::sync::LazyLock<HashMap<String, u8>> =
-            std::sync::LazyLock::new(HashMap::new);
-        Self {
-            levels: &NONE,
-            build: Build::default(),
-            title: None,
-            open: Vec::new(),
-            n_tables: 0,
-            cells: Vec::new(),
-            begins_table: false,
-            in_text: false,
-            in_properties: 0,
-            skipped: 0,
-        }
-    }
-
+impl Walker {
     fn part(&mut self, text: &str) -> Result<(), NoText> {
         xml::walk(text, &mut |node| match node {
             Node::Open(element) => {

@@ -1,4 +1,4 @@
-//! E-books: the chapters of an EPUB in the order in which they are read.
+//! E-books: the chapters of an EPUB in reading order.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ pub(in super::super) fn epub(bytes: &[u8]) -> Result<Extracted, NoText> {
         return Err(NoText::Encrypted);
     }
     let mut package = None;
-    xml::walk(&archive.needed("META-INF/container.xml")?, &mut |node| {
+    xml::walk(&archive.required("META-INF/container.xml")?, &mut |node| {
         if let Node::Open(element) = node
             && element.name == "rootfile"
         {
@@ -25,14 +25,14 @@ pub(in super::super) fn epub(bytes: &[u8]) -> Result<Extracted, NoText> {
     let package =
         package.ok_or_else(|| NoText::Damaged("its container names no package".into()))?;
     let folder = package.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
-    let text = archive.needed(&package)?;
+    let text = archive.required(&package)?;
     let (title, author) = (element_text(&text, "title")?, element_text(&text, "creator")?);
     let mut items: HashMap<String, String> = HashMap::new();
     let mut chapters = Vec::new();
     xml::walk(&text, &mut |node| {
         if let Node::Open(element) = node {
             match element.name.as_str() {
-                // The table of contents says the headings of all chapters again.
+                // The table of contents only repeats the headings.
                 "item"
                     if !element
                         .get("properties")
@@ -57,7 +57,7 @@ pub(in super::super) fn epub(bytes: &[u8]) -> Result<Extracted, NoText> {
             build.append(&page.text, page.blocks, 0);
         }
     }
-    build.say("author", author.as_deref().unwrap_or_default());
+    build.metadata("author", author.as_deref().unwrap_or_default());
     build.finish(Format::Epub, title.as_deref())
 }
 

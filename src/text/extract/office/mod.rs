@@ -1,5 +1,4 @@
-//! Formats that are XML files in a ZIP archive: texts, slides and sheets of two families of
-//! programs, and e-books.
+//! Formats of XML files in a ZIP archive: Office Open XML, OpenDocument and EPUB.
 
 mod docx;
 mod epub;
@@ -16,8 +15,8 @@ use zip::result::ZipError;
 use super::{Extracted, NoText, decode, xml};
 use crate::document::Format;
 
-/// Parts of one file that are unpacked, in bytes. Text is packed to about a tenth, and files are of
-/// bounded size, so what is beyond this is made of nothing but repetition.
+/// Maximum unpacked bytes of one file. Text is compressed to about a tenth and the size of files is
+/// limited, so a file that unpacks to more is a bomb.
 const MAX_UNPACKED: u64 = 192 << 20;
 
 pub(super) fn parse(format: Format, bytes: &[u8]) -> Result<Extracted, NoText> {
@@ -58,16 +57,15 @@ impl<'a> Archive<'a> {
         })?;
         match decode::decode(&bytes, decode::declared(&bytes, false)) {
             Ok(decoded) => Ok(Some(decoded.text)),
-            Err(_) => Err(NoText::Damaged(format!("{name} is no text").into())),
+            Err(_) => Err(NoText::Damaged(format!("{name} is not text").into())),
         }
     }
 
-    fn needed(&mut self, name: &str) -> Result<String, NoText> {
+    fn required(&mut self, name: &str) -> Result<String, NoText> {
         self.text(name)?.ok_or_else(|| NoText::Damaged(format!("{name} is missing").into()))
     }
 
-    /// Where the relations of a part lead to, by their identifier: type and path from the top of
-    /// the archive.
+    /// The relations of a part by identifier: type, and path from the top of the archive.
     fn relations(&mut self, part: &str) -> Result<HashMap<String, (String, String)>, NoText> {
         let (folder, name) = part.rsplit_once('/').unwrap_or(("", part));
         let mut relations = HashMap::new();
@@ -88,7 +86,7 @@ impl<'a> Archive<'a> {
         Ok(relations)
     }
 
-    /// Title and author, from the part that holds them in the files of Microsoft.
+    /// Title and author of Office Open XML.
     fn core_properties(&mut self) -> Result<(Option<String>, Option<String>), NoText> {
         let Some(text) = self.text("docProps/core.xml")? else { return Ok((None, None)) };
         Ok((element_text(&text, "title")?, element_text(&text, "creator")?))
@@ -104,7 +102,7 @@ fn damaged(error: &ZipError) -> NoText {
     }
 }
 
-/// The text of the first element of a name.
+/// The text of the first element with this name.
 fn element_text(text: &str, name: &str) -> Result<Option<String>, NoText> {
     let (mut inside, mut found) = (false, None::<String>);
     xml::walk(text, &mut |node| {
@@ -134,7 +132,7 @@ fn resolved(folder: &str, target: &str) -> String {
     parts.join("/")
 }
 
-/// Cells of a row as they are shown. What stands in one cell is one line.
+/// The cells of a row as one line.
 fn shown_row(cells: &[String]) -> String {
     let cells: Vec<String> =
         cells.iter().map(|cell| cell.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
@@ -142,7 +140,7 @@ fn shown_row(cells: &[String]) -> String {
     cells[..end].join(" | ")
 }
 
-/// `B4` for the second column and the fourth row, counted from 0.
+/// The name of a cell, such as `B4` for column 1 and row 3, both from 0.
 fn cell_name(column: usize, row: usize) -> String {
     let (mut letters, mut n) = (Vec::new(), column + 1);
     while n > 0 {
@@ -157,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_have_the_names_of_spreadsheets() {
+    fn cells_are_named_as_in_spreadsheets() {
         let names: Vec<String> =
             [0, 25, 26, 701, 702].into_iter().map(|column| cell_name(column, 3)).collect();
         assert_eq!(names, ["A4", "Z4", "AA4", "ZZ4", "AAA4"]);

@@ -16,7 +16,7 @@ pub(in super::super) fn odf(format: Format, bytes: &[u8]) -> Result<Extracted, N
     }
     let meta = archive.text("meta.xml")?.unwrap_or_default();
     let (title, author) = (element_text(&meta, "title")?, element_text(&meta, "initial-creator")?);
-    let content = archive.needed("content.xml")?;
+    let content = archive.required("content.xml")?;
     let mut walker = Walker { format, build: Build::default(), ..Walker::default() };
     xml::walk(&content, &mut |node| match node {
         Node::Open(element) => {
@@ -30,7 +30,7 @@ pub(in super::super) fn odf(format: Format, bytes: &[u8]) -> Result<Extracted, N
         }
     })?;
     let mut build = walker.build;
-    build.say("author", author.as_deref().unwrap_or_default());
+    build.metadata("author", author.as_deref().unwrap_or_default());
     build.finish(format, title.as_deref().or(walker.title.as_deref()))
 }
 
@@ -38,7 +38,7 @@ struct Walker {
     format: Format,
     build: Build,
     title: Option<String>,
-    /// Notes and text boxes stand within a paragraph and have paragraphs of their own.
+    /// Notes and text boxes are inside a paragraph and contain paragraphs.
     open: Vec<(Option<u8>, String)>,
     in_body: bool,
     skipped: usize,
@@ -79,7 +79,7 @@ impl Default for Walker {
     }
 }
 
-/// What was deleted, the numbers of notes and pages, and templates.
+/// Deleted text, numbers of notes and pages, and templates.
 fn is_skipped(name: &str) -> bool {
     matches!(
         name,
@@ -92,7 +92,7 @@ fn is_skipped(name: &str) -> bool {
     )
 }
 
-/// A row that is repeated says the same again; so often it is still taken for said on purpose.
+/// Maximum repetitions of a cell or row with text; more are filling.
 const MAX_REPEATS: usize = 64;
 
 impl Walker {
@@ -173,7 +173,7 @@ impl Walker {
             "table-cell" | "covered-table-cell" if self.n_tables == 1 => {
                 let repeats = std::mem::replace(&mut self.column_repeats, 1);
                 if let Some(cell) = self.cells.last().cloned() {
-                    // Thousands of empty cells fill a sheet up.
+                    // Sheets are filled with thousands of empty cells.
                     let n = if cell.trim().is_empty() {
                         repeats.min(MAX_REPEATS * 16)
                     } else {

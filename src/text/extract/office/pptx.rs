@@ -1,4 +1,4 @@
-//! `PowerPoint` presentations: the text of each slide under its title, and what the speaker noted.
+//! `PowerPoint` presentations: the text of each slide under its title, and the speaker's notes.
 
 use super::super::build::Build;
 use super::super::xml::{self, Node};
@@ -6,7 +6,7 @@ use super::super::{BlockKind, Extracted, NoText};
 use super::{Archive, shown_row};
 use crate::document::{Format, Location};
 
-/// More slides than this are not for showing.
+/// No real presentation has more.
 const MAX_SLIDES: usize = 10_000;
 
 pub(in super::super) fn pptx(bytes: &[u8]) -> Result<Extracted, NoText> {
@@ -14,13 +14,12 @@ pub(in super::super) fn pptx(bytes: &[u8]) -> Result<Extracted, NoText> {
     let (title, author) = archive.core_properties()?;
     let relations = archive.relations("ppt/presentation.xml")?;
     let mut slides = Vec::new();
-    xml::walk(&archive.needed("ppt/presentation.xml")?, &mut |node| {
+    xml::walk(&archive.required("ppt/presentation.xml")?, &mut |node| {
         if let Node::Open(element) = node
             && element.name == "sldId"
         {
-            slides.extend(
-                element.get("r:id").and_then(|id| relations.get(id)).map(|(_, path)| path.clone()),
-            );
+            let relation = element.get("r:id").and_then(|id| relations.get(id));
+            slides.extend(relation.map(|(_, path)| path.clone()));
         }
         slides.len() <= MAX_SLIDES
     })?;
@@ -45,13 +44,13 @@ pub(in super::super) fn pptx(bytes: &[u8]) -> Result<Extracted, NoText> {
             read(&text)?.write(&mut build);
         }
     }
-    build.say("author", author.as_deref().unwrap_or_default());
+    build.metadata("author", author.as_deref().unwrap_or_default());
     let title =
         title.filter(|title| !title.to_lowercase().starts_with("powerpoint")).or(first_title);
     build.finish(Format::Pptx, title.as_deref())
 }
 
-/// What stands on a slide.
+/// The content of a slide.
 #[derive(Default)]
 struct Slide {
     title: Option<String>,
@@ -112,7 +111,7 @@ fn read(text: &str) -> Result<Slide, NoText> {
                             cell.push_str(&paragraph);
                         }
                     }
-                    // Numbers and dates that every slide repeats.
+                    // Numbers, dates and footers of every slide.
                     "sldNum" | "dt" | "ftr" | "hdr" => {}
                     "title" | "ctrTitle" if !paragraph.trim().is_empty() => {
                         let title = slide.title.get_or_insert_default();

@@ -1,4 +1,4 @@
-//! Excel workbooks: every sheet as a table, a row a line, values as they are shown.
+//! Excel workbooks: every sheet as a table with one line per row, and values as displayed.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use super::super::{Extracted, NoText};
 use super::{Archive, cell_name, shown_row};
 use crate::document::{Format, Location};
 
-/// Columns that a sheet can have.
+/// Maximum columns of a sheet.
 const MAX_COLUMNS: usize = 16_384;
 
 pub(in super::super) fn xlsx(bytes: &[u8]) -> Result<Extracted, NoText> {
@@ -19,7 +19,7 @@ pub(in super::super) fn xlsx(bytes: &[u8]) -> Result<Extracted, NoText> {
     let relations = archive.relations("xl/workbook.xml")?;
     let mut sheets = Vec::new();
     let mut begins_1904 = false;
-    xml::walk(&archive.needed("xl/workbook.xml")?, &mut |node| {
+    xml::walk(&archive.required("xl/workbook.xml")?, &mut |node| {
         if let Node::Open(element) = node {
             match element.name.as_str() {
                 "sheet" => {
@@ -52,7 +52,7 @@ pub(in super::super) fn xlsx(bytes: &[u8]) -> Result<Extracted, NoText> {
             book.sheet(name, &text, &mut build)?;
         }
     }
-    build.say("author", author.as_deref().unwrap_or_default());
+    build.metadata("author", author.as_deref().unwrap_or_default());
     build.finish(Format::Xlsx, title.as_deref())
 }
 
@@ -63,7 +63,7 @@ fn shared_strings(text: &str) -> Result<Vec<String>, NoText> {
         match node {
             Node::Open(element) => match element.name.as_str() {
                 "si" => strings.push(String::new()),
-                // How the characters before it are pronounced.
+                // The pronunciation of the text before it.
                 "rPh" => in_reading = true,
                 "t" => in_text = !in_reading,
                 _ => {}
@@ -82,7 +82,7 @@ fn shared_strings(text: &str) -> Result<Vec<String>, NoText> {
     Ok(strings)
 }
 
-/// How a number is to be shown.
+/// How a number is displayed.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Number,
@@ -129,7 +129,7 @@ fn number_kinds(text: &str) -> Result<Vec<Kind>, NoText> {
     Ok(kinds)
 }
 
-/// What a format code makes of a number.
+/// The kind of a format code.
 fn kind_of(code: &str) -> Kind {
     let (mut has_date, mut has_time, mut has_percent) = (false, false, false);
     let (mut in_quotes, mut in_brackets, mut is_escaped) = (false, false, false);
@@ -163,7 +163,7 @@ struct Book<'a> {
     begins_1904: bool,
 }
 
-/// A cell while it is read.
+/// The current cell.
 #[derive(Default)]
 struct Cell {
     column: usize,
@@ -229,7 +229,7 @@ impl Book<'_> {
                             build.heading(1, name);
                             is_named = true;
                         }
-                        // Empty columns before a table say nothing.
+                        // Empty columns before the table are left out.
                         let begins = last_row.is_none_or(|last: usize| last + 1 < row);
                         last_row = Some(row);
                         build.place(Location::Sheet(name.to_owned(), cell_name(first, row)));
@@ -264,7 +264,7 @@ impl Book<'_> {
 
     fn number(&self, number: f64, kind: Kind) -> String {
         let rounded = |n: f64| {
-            // Fifteen digits are what a spreadsheet has.
+            // Spreadsheets have fifteen digits.
             let exact: f64 = format!("{n:.14e}").parse().unwrap_or(n);
             exact.to_string()
         };
@@ -287,14 +287,14 @@ impl Book<'_> {
     }
 }
 
-/// A spreadsheet's day number, which counts from the end of 1899, as an ISO 8601 date.
+/// The ISO 8601 date of a day, which spreadsheets count from the end of 1899.
 fn date(serial: i64) -> String {
-    // Spreadsheets treat 1900 as a leap year: days before its March are off by one.
+    // Spreadsheets treat 1900 as a leap year, so days before March 1900 are off by one.
     let days = serial + i64::from(serial < 60);
     civil::date(1899, 12, 30).saturating_add(days.days()).to_string()
 }
 
-/// The column of `B4`, from 0; beyond all columns when it is none.
+/// The column of a reference such as `B4`, from 0; beyond all columns when it is invalid.
 fn column_of(reference: &str) -> usize {
     let letters = reference.bytes().take_while(u8::is_ascii_alphabetic).take(4);
     letters
@@ -307,7 +307,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_are_dates() {
+    fn serial_days_are_dates() {
         let dates =
             [(1, "1900-01-01"), (61, "1900-03-01"), (25_569, "1970-01-01"), (45_351, "2024-02-29")];
         for (serial, expected) in dates {
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn format_codes_say_what_a_number_is() {
+    fn format_codes_have_kinds() {
         assert!(kind_of("yyyy-mm-dd") == Kind::Date && kind_of("[h]:mm") == Kind::Time);
         assert!(kind_of("0.00%") == Kind::Percent && kind_of("#,##0 \"days\"") == Kind::Number);
         assert!(
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn references_are_columns() {
+    fn references_have_columns() {
         assert_eq!(["A1", "Z9", "AA1", "XFD1048576"].map(column_of), [0, 25, 26, 16_383]);
         assert!(column_of("7") >= MAX_COLUMNS);
     }

@@ -1,4 +1,4 @@
-//! The glyphs of a page with their places, as the page's program draws them.
+//! The glyphs of a page with their positions, in drawing order.
 
 use hayro_interpret::font::Glyph as Drawn;
 use hayro_interpret::hayro_cmap::BfString;
@@ -10,8 +10,8 @@ use hayro_interpret::{
 };
 use kurbo::{Affine, BezPath, Point, Rect};
 
-/// One glyph. Lengths are in points, `y` grows downwards, and text that runs in another direction
-/// is turned so that it runs to the right.
+/// A glyph. Lengths are in points, `y` grows downwards, and rotated text is turned to run to the
+/// right.
 #[derive(Clone, Debug)]
 pub(super) struct Glyph {
     pub(super) text: String,
@@ -20,21 +20,21 @@ pub(super) struct Glyph {
     /// Of the base line.
     pub(super) y: f64,
     pub(super) size: f64,
-    /// In quarters of a turn.
+    /// Rotation in quarter turns.
     pub(super) turn: i32,
 }
 
-/// What a page shows.
+/// The content of a page.
 #[derive(Default)]
 pub(super) struct Shown {
     pub(super) glyphs: Vec<Glyph>,
     pub(super) n_images: usize,
-    /// Glyphs of which the file does not say what characters they are.
+    /// Glyphs without characters.
     pub(super) n_unknown: usize,
     pub(super) is_full: bool,
 }
 
-/// More glyphs than this on one page are not for reading.
+/// A page with more glyphs is not text.
 const MAX_GLYPHS: usize = 400_000;
 
 pub(super) fn glyphs<'a>(pdf: &'a Pdf, page: &Page<'a>, cache: &InterpreterCache<'a>) -> Shown {
@@ -80,6 +80,10 @@ impl Collector {
     }
 }
 
+fn is_private(c: char) -> bool {
+    matches!(c, '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{10FFFF}' | '\u{FFFD}')
+}
+
 impl<'a> Device<'a> for Collector {
     fn draw_glyph(
         &mut self,
@@ -94,16 +98,14 @@ impl<'a> Device<'a> for Collector {
             Some(BfString::String(text)) => text,
             None => String::new(),
         };
-        // Private letters and controls are names for shapes, not characters; but one is the bullet
-        // of all writers.
-        let is_private = |c: char| matches!(c, '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{10FFFF}' | '\u{FFFD}');
+        // Private use characters and controls are names of shapes, except a common bullet.
         let text = text.replace('\u{F0B7}', "•");
         let text: String = text.chars().filter(|c| !c.is_control() && !is_private(*c)).collect();
         if text.is_empty() {
             self.shown.n_unknown += 1;
             return;
         }
-        // Half an em where the font does not say: a Type 3 font's widths are in units of its own.
+        // Half an em where the width is unknown: Type 3 fonts have their own units.
         let advance = match glyph {
             Drawn::Outline(outline) => outline.advance_width().map_or(500.0, f64::from),
             Drawn::Type3(_) => 500.0,

@@ -1,9 +1,9 @@
-//! Glyphs become lines, lines columns, and columns are read one after another.
+//! Groups glyphs into lines and lines into columns, in reading order.
 //!
-//! Glyphs that follow each other on one base line are a run, in the order in which the page draws
-//! them: what an author wrote together is drawn together. Runs on one base line that nearly touch
-//! are one line. A band of lines that share a free strip from top to bottom, with running text on
-//! both sides, stands in columns; all else is read from top to bottom.
+//! Consecutive glyphs on one base line are a run, in drawing order: text that was written together
+//! is drawn together. Runs on one base line that nearly touch are one line. A band of lines with a
+//! common free strip from top to bottom and running text on both sides has columns. All other lines
+//! are read from top to bottom.
 
 use super::glyphs::Glyph;
 
@@ -17,10 +17,10 @@ pub(super) struct TextLine {
     pub(super) size: f64,
 }
 
-/// The lines of a page in the order in which they are read.
+/// The lines of a page in reading order.
 pub(super) fn lines(mut glyphs: Vec<Glyph>) -> Vec<TextLine> {
     let mut read = Vec::new();
-    // Most pages have one direction; a stamp in the margin is read after the text.
+    // Most pages have one direction. A stamp in the margin is read after the text.
     let mut turns: Vec<(usize, i32)> = (0..4)
         .map(|turn| (glyphs.iter().filter(|glyph| glyph.turn == turn).count(), turn))
         .collect();
@@ -31,13 +31,13 @@ pub(super) fn lines(mut glyphs: Vec<Glyph>) -> Vec<TextLine> {
         }
         let (of_turn, rest) = glyphs.into_iter().partition(|glyph| glyph.turn == turn);
         glyphs = rest;
-        let rows = rows(joined(runs(of_turn)));
+        let rows = rows(join(runs(of_turn)));
         order(&rows, 0, &mut read);
     }
     read
 }
 
-/// Glyphs that follow each other on a base line.
+/// Consecutive glyphs on a base line.
 struct Run {
     glyphs: Vec<Glyph>,
     x0: f64,
@@ -47,7 +47,7 @@ struct Run {
 }
 
 impl Run {
-    fn of(glyph: Glyph) -> Self {
+    fn new(glyph: Glyph) -> Self {
         let (x0, x1, y, size) = (glyph.x0, glyph.x1, glyph.y, glyph.size);
         Self { glyphs: vec![glyph], x0, x1, y, size }
     }
@@ -61,7 +61,7 @@ impl Run {
         }
     }
 
-    /// Whether both stand on about one base line; an exponent stands somewhat off it.
+    /// Whether both are on about the same base line; an exponent is slightly off it.
     fn is_level_with(&self, y: f64, size: f64) -> bool {
         let far = (self.y - y).abs();
         far < 0.25 * self.size.min(size)
@@ -76,7 +76,7 @@ fn runs(glyphs: Vec<Glyph>) -> Vec<Run> {
         let is_blank = glyph.text.trim().is_empty();
         if let Some(run) = runs.last_mut() {
             let last = &run.glyphs[run.glyphs.len() - 1];
-            // Bold that is made by drawing twice.
+            // Simulated bold: drawn twice.
             let is_again = last.text == glyph.text
                 && (last.x0 - glyph.x0).abs() < 0.1 * glyph.size
                 && (last.y - glyph.y).abs() < 0.1 * glyph.size;
@@ -84,29 +84,29 @@ fn runs(glyphs: Vec<Glyph>) -> Vec<Run> {
                 continue;
             }
             let gap = if glyph.x0 >= last.x0 { glyph.x0 - last.x1 } else { last.x0 - glyph.x1 };
-            // Text that runs to the left steps back from glyph to glyph.
-            let goes_on = (-0.5..1.2).contains(&(gap / run.size.max(glyph.size)))
+            // Right-to-left text moves back from glyph to glyph.
+            let continues = (-0.5..1.2).contains(&(gap / run.size.max(glyph.size)))
                 && (glyph.x0 >= last.x0 - 0.3 * glyph.size
                     || is_right_to_left(&glyph.text)
                     || is_right_to_left(&last.text));
-            if goes_on && run.is_level_with(glyph.y, glyph.size) {
+            if continues && run.is_level_with(glyph.y, glyph.size) {
                 run.take([glyph]);
                 continue;
             }
         }
         if !is_blank {
-            runs.push(Run::of(glyph));
+            runs.push(Run::new(glyph));
         }
     }
     runs
 }
 
-/// Puts runs together that nearly touch, whatever the order in which they were drawn.
-fn joined(mut runs: Vec<Run>) -> Vec<Run> {
+/// Joins runs that nearly touch, in any drawing order.
+fn join(mut runs: Vec<Run>) -> Vec<Run> {
     runs.sort_by(|a, b| a.y.total_cmp(&b.y).then(a.x0.total_cmp(&b.x0)));
     let mut done: Vec<Run> = Vec::new();
     for run in runs {
-        /// Runs of the lines right above: how far back one that is level can stand.
+        /// How many runs back, in the lines directly above, one at the same level may be.
         const BACK: usize = 24;
         let near = done.iter_mut().rev().take(BACK).find(|other| {
             let gap = if run.x0 >= other.x0 { run.x0 - other.x1 } else { other.x0 - run.x1 };
@@ -126,7 +126,7 @@ fn joined(mut runs: Vec<Run>) -> Vec<Run> {
     done
 }
 
-/// Lines from top to bottom.
+/// The lines from top to bottom.
 fn rows(runs: Vec<Run>) -> Vec<TextLine> {
     let mut lines: Vec<TextLine> =
         runs.into_iter().map(line).filter(|line| !line.text.is_empty()).collect();
@@ -142,7 +142,7 @@ fn line(run: Run) -> TextLine {
     glyphs.sort_by(|a, b| a.x0.total_cmp(&b.x0));
     if runs_left && n_left > 0 {
         glyphs.reverse();
-        // Numbers and words of other scripts run to the right within it.
+        // Numbers and words of other scripts run to the right.
         let mut i = 0;
         while i < glyphs.len() {
             let n = glyphs[i..]
@@ -174,15 +174,15 @@ fn line(run: Run) -> TextLine {
     }
 }
 
-/// The size of most glyphs.
+/// The median size of glyphs.
 fn common_size(glyphs: &[Glyph]) -> f64 {
     let mut sizes: Vec<f64> = glyphs.iter().map(|glyph| glyph.size).collect();
     sizes.sort_by(f64::total_cmp);
     sizes.get(sizes.len() / 2).copied().unwrap_or_default()
 }
 
-/// Ligatures are letters, all spaces are one space, and an accent that stands by itself joins its
-/// letter.
+/// Appends a character: ligatures are divided, spaces are merged, and a separate accent is combined
+/// with its letter.
 fn push(text: &mut String, c: char) {
     let letters = match c {
         '\u{FB00}' => "ff",
@@ -222,8 +222,8 @@ fn plain_letter(c: char) -> char {
     }
 }
 
-/// The combining form of an accent that TeX draws before its letter. The marks of ASCII are not
-/// among them: they are characters by themselves.
+/// The combining form of an accent that TeX draws before its letter. ASCII accents are separate
+/// characters.
 fn combining(c: char) -> Option<char> {
     Some(match c {
         '\u{B4}' => '\u{301}',
@@ -252,34 +252,35 @@ struct Strip {
 }
 
 impl Strip {
-    /// Whether there are lines on both sides: an end of a strip is the end of a line, or else lies
-    /// beyond all lines.
+    /// Whether there are lines on both sides: each end is the edge of a line, or infinite.
     fn is_inner(&self) -> bool {
         self.from.is_finite() && self.to.is_finite()
     }
 }
 
-/// Columns within columns are looked for so deep.
+/// Deeper nested columns are not detected.
 const MAX_DEPTH: usize = 4;
 
-/// Pages of more lines than this are drawings and tables, where looking for columns takes long and
-/// finds none.
+/// Pages with more lines are drawings and tables: searching them for columns takes long and finds
+/// none.
 const MAX_LINES: usize = 3000;
 
-/// Lines on either side of a strip, of which half are long: less is a table, which is read by rows.
+/// Minimum lines on each side of a strip, half of them long. With fewer it is a table, which is
+/// read
+/// by rows.
 const LEAST_LINES: usize = 3;
 const LEAST_LONG: usize = LEAST_LINES.div_ceil(2);
 
-/// More free strips than this are those of a table.
+/// A band with more free strips is a table.
 const MAX_STRIPS: usize = 32;
 
-/// Whether a line is as long as one of running text in a narrow column.
+/// Whether a line is as long as running text in a narrow column.
 fn is_long(line: &TextLine) -> bool {
     const LEAST_EMS: f64 = 9.0;
     (line.x1 - line.x0) / line.size >= LEAST_EMS
 }
 
-/// Appends lines, sorted from top to bottom, in the order in which they are read.
+/// Appends lines, which are sorted from top to bottom, in reading order.
 fn order(lines: &[TextLine], depth: usize, read: &mut Vec<TextLine>) {
     if depth == MAX_DEPTH || lines.len() > MAX_LINES {
         read.extend_from_slice(lines);
@@ -304,13 +305,12 @@ fn order(lines: &[TextLine], depth: usize, read: &mut Vec<TextLine>) {
     }
 }
 
-/// A line and all that are below it.
+/// A line and all below it.
 #[derive(Clone, Copy)]
 struct Below {
-    /// Where they begin and end.
     leftmost: f64,
     rightmost: f64,
-    /// How many are as long as running text.
+    /// Number of lines as long as running text.
     n_long: usize,
 }
 
@@ -326,11 +326,10 @@ fn below(lines: &[TextLine]) -> Vec<Below> {
     below
 }
 
-/// The longest band of lines, from the first, that stands in columns: its length and the widest
-/// strip.
+/// The longest band of lines, from the first, with columns: its length and the widest strip.
 ///
-/// What cannot become a column is given up early: a table of 3,000 numbers or a figure with as many
-/// labels took half a minute, because the whole page was looked at for each of its lines.
+/// The search ends early where no column is possible: a table of 3,000 numbers or a figure with as
+/// many labels took half a minute when the whole page was searched from each line.
 fn band(lines: &[TextLine], below: &Below) -> Option<(usize, Strip)> {
     if below.n_long < 2 * LEAST_LONG {
         return None;
@@ -346,7 +345,7 @@ fn band(lines: &[TextLine], below: &Below) -> Option<(usize, Strip)> {
                 Strip { to: strip.to.min(line.x0), ..*strip },
                 Strip { from: strip.from.max(line.x1), ..*strip },
             ] {
-                // A line within it leaves a strip on its other side.
+                // A line inside it may leave a strip on its other side.
                 let is_divisible = part.is_inner()
                     || part.from < below.rightmost - narrow && part.to > below.leftmost + narrow;
                 if part.to - part.from >= narrow && is_divisible {
@@ -354,7 +353,7 @@ fn band(lines: &[TextLine], below: &Below) -> Option<(usize, Strip)> {
                 }
             }
         }
-        // Two parts of a strip that the line does not touch are the strip itself, twice.
+        // A strip that the line does not touch appears twice.
         next.dedup_by(|b, a| a.from == b.from && a.to == b.to);
         if next.len() > MAX_STRIPS {
             next.sort_by(|a, b| (b.to - b.from).total_cmp(&(a.to - a.from)));
@@ -362,7 +361,7 @@ fn band(lines: &[TextLine], below: &Below) -> Option<(usize, Strip)> {
         }
         let had_inner = free.iter().any(Strip::is_inner);
         let has_inner = next.iter().any(Strip::is_inner);
-        if had_inner && !has_inner && end > 0 && stands_in_columns(&lines[..end], &free).is_some() {
+        if had_inner && !has_inner && end > 0 && column_strip(&lines[..end], &free).is_some() {
             break;
         }
         if next.is_empty()
@@ -373,19 +372,19 @@ fn band(lines: &[TextLine], below: &Below) -> Option<(usize, Strip)> {
         free = next;
         end += 1;
     }
-    stands_in_columns(&lines[..end], &free).map(|strip| (end, strip))
+    column_strip(&lines[..end], &free).map(|strip| (end, strip))
 }
 
 /// The widest strip with running text on both sides.
-fn stands_in_columns(lines: &[TextLine], free: &[Strip]) -> Option<Strip> {
-    let runs_on = |side: &dyn Fn(&TextLine) -> bool| {
+fn column_strip(lines: &[TextLine], free: &[Strip]) -> Option<Strip> {
+    let is_text = |side: &dyn Fn(&TextLine) -> bool| {
         let of_side = || lines.iter().filter(|line| side(line));
         let (n, n_long) = (of_side().count(), of_side().filter(|line| is_long(line)).count());
         n >= LEAST_LINES && n - n_long <= n / 2
     };
     let mut strips: Vec<Strip> = free.iter().copied().filter(Strip::is_inner).collect();
     strips.retain(|strip| {
-        runs_on(&|line| line.x1 <= strip.from) && runs_on(&|line| line.x0 >= strip.to)
+        is_text(&|line| line.x1 <= strip.from) && is_text(&|line| line.x0 >= strip.to)
     });
     strips.into_iter().max_by(|a, b| (a.to - a.from).total_cmp(&(b.to - b.from)))
 }
@@ -436,10 +435,9 @@ mod tests {
         );
     }
 
-    /// A page that is all numbers, and one that is all labels, with the few lines of text that
-    /// there are on such a page.
+    /// A page of numbers, and one of labels, with a few lines of text.
     #[test]
-    fn tables_and_figures_are_read_in_no_time() {
+    fn tables_and_figures_are_read_fast() {
         let column: Vec<&str> = vec!["0.123"; 60];
         let mut table: Vec<(f64, &[&str])> =
             (0..17).map(|n| (20.0 + 31.0 * f64::from(n), &column[..])).collect();

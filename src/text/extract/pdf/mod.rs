@@ -1,7 +1,7 @@
 //! PDF: the text of each page in reading order, under the headings of the outline.
 //!
-//! A PDF has no words, lines or paragraphs, only glyphs at places. [`glyphs`] collects them,
-//! [`layout`] puts them in order, and here lines become paragraphs and headings.
+//! A PDF has no words, lines or paragraphs, only positioned glyphs. [`glyphs`] collects them,
+//! [`layout`] makes lines of them in reading order, and this module makes paragraphs and headings.
 
 mod glyphs;
 mod layout;
@@ -15,7 +15,7 @@ use super::build::Build;
 use super::{BlockKind, Extracted, NoText};
 use crate::document::{Format, Location};
 
-/// The longest real documents have some thousand pages.
+/// The longest real documents have a few thousand pages.
 const MAX_PAGES: usize = 20_000;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
@@ -23,8 +23,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
         LoadPdfError::Decryption(
             DecryptionError::UnsupportedAlgorithm | DecryptionError::PasswordProtected,
         ) => NoText::Encrypted,
-        LoadPdfError::Decryption(_) => NoText::Damaged("its encryption is not whole".into()),
-        LoadPdfError::Invalid => NoText::Damaged("no pages can be found in it".into()),
+        LoadPdfError::Decryption(_) => NoText::Damaged("its encryption is invalid".into()),
+        LoadPdfError::Invalid => NoText::Damaged("it has no pages".into()),
     })?;
     let n_pages = pdf.pages().len();
     if n_pages > MAX_PAGES {
@@ -32,12 +32,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
     }
     let mut pages: Vec<Vec<TextLine>> = Vec::with_capacity(n_pages);
     let (mut n_images, mut n_unknown, mut n_known) = (0, 0, 0);
-    // Fonts are shared between pages and take long to read.
+    // Reading a font takes long, and pages share fonts.
     let cache = InterpreterCache::new();
     for page in pdf.pages().iter() {
         let shown = glyphs::glyphs(&pdf, page, &cache);
         if shown.is_full {
-            return Err(NoText::TooMuch("a page with more than 400,000 letters".into()));
+            return Err(NoText::TooMuch("a page has more than 400,000 characters".into()));
         }
         n_images += usize::from(shown.n_images > 0);
         n_unknown += shown.n_unknown;
@@ -45,22 +45,21 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
         pages.push(layout::lines(shown.glyphs));
     }
     if n_known == 0 {
-        return Err(match () {
-            () if n_unknown > 0 => {
-                NoText::Unsupported("a PDF that does not say what its letters are".into())
-            }
-            () if n_images > 0 => NoText::Scanned(n_pages),
-            () => NoText::NoWords,
+        return Err(if n_unknown > 0 {
+            NoText::Unsupported("a PDF without the characters of its glyphs".into())
+        } else if n_images > 0 {
+            NoText::Scanned(n_pages)
+        } else {
+            NoText::NoWords
         });
     }
     let outline = outline::outline(&pdf);
     let build = assemble(&pages, &outline);
     let title = title(&pdf).or_else(|| largest(pages.first()?, &pages));
     let mut extracted = build.finish(Format::Pdf, title.as_deref())?;
-    if let Some(author) = pdf.metadata().author.as_deref().map(text_string) {
-        extracted.metadata.extend(
-            Some(("author".to_owned(), author)).filter(|(_, author)| !author.trim().is_empty()),
-        );
+    let author = pdf.metadata().author.as_deref().map(text_string);
+    if let Some(author) = author.filter(|author| !author.trim().is_empty()) {
+        extracted.metadata.push(("author".to_owned(), author));
     }
     Ok(extracted)
 }
@@ -79,7 +78,7 @@ fn title(pdf: &Pdf) -> Option<String> {
         .then(|| title.to_owned())
 }
 
-/// The line on the first page in the largest type, if that is larger than the text's.
+/// The line of the first page in the largest type, if that is larger than the body's.
 fn largest(first: &[TextLine], pages: &[Vec<TextLine>]) -> Option<String> {
     let line =
         first.iter().take(12).max_by(|a, b| a.size.total_cmp(&b.size).then(b.y.total_cmp(&a.y)))?;
@@ -88,7 +87,7 @@ fn largest(first: &[TextLine], pages: &[Vec<TextLine>]) -> Option<String> {
     is_title.then(|| line.text.clone())
 }
 
-/// The size of type that most letters have.
+/// The type size of most characters.
 fn body_size(pages: &[Vec<TextLine>]) -> f64 {
     let mut by_size = std::collections::BTreeMap::<i64, usize>::new();
     for line in pages.iter().flatten() {
@@ -100,7 +99,7 @@ fn body_size(pages: &[Vec<TextLine>]) -> f64 {
 fn assemble(pages: &[Vec<TextLine>], outline: &[outline::Entry]) -> Build {
     let mut build = Build::default();
     let body = body_size(pages);
-    // Where nobody said what the headings are, large type says it: each size is a level.
+    // Without an outline, lines in large type are headings: each size is a level.
     let mut sizes: Vec<i64> = Vec::new();
     if outline.is_empty() {
         let large = |line: &&TextLine| line.size > 1.15 * body && line.text.chars().count() <= 120;
@@ -114,25 +113,16 @@ fn assemble(pages: &[Vec<TextLine>], outline: &[outline::Entry]) -> Build {
         let mut i = 0;
         let mut paragraph = Paragraph::default();
         while i < lines.len() {
-            // Titles come in the order of the outline; one that stands nowhere must not hold up the
-            // rest.
+            // Titles are in the order of the outline. One that is not on its page is skipped.
             while entries.peek().is_some_and(|entry| entry.page < n) {
                 entries.next();
             }
-            let here: Vec<&outline::Entry> =
-                entries.clone().take_while(|entry| entry.page == n).take(16).collect();
-            let met = here.iter().enumerate().find_map(|(skip, entry)| {
-                let n_lines = lines_of_title(&lines[i..], &entry.title)?;
-                // The head of a page says the title too, in small type.
-                let is_small = |line: &TextLine| line.size <= 1.05 * body;
-                let is_later = |j: usize| {
-                    !is_small(&lines[j]) && lines_of_title(&lines[j..], &entry.title).is_some()
-                };
-                let is_head =
-                    is_small(&lines[i]) && (i + 1..lines.len().min(i + 200)).any(is_later);
-                (!is_head).then_some((skip, entry.level, n_lines))
+            let here = entries.clone().take_while(|entry| entry.page == n).take(16);
+            let title = here.enumerate().find_map(|(skip, entry)| {
+                let n_lines = title_lines(lines, i, &entry.title, body)?;
+                Some((skip, entry.level, n_lines))
             });
-            if let Some((skip, level, n_lines)) = met {
+            if let Some((skip, level, n_lines)) = title {
                 paragraph.end(&mut build);
                 let text: Vec<&str> =
                     lines[i..i + n_lines].iter().map(|line| line.text.as_str()).collect();
@@ -159,7 +149,19 @@ fn assemble(pages: &[Vec<TextLine>], outline: &[outline::Entry]) -> Build {
     build
 }
 
-/// Where the column of a line ends, as far as the lines around it show.
+/// How many lines from line `i` are a title, unless they are the head of the page, which repeats
+/// the
+/// title in small type above it.
+fn title_lines(lines: &[TextLine], i: usize, title: &str, body: f64) -> Option<usize> {
+    const HEAD_DISTANCE: usize = 200;
+    let n_lines = lines_of_title(&lines[i..], title)?;
+    let is_small = |line: &TextLine| line.size <= 1.05 * body;
+    let is_title = |j: usize| !is_small(&lines[j]) && lines_of_title(&lines[j..], title).is_some();
+    let is_head = is_small(&lines[i]) && (i + 1..lines.len().min(i + HEAD_DISTANCE)).any(is_title);
+    (!is_head).then_some(n_lines)
+}
+
+/// The right edge of a line's column, from the lines around it.
 fn right_of(lines: &[TextLine], i: usize) -> f64 {
     const AROUND: usize = 15;
     let (x0, x1) = (lines[i].x0, lines[i].x1);
@@ -167,7 +169,7 @@ fn right_of(lines: &[TextLine], i: usize) -> f64 {
     near.iter().filter(|line| line.x0 < x1 && x0 < line.x1).map(|line| line.x1).fold(x1, f64::max)
 }
 
-/// How many lines, from the first, say what a title says, save for a number before it.
+/// How many lines, from the first, have the words of a title, optionally after a number.
 fn lines_of_title(lines: &[TextLine], title: &str) -> Option<usize> {
     let letters = |text: &str| {
         text.chars()
@@ -176,21 +178,21 @@ fn lines_of_title(lines: &[TextLine], title: &str) -> Option<usize> {
             .collect::<String>()
     };
     let title = letters(title);
-    let mut said = String::new();
+    let mut found = String::new();
     for (n, line) in lines.iter().take(3).enumerate() {
-        said.push_str(&letters(&line.text));
-        let number = said.strip_suffix(&title);
+        found.push_str(&letters(&line.text));
+        let number = found.strip_suffix(&title);
         if !title.is_empty() && number.is_some_and(|n| n.len() <= 12 && is_number(n)) {
             return Some(n + 1);
         }
-        if said.len() > title.len() + 12 {
+        if found.len() > title.len() + 12 {
             return None;
         }
     }
     None
 }
 
-/// Nothing, `12`, `a3` or `chapter4`.
+/// An empty text, `12`, `a3` or `chapter4`.
 fn is_number(text: &str) -> bool {
     let rest = ["chapter", "kapitel", "section", "appendix", "part"]
         .iter()
@@ -198,12 +200,12 @@ fn is_number(text: &str) -> bool {
     rest.unwrap_or(text).chars().filter(|c| c.is_alphabetic()).count() <= 3
 }
 
-/// Lines that belong together.
+/// A paragraph, line by line.
 #[derive(Default)]
 struct Paragraph {
     text: String,
     last: Option<TextLine>,
-    /// The usual distance of its lines; 0 while there is only one.
+    /// The distance of its lines; 0 while there is only one.
     pitch: f64,
     right: f64,
 }
@@ -240,7 +242,7 @@ impl Paragraph {
                 let begins_lower = line.text.starts_with(char::is_lowercase);
                 let ends_in_hyphen = self.text.ends_with(['-', '\u{2010}'])
                     && self.text.chars().rev().nth(1).is_some_and(char::is_alphabetic);
-                // A full line was only wrapped; after a shorter one the break was meant.
+                // A full line is wrapped; after a shorter one the break is intended.
                 let is_wrapped =
                     last.x1 >= self.right - 0.15 * (self.right - last.x0) || begins_lower;
                 if ends_in_hyphen && begins_lower {
@@ -270,7 +272,7 @@ fn ends_sentence(text: &str) -> bool {
         .ends_with(['.', '!', '?', ':', ';', '。', '！', '？'])
 }
 
-/// A string for people: UTF-16 with its mark, UTF-8 with its mark, or Latin letters.
+/// A text string of PDF: UTF-16 or UTF-8 with a byte order mark, else UTF-8 or Latin-1.
 fn text_string(bytes: &[u8]) -> String {
     match bytes {
         [0xFE, 0xFF, rest @ ..] => {

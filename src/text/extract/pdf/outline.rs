@@ -1,4 +1,4 @@
-//! The outline: titles of sections, and the pages on which they begin.
+//! The outline: titles of sections and their pages.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,7 +9,7 @@ use hayro_interpret::hayro_syntax::object::{
 
 use super::text_string;
 
-/// One title.
+/// A title.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) level: u8,
@@ -18,11 +18,11 @@ pub(super) struct Entry {
     pub(super) page: usize,
 }
 
-/// An outline of more entries is no outline; and one may go round in circles.
+/// Limits of a malformed outline; links may form a cycle.
 const MAX_ENTRIES: usize = 20_000;
 const MAX_LEVEL: u8 = 12;
 
-/// All titles whose page is known, in the order of pages.
+/// All titles with a known page, in the order of pages.
 pub(super) fn outline(pdf: &Pdf) -> Vec<Entry> {
     let Some(catalog) = pdf.xref().get::<Dict<'_>>(pdf.xref().root_id()) else { return Vec::new() };
     let Some(root) = catalog.get::<Dict<'_>>(b"Outlines") else { return Vec::new() };
@@ -35,7 +35,7 @@ pub(super) fn outline(pdf: &Pdf) -> Vec<Entry> {
     let named = names(&catalog);
     let mut entries = Vec::new();
     let mut seen = HashSet::new();
-    // What comes next, the deepest last: no recursion, however deep it nests.
+    // A stack instead of recursion, because nesting may be deep.
     let mut open: Vec<(Dict<'_>, u8)> =
         root.get::<Dict<'_>>(b"First").map(|first| (first, 1)).into_iter().collect();
     while let Some((item, level)) = open.pop() {
@@ -79,7 +79,7 @@ fn page_of<'a>(
     }
 }
 
-/// Named places: a dictionary in old files, a tree of names in newer ones.
+/// Named destinations: a dictionary in old files, a tree in newer ones.
 fn names<'a>(catalog: &Dict<'a>) -> HashMap<Vec<u8>, Array<'a>> {
     let mut named = HashMap::new();
     let place = |object: Object<'a>| match object {

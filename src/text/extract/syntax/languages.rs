@@ -1,5 +1,4 @@
-//! The languages whose grammar is known: how a file is told to be in one, and which of its nodes
-//! have a name that a citation can go by.
+//! The languages with a grammar: how to detect them, and which nodes have a name for citations.
 
 use tree_sitter::{Node as Tree, Parser};
 
@@ -10,9 +9,9 @@ use crate::strings::StrExt as _;
 pub(super) struct Language {
     grammar: fn() -> tree_sitter::Language,
     extensions: &'static str,
-    /// Programs that a first line `#!` names.
+    /// Interpreters in the `#!` line.
     programs: &'static str,
-    /// Kinds of nodes with a name, and the word that stands before it.
+    /// Kinds of nodes with a name, and the word before the name.
     names: &'static [(&'static str, &'static str)],
 }
 
@@ -182,7 +181,7 @@ const C: &[(&str, &str)] = &[
 ];
 
 impl Language {
-    /// By the name of the file, else by its first line.
+    /// The language by the name of the file, else by its `#!` line.
     pub(super) fn of(path: &str, text: &str) -> Option<&'static Self> {
         let name = kind_name(path);
         let has = |words: &str, word: &str| words.split(' ').any(|other| other == word);
@@ -210,8 +209,8 @@ impl Language {
         Some(parser)
     }
 
-    /// What a citation calls a node: `impl Foo`, `method bar`. Variables have names where they are
-    /// not local, or are functions.
+    /// The name of a node in citations: `impl Foo`, `method bar`. Variables have one if they are
+    /// outermost or functions.
     pub(super) fn name(&self, node: Tree<'_>, text: &str, is_outermost: bool) -> Option<String> {
         let node = unwrapped(node)?;
         let (kind, label) = self.names.iter().find(|(kind, _)| *kind == node.kind())?;
@@ -243,7 +242,7 @@ impl Language {
             {
                 short(text.slice(declared(node)?.byte_range()))
             }
-            // What has no body is a mention, not a definition.
+            // Without a body it is a use, not a definition.
             "struct_specifier" | "union_specifier" | "enum_specifier" | "class_specifier" => {
                 node.child_by_field_name("body")?;
                 of("name")?
@@ -268,9 +267,9 @@ fn is_cpp(text: &str) -> bool {
     })
 }
 
-/// The definition inside what only adds to it: decorators, `export`, `template <…>`, `const f =`.
+/// The definition inside its wrappers: decorators, `export`, `template <…>`, `const f =`.
 fn unwrapped(mut node: Tree<'_>) -> Option<Tree<'_>> {
-    // `export declare namespace …` is three deep.
+    // `export declare namespace …` has three levels.
     for _ in 0..4 {
         node = match node.kind() {
             "decorated_definition" => node.child_by_field_name("definition")?,
@@ -280,7 +279,7 @@ fn unwrapped(mut node: Tree<'_>) -> Option<Tree<'_>> {
             "template_declaration" | "ambient_declaration" | "expression_statement" => {
                 last_named_child(node)?
             }
-            // Of several together none gives its name to all.
+            // Several declarations together have no common name.
             "lexical_declaration"
             | "variable_declaration"
             | "type_declaration"
@@ -301,7 +300,7 @@ fn last_named_child(node: Tree<'_>) -> Option<Tree<'_>> {
     node.named_child(u32::try_from(node.named_child_count()).ok()?.checked_sub(1)?)
 }
 
-/// Whether a node only adds to the definition in it.
+/// Whether a node wraps a definition.
 pub(super) fn wraps(node: Tree<'_>) -> bool {
     matches!(
         node.kind(),
@@ -314,9 +313,9 @@ pub(super) fn wraps(node: Tree<'_>) -> bool {
 
 /// The name in the middle of a C declarator: `*(*name[4])(int)`.
 fn declared(node: Tree<'_>) -> Option<Tree<'_>> {
-    const MOST: usize = 16;
+    const MAX_DEPTH: usize = 16;
     let mut node = node.child_by_field_name("declarator")?;
-    for _ in 0..MOST {
+    for _ in 0..MAX_DEPTH {
         node = match node.child_by_field_name("declarator") {
             Some(inner) => inner,
             None if node.kind() == "parenthesized_declarator"
@@ -330,12 +329,12 @@ fn declared(node: Tree<'_>) -> Option<Tree<'_>> {
     None
 }
 
-/// A name on one line, and not too long for one.
+/// A name on one line, cut if it is too long.
 fn short(name: &str) -> String {
-    const MOST: usize = 60;
+    const MAX_CHARS: usize = 60;
     // A type with a thousand parameters has a name of a thousand lines.
-    let name = name.split_whitespace().take(MOST).collect::<Vec<_>>().join(" ");
-    match name.char_indices().nth(MOST) {
+    let name = name.split_whitespace().take(MAX_CHARS).collect::<Vec<_>>().join(" ");
+    match name.char_indices().nth(MAX_CHARS) {
         Some((cut, _)) => format!("{}…", name.slice(..cut)),
         None => name,
     }

@@ -1,13 +1,13 @@
-//! Source code by its syntax: an outline of what a file defines, for the chunker to divide by.
+//! The outline of source code: the definitions of a file, by which the chunker divides it.
 //!
-//! A node of the outline is whatever the grammar sees as one thing and that begins a line: a
-//! function with its comment and attributes, a method in a class, a statement in a function, a
-//! field, an argument. Where nothing begins a line nothing is worth dividing. So one rule serves
-//! every language, and only the names need a table.
+//! A node of the outline is any node of the syntax tree that starts a line: a function with its
+//! comment and attributes, a method of a class, a statement, a field, an argument. What does not
+//! start a line is not worth dividing. So one rule serves every language, and only names need a
+//! table.
 //!
-//! The parsers are C, generated and partly written by hand, and read what strangers wrote:
-//! [`outline`] is for a process that may die of it. What it finds depends on the text alone: the
-//! work of the parser is bounded by counting it, not by a clock.
+//! The parsers are C, generated and partly written by hand, and the input is untrusted: [`outline`]
+//! must run in a process that may crash. The result depends on the text alone: the work of the
+//! parser is limited by counting steps, not by a clock.
 
 mod languages;
 
@@ -21,43 +21,42 @@ use crate::document::Span;
 use crate::strings::StrExt as _;
 use languages::{Language, wraps};
 
-/// Larger files are data, and few.
+/// Larger files are data.
 const MAX_BYTES: usize = 1 << 20;
 
-/// Nobody writes such lines; programs that make files small do.
+/// Longer lines are minified code.
 const MAX_LINE_BYTES: usize = 10_000;
 
-/// Bytes for each hundred steps that the parser may take. Ordinary code has 45 or more, mostly 150;
-/// less is an effort to make sense of what makes none, and there a step takes the longer the deeper
-/// it is in.
+/// Bytes per hundred steps of the parser. Ordinary code has 45 or more, mostly 150. With fewer, the
+/// parser tries to make sense of text that is not code, and its steps get slower with depth.
 const BYTES_PER_STEPS: usize = 16;
 
-/// The parser reads so many bytes at once.
+/// Bytes that the parser reads at once.
 const READ_BYTES: usize = 1 << 10;
 
-/// How often it may read the whole text, or as much of it again and again: what is quoted in a
-/// strange way is read to its end from each place where it might begin.
+/// How many times the parser may read the text. A malformed quotation is read to its end from each
+/// place where it might start.
 const MAX_READINGS: usize = 50;
 
-/// What is deeper than this is not told apart.
+/// Deeper nodes are ignored.
 const MAX_DEPTH: usize = 24;
 
-/// Whether [`outline`] knows the language of a file, and the file is such as people write.
+/// Whether the language of a file is known to [`outline`], and the file looks written by hand.
 pub fn has_outline(path: &str, text: &str) -> bool {
     text.len() <= MAX_BYTES
         && Language::of(path, text).is_some()
         && lines(text).all(|line| line.end - line.start <= MAX_LINE_BYTES)
 }
 
-/// What a file of code consists of, in order. Nothing when its language is not known or it does not
-/// look like it.
+/// The outline of a file of code, in order. Empty when its language is unknown or it is mostly
+/// syntax errors.
 pub fn outline(path: &str, text: &str) -> Vec<Node> {
     let Some(language) = Language::of(path, text).filter(|_| has_outline(path, text)) else {
         return Vec::new();
     };
     let Some(mut parser) = language.parser() else { return Vec::new() };
     let mut steps_left = 200 + text.len() / BYTES_PER_STEPS;
-    let mut go_on = |_: &ParseState| {
+    let mut on_progress = |_: &ParseState| {
         steps_left = steps_left.saturating_sub(1);
         if steps_left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
@@ -67,14 +66,14 @@ pub fn outline(path: &str, text: &str) -> Vec<Node> {
         let end = if reads_left > 0 { text.len().min(at + READ_BYTES) } else { at };
         text.as_bytes().get(at..end).unwrap_or_default()
     };
-    let options = ParseOptions::new().progress_callback(&mut go_on);
+    let options = ParseOptions::new().progress_callback(&mut on_progress);
     let tree = parser.parse_with_options(&mut read, None, Some(options));
-    // Cut short, a text is another one.
+    // The tree of a truncated text is useless.
     let Some(tree) = tree.filter(|_| reads_left > 0) else { return Vec::new() };
     let mut walk = Walk { language, text, found: Vec::new(), error_bytes: 0 };
-    walk.go(&tree);
-    // A parser finds its way back after nearly anything, but what it makes of prose or of another
-    // language is noise.
+    walk.run(&tree);
+    // The parser recovers from nearly any error, but its tree of prose or of another language is
+    // noise.
     if walk.error_bytes * 4 > text.len() { Vec::new() } else { with_comments(walk.found, text) }
 }
 
@@ -87,21 +86,21 @@ struct Walk<'a> {
 
 struct Definition {
     node: Node,
-    /// A comment or attribute, which belongs to what follows.
+    /// A comment or attribute, which belongs to the next node.
     leads: bool,
 }
 
-/// A node of the outline whose end is yet to come.
+/// A node of the outline that encloses the current one.
 struct Open {
     level: usize,
     start: usize,
-    /// It has the name of the definition right below it, which is no node by itself.
+    /// It has the name of its child definition, which is not a separate node.
     wraps: bool,
 }
 
 impl Walk<'_> {
-    /// Every node, parents first. The cursor keeps the way back, so that depth costs no stack.
-    fn go(&mut self, tree: &tree_sitter::Tree) {
+    /// Visits every node, parents first. The cursor has the path back, so depth needs no stack.
+    fn run(&mut self, tree: &tree_sitter::Tree) {
         let mut cursor = tree.walk();
         let mut level = 0_usize;
         let mut open: Vec<Open> = Vec::new();
@@ -119,7 +118,7 @@ impl Walk<'_> {
             let mut descends = !is_flat;
             let is_new = |start: usize| open.last().is_none_or(|outer| outer.start < start);
             if level > 0
-                && let Some(start) = self.begins(node).filter(|start| is_new(*start))
+                && let Some(start) = self.line_start(node).filter(|start| is_new(*start))
                 && !open.last().is_some_and(|outer| outer.wraps && outer.level + 1 == level)
             {
                 let leads = is_lead(node);
@@ -143,10 +142,10 @@ impl Walk<'_> {
         }
     }
 
-    /// The beginning of the line that a node begins; `None` when it begins none, or only holds
-    /// others together.
-    fn begins(&self, node: Tree<'_>) -> Option<usize> {
-        const HOLDERS: &str = "block statement_list body_statement compound_statement \
+    /// The start of the line that a node starts; `None` when it starts none, or is only a container
+    /// of others.
+    fn line_start(&self, node: Tree<'_>) -> Option<usize> {
+        const CONTAINERS: &str = "block statement_list body_statement compound_statement \
              statement_block declaration_list class_body \
             field_declaration_list interface_body enum_body block_body then else do_group \
             switch_body match_block \
@@ -161,12 +160,12 @@ impl Walk<'_> {
         let start = node.start_byte() - node.start_position().column;
         let is_first =
             self.text.slice(start..node.start_byte()).bytes().all(|b| b == b' ' || b == b'\t');
-        let is_holder = || HOLDERS.split_ascii_whitespace().any(|kind| kind == node.kind());
-        (is_first && !is_holder()).then_some(start)
+        let is_container = || CONTAINERS.split_ascii_whitespace().any(|kind| kind == node.kind());
+        (is_first && !is_container()).then_some(start)
     }
 }
 
-/// Whether a node belongs to the one after it.
+/// Whether a node belongs to the next one.
 fn is_lead(node: Tree<'_>) -> bool {
     let kind = node.kind();
     kind.ends_with("comment")
@@ -180,7 +179,7 @@ fn is_lead(node: Tree<'_>) -> bool {
         )
 }
 
-/// Each run of comments and attributes as part of what stands right below it, or as one node.
+/// Merges each run of comments and attributes into the node directly below it, or into one node.
 fn with_comments(found: Vec<Definition>, text: &str) -> Vec<Node> {
     let mut nodes: Vec<Node> = Vec::with_capacity(found.len());
     let mut lead: Option<Node> = None;

@@ -1,4 +1,4 @@
-//! Formats that are read in this process: what is text in them, and where it stood.
+//! Formats that are read in this process: their text and its origin.
 
 use super::super::*;
 
@@ -19,19 +19,19 @@ fn headings(doc: &Extracted) -> Vec<(u8, &str)> {
 }
 
 #[test]
-fn the_names_of_columns_head_a_table() {
+fn column_names_are_the_heading_of_a_table() {
     let doc = read("a.csv", "name,port\r\nIona,\"Fionnphort,\r\nMull\"\r\nEigg,Mallaig\r\n");
     assert_eq!(doc.format, Format::Csv);
     assert_eq!(doc.blocks[0].kind, BlockKind::Heading { level: 1, text: "name, port".into() });
     assert_eq!(doc.blocks[1].kind, BlockKind::Table);
     assert!(doc.text[doc.blocks[1].span.range()].ends_with("Eigg,Mallaig"));
-    // Numbers name no columns.
+    // Numbers are not names of columns.
     let doc = read("a.tsv", "1\t2\n3\t4\n5\t6\n");
     assert_eq!(doc.blocks.len(), 1);
 }
 
 #[test]
-fn every_line_of_json_lines_is_a_value() {
+fn every_line_of_json_lines_is_a_block() {
     let doc = read("a.jsonl", "{\"a\": 1}\n\n{\"a\": 2}\n");
     let blocks: Vec<&str> = doc.blocks.iter().map(|block| &doc.text[block.span.range()]).collect();
     assert_eq!(blocks, ["{\"a\": 1}", "{\"a\": 2}"]);
@@ -56,7 +56,7 @@ fn latex_has_sections_and_no_preamble() {
 }
 
 #[test]
-fn subtitles_are_what_is_said() {
+fn subtitles_have_no_numbers_and_times() {
     let source = "1\n00:00:01,000 --> 00:00:02,000\n<i>Land</i> ahead,\nsays the \
          <b>mate</b>.\n\n2\n00:00:03,000 --> \
                   00:00:04,000\nWhere?\n";
@@ -73,7 +73,7 @@ fn subtitles_are_what_is_said() {
 }
 
 #[test]
-fn xml_that_is_mostly_text_is_read_and_other_xml_stands_as_it_is() {
+fn xml_is_rendered_if_it_is_mostly_text() {
     let source = "<?xml version='1.0'?><book><title>Tides &amp; Currents</title><para>The \
          <emphasis>spring</emphasis> tide \
                   follows\n  the full moon by a day or two, whatever the almanac of the harbour \
@@ -92,7 +92,7 @@ fn xml_that_is_mostly_text_is_read_and_other_xml_stands_as_it_is() {
 }
 
 #[test]
-fn front_matter_says_what_it_says() {
+fn front_matter_has_metadata() {
     let doc = read(
         "a.md",
         "---\ntitle: T\ntags:\n  - one\n  - \"two\"\nother: x\nauthor: 'Me'\n---\nText\n",
@@ -121,7 +121,7 @@ fn places_are_found_by_offset() {
 }
 
 #[test]
-fn a_place_is_read_as_it_is_written() {
+fn places_round_trip_as_text() {
     let places = [
         Location::Page(3),
         Location::Slide(2),

@@ -1,0 +1,403 @@
+//! Renders the events of the tokenizer as text.
+
+use super::elements::{closes_itself, is_block, is_container, is_inline, is_never_text, is_void};
+use super::entities::entity;
+use super::tag::Tag;
+use super::writer::{Gap, Writer};
+use super::zones::{Keep, N_ZONES, Zone};
+use crate::strings::StrExt as _;
+use crate::text::extract::BlockKind;
+
+/// An element whose end matters. Inside it, only elements of the same name are counted, so its end
+/// is found however its contents are nested.
+struct Open {
+    name: Vec<u8>,
+    depth: usize,
+}
+
+impl Open {
+    fn new(name: &[u8]) -> Self {
+        Self { name: name.to_vec(), depth: 1 }
+    }
+}
+
+pub(super) struct Renderer<'a> {
+    source: &'a str,
+    keep: Keep,
+    pub(super) out: Writer,
+    /// The `title` element, entities not decoded.
+    pub(super) title: Option<String>,
+    /// Bytes of rendered text by [`Zone`].
+    pub(super) n_bytes: [usize; N_ZONES],
+
+    /// Marker to be written before the first text of a list item.
+    marker: Option<String>,
+    is_item: bool,
+    in_term: bool,
+    /// Whether what follows explains the term that the current block begins with.
+    after_term: bool,
+
+    zones: Vec<(Zone, Open)>,
+    skipped: Option<Open>,
+    heading: Option<u8>,
+    in_title: bool,
+    in_pre: bool,
+    /// No text has followed the `pre` tag yet: a line break is part of the tag.
+    is_pre_start: bool,
+    /// For each open list, the number of its next item if it is numbered.
+    lists: Vec<Option<usize>>,
+    n_tables: usize,
+    in_cell: bool,
+    n_quotes: usize,
+}
+
+/// Deeper lists are indented like this one.
+const MAX_INDENT: usize = 6;
+
+/// Deeper nesting of navigation, asides and the like is an attack.
+const MAX_ZONES: usize = 64;
+
+impl<'a> Renderer<'a> {
+    pub(super) fn new(source: &'a str, keep: Keep) -> Self {
+        Self {
+            source,
+            keep,
+            out: Writer::with_capacity(source.len() / 2),
+            title: None,
+            n_bytes: [0; N_ZONES],
+            marker: None,
+            is_item: false,
+            in_term: false,
+            after_term: false,
+            zones: Vec::new(),
+            skipped: None,
+            heading: None,
+            in_title: false,
+            in_pre: false,
+            is_pre_start: false,
+            lists: Vec::new(),
+            n_tables: 0,
+            in_cell: false,
+            n_quotes: 0,
+        }
+    }
+
+    fn zone(&self) -> Zone {
+        self.zones.last().map_or(Zone::Body, |(zone, _)| *zone)
+    }
+
+    /// A start tag that ends at `end`.
+    pub(super) fn open(&mut self, tag: &Tag, self_closing: bool, end: usize) {
+        let name = tag.name.as_slice();
+        if let Some(skipped) = &mut self.skipped {
+            if skipped.name != name {
+                return;
+            }
+            if !closes_itself(name) {
+                skipped.depth += 1;
+                return;
+            }
+            self.skipped = None;
+        }
+        if let Some((_, zone)) = self.zones.last_mut()
+            && zone.name == name
+        {
+            zone.depth += 1;
+        } else if let Some(zone) = self.zone().opened_by(tag)
+            && self.zones.len() < MAX_ZONES
+        {
+            self.end_block();
+            self.zones.push((zone, Open::new(name)));
+        }
+        let is_hidden = (tag.is_hidden || tag.is_decoration()) && !self.keep.hidden;
+        let is_foreign_leaf = self_closing && name == b"svg";
+        if (is_never_text(name) || is_hidden) && !is_void(name) && !is_foreign_leaf {
+            if is_hidden && !is_inline(name) {
+                self.end_block();
+            }
+            self.skipped = Some(Open::new(name));
+            return;
+        }
+        self.open_element(tag, end);
+    }
+
+    fn open_element(&mut self, tag: &Tag, end: usize) {
+        let name = tag.name.as_slice();
+        match name {
+            b"title" => self.in_title = self.title.is_none(),
+            b"br" => self.out.widen(if self.in_cell { Gap::Space } else { Gap::Line }),
+            b"img" | b"area" if !tag.alt.is_empty() => {
+                let alt = String::from_utf8_lossy(&tag.alt).into_owned();
+                self.inserted_text(&alt, end);
+            }
+            b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" => {
+                self.end_block();
+                self.end_item();
+                self.heading = Some(name[1] - b'0');
+            }
+            b"dt" | b"dd" => {
+                self.end_term();
+                self.soft_break();
+                self.in_term = name == b"dt";
+            }
+            b"pre" | b"listing" | b"xmp" => {
+                self.end_block();
+                self.heading = None;
+                (self.in_pre, self.is_pre_start) = (true, true);
+            }
+            b"ul" | b"menu" | b"dir" | b"ol" => {
+                self.end_block();
+                self.lists.push((name == b"ol").then_some(1));
+            }
+            b"li" => self.begin_item(),
+            b"table" => {
+                self.end_block();
+                self.heading = None;
+                self.n_tables += 1;
+                self.in_cell = false;
+            }
+            b"tr" => {
+                self.in_cell = false;
+                self.out.widen(Gap::Line);
+            }
+            b"td" | b"th" if self.n_tables > 0 => {
+                self.out.widen(Gap::Cell);
+                self.in_cell = true;
+            }
+            b"caption" => self.end_block(),
+            b"blockquote" => {
+                self.end_block();
+                self.n_quotes += 1;
+            }
+            b"p" if self.heading.is_some() && self.out.is_in_block() => {
+                self.end_block();
+                self.heading = None;
+            }
+            _ if is_block(name) => self.soft_break(),
+            _ => {}
+        }
+    }
+
+    fn begin_item(&mut self) {
+        self.end_block();
+        self.is_item = true;
+        self.marker = Some(match self.lists.last_mut() {
+            Some(Some(n)) => {
+                *n += 1;
+                format!("{}. ", *n - 1)
+            }
+            _ => "- ".to_owned(),
+        });
+    }
+
+    /// An end tag.
+    pub(super) fn close(&mut self, name: &[u8]) {
+        if let Some(skipped) = &mut self.skipped {
+            if skipped.name == name {
+                skipped.depth -= 1;
+                if skipped.depth == 0 {
+                    self.skipped = None;
+                }
+                return;
+            }
+            // An element that is never closed does not hide the rest of the page.
+            if name != b"body" && !(closes_itself(&skipped.name) && is_container(name)) {
+                return;
+            }
+            self.skipped = None;
+        }
+        match name {
+            b"title" => self.in_title = false,
+            b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" => {
+                self.end_block();
+                self.heading = None;
+            }
+            b"pre" | b"listing" | b"xmp" => {
+                self.end_block();
+                self.in_pre = false;
+            }
+            b"ul" | b"ol" | b"menu" | b"dir" => {
+                self.end_block();
+                self.end_item();
+                self.lists.pop();
+            }
+            b"table" => {
+                self.end_block();
+                self.n_tables = self.n_tables.saturating_sub(1);
+                self.in_cell = self.n_tables > 0;
+            }
+            b"td" | b"th" => self.in_cell = false,
+            b"tr" => self.out.widen(Gap::Line),
+            b"blockquote" => {
+                self.end_block();
+                self.n_quotes = self.n_quotes.saturating_sub(1);
+            }
+            b"caption" => self.end_block(),
+            b"li" => {
+                self.end_block();
+                self.end_item();
+            }
+            b"dt" => self.end_term(),
+            _ if is_block(name) => self.soft_break(),
+            _ => {}
+        }
+        self.leave_zone(name);
+    }
+
+    fn leave_zone(&mut self, name: &[u8]) {
+        let Some(at) = self.zones.iter().rposition(|(_, open)| open.name == name) else { return };
+        if at + 1 == self.zones.len() && self.zones[at].1.depth > 1 {
+            self.zones[at].1.depth -= 1;
+            return;
+        }
+        // A zone that is never closed ends with the one around it, but the end of an inner `div`
+        // does not end an outer zone.
+        if at + 1 == self.zones.len() || matches!(name, b"main" | b"article" | b"body" | b"html") {
+            self.end_block();
+            self.zones.truncate(at);
+        }
+    }
+
+    /// The text between two tags.
+    pub(super) fn text(&mut self, start: usize, end: usize) {
+        let Some(raw) = self.source.get(start..end).filter(|raw| !raw.is_empty()) else { return };
+        if self.skipped.is_some() {
+            return;
+        }
+        if self.in_title {
+            self.title.get_or_insert_default().push_str(raw);
+            return;
+        }
+        let zone = self.zone();
+        if !self.keep.zones[zone as usize] {
+            return;
+        }
+        let before = self.out.len();
+        if self.in_pre {
+            self.verbatim(raw, start);
+        } else {
+            self.words(raw, start);
+        }
+        self.n_bytes[zone as usize] += self.out.len() - before;
+    }
+
+    fn words(&mut self, raw: &str, start: usize) {
+        let bytes = raw.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            let rest = &bytes[at..];
+            let n = rest
+                .iter()
+                .position(|b| b.is_ascii_whitespace() || *b == b'&')
+                .unwrap_or(rest.len());
+            if n > 0 {
+                self.begin_text(start + at);
+                self.out.copy(raw.slice(at..at + n), start + at);
+                at += n;
+                continue;
+            }
+            if rest[0] != b'&' {
+                self.out.widen(Gap::Space);
+                at += rest.iter().take_while(|b| b.is_ascii_whitespace()).count();
+                continue;
+            }
+            let (n, decoded) = entity(raw.slice(at..));
+            if decoded.chars().all(char::is_whitespace) {
+                self.out.widen(Gap::Space);
+            } else {
+                self.begin_text(start + at);
+                self.out.replace(&decoded, start + at, n);
+            }
+            at += n;
+        }
+    }
+
+    fn verbatim(&mut self, raw: &str, start: usize) {
+        let mut at = 0;
+        if self.is_pre_start {
+            at = if raw.starts_with("\r\n") {
+                2
+            } else {
+                usize::from(raw.starts_with(['\n', '\r']))
+            };
+        }
+        self.is_pre_start = false;
+        while at < raw.len() {
+            let n = raw.slice(at..).find('&').unwrap_or(raw.len() - at);
+            if n > 0 {
+                let piece = raw.slice(at..at + n);
+                if !piece.trim().is_empty() || self.out.is_in_block() {
+                    self.begin_text(start + at);
+                    self.out.copy(piece, start + at);
+                }
+                at += n;
+                continue;
+            }
+            let (n, decoded) = entity(raw.slice(at..));
+            self.begin_text(start + at);
+            self.out.replace(&decoded, start + at, n);
+            at += n;
+        }
+    }
+
+    /// Text that the source has only in an attribute, such as the description of an image.
+    fn inserted_text(&mut self, text: &str, at: usize) {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if text.is_empty() || !self.keep.zones[self.zone() as usize] || self.in_title {
+            return;
+        }
+        self.begin_text(at);
+        self.out.insert(&text, at);
+    }
+
+    /// Writes what comes before the next piece of text.
+    fn begin_text(&mut self, at: usize) {
+        self.after_term = false;
+        if self.out.is_in_block() {
+            self.out.continue_block(at);
+            return;
+        }
+        let kind = match self.heading {
+            Some(level) => BlockKind::Heading { level, text: String::new() },
+            None if self.in_pre => BlockKind::Code,
+            None if self.n_tables > 0 => BlockKind::Table,
+            None if self.is_item => BlockKind::ListItem,
+            None if self.n_quotes > 0 => BlockKind::Quote,
+            None => BlockKind::Paragraph,
+        };
+        let depth = self.lists.len().saturating_sub(1).min(MAX_INDENT);
+        self.out.begin_block(kind, depth, at);
+        self.is_item = false;
+        if let Some(marker) = self.marker.take() {
+            self.out.insert(&marker, at);
+        }
+    }
+
+    fn end_block(&mut self) {
+        self.after_term = false;
+        self.out.end_block();
+    }
+
+    /// Ends a list item; one without text has no marker.
+    fn end_item(&mut self) {
+        self.marker = None;
+        self.is_item = false;
+    }
+
+    /// Ends a term. Its explanation belongs to the same block.
+    fn end_term(&mut self) {
+        self.after_term |= self.in_term && self.out.is_in_block();
+        self.in_term = false;
+    }
+
+    /// The start or end of a paragraph or the like; in a cell or a heading it is only a space.
+    fn soft_break(&mut self) {
+        if self.after_term {
+            self.out.widen(Gap::Line);
+        } else if self.in_cell || self.heading.is_some() {
+            self.out.widen(Gap::Space);
+        } else if !self.in_pre {
+            self.end_block();
+        }
+    }
+}

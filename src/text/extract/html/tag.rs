@@ -1,0 +1,57 @@
+//! Start tags.
+
+/// A start tag with the attributes that matter.
+#[derive(Default)]
+pub(super) struct Tag {
+    pub(super) name: Vec<u8>,
+    /// Name of the attribute whose value comes next.
+    attribute: Vec<u8>,
+    pub(super) role: Vec<u8>,
+    class: Vec<u8>,
+    pub(super) alt: Vec<u8>,
+    /// Invisible on the page.
+    pub(super) is_hidden: bool,
+}
+
+impl Tag {
+    pub(super) fn clear(&mut self, name: &[u8]) {
+        for part in
+            [&mut self.name, &mut self.attribute, &mut self.role, &mut self.class, &mut self.alt]
+        {
+            part.clear();
+        }
+        self.name.extend_from_slice(name);
+        self.is_hidden = false;
+    }
+
+    pub(super) fn attribute(&mut self, name: &[u8]) {
+        self.attribute.clear();
+        self.attribute.extend_from_slice(name);
+        self.is_hidden |= name == b"hidden";
+    }
+
+    pub(super) fn value(&mut self, value: &[u8]) {
+        match self.attribute.as_slice() {
+            b"role" => self.role.extend_from_slice(value),
+            b"class" => self.class.extend_from_slice(value),
+            b"alt" => self.alt.extend_from_slice(value),
+            b"aria-hidden" => self.is_hidden |= value == b"true",
+            b"style" => {
+                let style: Vec<u8> =
+                    value.iter().filter(|b| !b.is_ascii_whitespace()).copied().collect();
+                self.is_hidden |=
+                    style.windows(12).any(|w| w.eq_ignore_ascii_case(b"display:none"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Line numbers beside code, and marks that link a heading to itself.
+    pub(super) fn is_decoration(&self) -> bool {
+        self.has_class(&[b"linenos", b"lineno", b"gutter", b"headerlink", b"anchorjs-link"])
+    }
+
+    pub(super) fn has_class(&self, any_of: &[&[u8]]) -> bool {
+        self.class.split(u8::is_ascii_whitespace).any(|class| any_of.contains(&class))
+    }
+}

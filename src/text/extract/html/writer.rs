@@ -1,0 +1,131 @@
+//! The rendered text: blocks, the gaps in and between them, and the map to the source.
+
+use crate::document::Span;
+use crate::strings::{StrExt as _, shorten};
+use crate::text::extract::origin::OffsetMap;
+use crate::text::extract::{Block, BlockKind};
+
+/// What is written before the next text of the same block. The widest gap wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Gap {
+    None,
+    Space,
+    Cell,
+    Line,
+}
+
+pub(super) struct Writer {
+    text: String,
+    map: OffsetMap,
+    blocks: Vec<Block>,
+    /// Start of the current block.
+    block_start: usize,
+    /// Kind of the current block, once it has text.
+    kind: BlockKind,
+    gap: Gap,
+}
+
+impl Writer {
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self {
+            text: String::with_capacity(bytes),
+            map: OffsetMap::default(),
+            blocks: Vec::new(),
+            block_start: 0,
+            kind: BlockKind::Paragraph,
+            gap: Gap::None,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Whether the current block has text.
+    pub(super) fn is_in_block(&self) -> bool {
+        self.text.len() > self.block_start
+    }
+
+    pub(super) fn widen(&mut self, gap: Gap) {
+        self.gap = self.gap.max(gap);
+    }
+
+    /// Writes the gap before the next text of the current block, which is not empty.
+    pub(super) fn continue_block(&mut self, at: usize) {
+        match std::mem::replace(&mut self.gap, Gap::None) {
+            Gap::None => {}
+            Gap::Space => self.insert(" ", at),
+            Gap::Cell => self.insert(" | ", at),
+            Gap::Line => self.insert("\n", at),
+        }
+    }
+
+    /// Begins a block. A list item is indented by `depth`.
+    pub(super) fn begin_block(&mut self, kind: BlockKind, depth: usize, at: usize) {
+        self.gap = Gap::None;
+        self.kind = kind;
+        if let Some(last) = self.blocks.last() {
+            let is_item = self.kind == BlockKind::ListItem;
+            let is_list = is_item && last.kind == BlockKind::ListItem;
+            self.insert(if is_list { "\n" } else { "\n\n" }, at);
+            if is_item {
+                self.insert(&"  ".repeat(depth), at);
+            }
+            self.block_start = self.text.len();
+        }
+    }
+
+    /// Ends the current block, if it has text.
+    pub(super) fn end_block(&mut self) {
+        self.gap = Gap::None;
+        if !self.is_in_block() {
+            return;
+        }
+        let len = self.block_start + self.text.slice(self.block_start..).trim_end().len();
+        self.truncate(len);
+        let mut kind = std::mem::replace(&mut self.kind, BlockKind::Paragraph);
+        if let BlockKind::Heading { text, .. } = &mut kind {
+            // A mark that links the heading to itself is not part of it.
+            let is_mark = |c: char| c.is_whitespace() || "¶§#🔗".contains(c);
+            text.push_str(self.text.slice(self.block_start..len).trim_matches(is_mark));
+            if text.is_empty() {
+                kind = BlockKind::Paragraph;
+            }
+        }
+        self.blocks.push(Block { span: Span::new(self.block_start, len), kind });
+        self.block_start = len;
+    }
+
+    /// Writes text that is the same in the source.
+    pub(super) fn copy(&mut self, text: &str, at: usize) {
+        self.map.seek(at);
+        self.map.copy(text.len());
+        self.text.push_str(text);
+    }
+
+    /// Writes text for `source_len` bytes of the source.
+    pub(super) fn replace(&mut self, text: &str, at: usize, source_len: usize) {
+        if text.is_empty() {
+            return;
+        }
+        self.map.seek(at);
+        self.map.unit(text.len(), source_len);
+        self.text.push_str(text);
+    }
+
+    /// Writes text that is not in the source.
+    pub(super) fn insert(&mut self, text: &str, at: usize) {
+        self.replace(text, at, 0);
+    }
+
+    pub(super) fn finish(mut self) -> (String, OffsetMap, Vec<Block>) {
+        self.end_block();
+        self.truncate(self.blocks.last().map_or(0, |block| block.span.end));
+        (self.text, self.map, self.blocks)
+    }
+
+    fn truncate(&mut self, len: usize) {
+        shorten(&mut self.text, len);
+        self.map.truncate(len);
+    }
+}

@@ -1,0 +1,83 @@
+//! The parts of a page, and which of them are kept.
+
+use super::tag::Tag;
+
+pub(super) const N_ZONES: usize = 5;
+
+/// The part of the page that a text is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Zone {
+    Main,
+    Article,
+    Body,
+    /// Header or footer outside main part, article and section.
+    Margin,
+    /// Navigation and asides.
+    Navigation,
+}
+
+impl Zone {
+    /// The zone that a tag opens inside this one, if any.
+    pub(super) fn opened_by(self, tag: &Tag) -> Option<Self> {
+        let is_in_main = matches!(self, Self::Main | Self::Article);
+        if tag.has_class(&[
+            b"nav-panel",
+            b"navheader",
+            b"navfooter",
+            b"sphinxsidebar",
+            b"breadcrumb",
+            b"breadcrumbs",
+        ]) {
+            return Some(Self::Navigation);
+        }
+        match (tag.name.as_slice(), tag.role.as_slice()) {
+            (b"nav" | b"aside", _) | (_, b"navigation" | b"complementary" | b"search") => {
+                Some(Self::Navigation)
+            }
+            (b"main", _) | (_, b"main") => Some(Self::Main),
+            (b"article", _) if self != Self::Main => Some(Self::Article),
+            (b"header" | b"footer", _) | (_, b"banner" | b"contentinfo") if !is_in_main => {
+                Some(Self::Margin)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The texts to render.
+#[derive(Clone, Copy)]
+pub(super) struct Keep {
+    /// By [`Zone`].
+    pub(super) zones: [bool; N_ZONES],
+    pub(super) hidden: bool,
+}
+
+impl Keep {
+    pub(super) const NOT_HIDDEN: Self = Self { zones: [true; N_ZONES], hidden: false };
+    const EVERYTHING: Self = Self { zones: [true; N_ZONES], hidden: true };
+
+    /// What to keep of a page with `n` bytes of visible text in each zone.
+    pub(super) fn of_page(n: &[usize; N_ZONES]) -> Self {
+        let n_main = n[Zone::Main as usize];
+        let n_article = n[Zone::Article as usize];
+        let n_body = n_main + n_article + n[Zone::Body as usize];
+        if n.iter().all(|n| *n == 0) {
+            return Self::EVERYTHING;
+        }
+        let zones = if n_body == 0 {
+            [true; N_ZONES]
+        } else if n_main * 4 >= n_body {
+            [true, true, false, false, false]
+        } else if n_main + n_article > 0 {
+            [true, true, true, false, false]
+        } else {
+            [true, true, true, true, false]
+        };
+        Self { zones, hidden: false }
+    }
+
+    /// Whether this keeps all visible text of such a page.
+    pub(super) fn is_all_of(&self, n: &[usize; N_ZONES]) -> bool {
+        !self.hidden && n.iter().zip(self.zones).all(|(n, is_kept)| is_kept || *n == 0)
+    }
+}
