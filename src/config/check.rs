@@ -1,8 +1,7 @@
 //! Validates values against their [`Shape`] before anything uses them.
 //!
 //! Checks that must come later, such as whether a folder exists when a server starts, report
-//! through
-//! [`Config::refuse`](super::Config::refuse), in the same format.
+//! through [`Config::refuse`](super::Config::refuse), in the same format.
 
 use std::net::IpAddr;
 use std::path::Path;

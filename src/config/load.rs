@@ -441,9 +441,8 @@ fn origins(values: &Values) -> Vec<(&'static str, String, Origin)> {
 
 /// Folders that may hold library and models, in search order: `assets_dir`; the data directory;
 /// `share/rag` beside the `bin` of an installed program; `data` of the checkout that a program
-/// under
-/// `target/` was built in; `~/.local/share/rag`. Data directory and checkout are not trusted, even
-/// if the user names them: they may have been downloaded.
+/// under `target/` was built in; `~/.local/share/rag`. Data directory and checkout are not trusted,
+/// even if the user names them: they may have been downloaded.
 fn places(world: &World, assets_dir: Option<PathBuf>, data_dir: &Path) -> Vec<Place> {
     let trusted = |dir: PathBuf| Place { dir, is_trusted: true };
     let share = world.share_dir();

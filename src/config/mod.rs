@@ -1,6 +1,5 @@
 //! The configuration: built-in defaults, files, environment and flags, merged once. Each value
-//! keeps
-//! its origin.
+//! keeps its origin.
 //!
 //! Only this room reads the environment and configuration files. The table [`SETTINGS`] is the one
 //! list of settings: the loader, error messages, `rag doctor -v` and the README's table read it.
@@ -345,8 +344,7 @@ impl Config {
     ///
     /// # Errors
     /// A usage fault when a chunk would exceed the window, or when the user set an overlap above
-    /// half
-    /// a chunk. The built-in overlap is reduced instead.
+    /// half a chunk. The built-in overlap is reduced instead.
     pub fn chunk_limits(&self, model: &str, window: usize) -> Result<(usize, usize)> {
         let max = match self.chunk_max_tokens {
             0 => window,

@@ -1,6 +1,5 @@
 //! Reads, extracts and chunks files on all threads, and adds them to the builder in the order of
-//! the
-//! walk.
+//! the walk.
 
 use std::fs::OpenOptions;
 use std::io::Read as _;

@@ -2,8 +2,7 @@
 //!
 //! A document is taken from the damaged generation if all its passages can be read there, otherwise
 //! from its file. Vectors come from the generation, the cache or the model. Documents that cannot
-//! be
-//! restored are listed.
+//! be restored are listed.
 
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt as _;
@@ -67,8 +66,7 @@ pub struct Rebuilt {
 ///
 /// # Errors
 /// [`Kind::Damaged`] when nothing can be repaired; the hint says what to do instead, and nothing
-/// has
-/// changed.
+/// has changed.
 pub fn repair(engine: &Engine, wait: Duration, on_event: &mut dyn FnMut(Event)) -> Result<Repair> {
     let (store, name) = (&engine.store, &engine.config.index);
     let _lock = lock(engine, wait, on_event)?;

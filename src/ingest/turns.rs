@@ -21,8 +21,7 @@ impl<T> Turns<T> {
     }
 
     /// Waits for result number `n`; `None` when all senders are dropped. `on_slow` gets the
-    /// duration
-    /// of the wait so far, even while other results arrive.
+    /// duration of the wait so far, even while other results arrive.
     pub fn take(&mut self, n: usize, on_slow: &mut dyn FnMut(Duration)) -> Option<T> {
         let start = Instant::now();
         let mut report_at = start + self.slow;

@@ -1,10 +1,9 @@
 //! Embedding models: their files, the tokenizer, the network, and texts to vectors.
 //!
 //! A session is single-threaded and embeds one text per call. Int8 networks quantise activations
-//! per
-//! tensor, so in a batch a vector would depend on the other texts; alone, it is a function of its
-//! text, and a cache keyed by text is correct. On a CPU this is as fast as a batch, and no time is
-//! spent on padding.
+//! per tensor, so in a batch a vector would depend on the other texts; alone, it is a function of
+//! its text, and a cache keyed by text is correct. On a CPU this is as fast as a batch, and no time
+//! is spent on padding.
 //!
 //! Only this room uses `ort` and `tokenizers`.
 

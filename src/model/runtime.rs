@@ -100,8 +100,7 @@ fn in_memory(file: &File) -> std::io::Result<File> {
 }
 
 /// Disables the library's telemetry. Official builds write a device id below the home folder and
-/// run
-/// a thread for it by default. The library reads this variable when it is opened.
+/// run a thread for it by default. The library reads this variable when it is opened.
 ///
 /// Must be called before any thread is started.
 #[expect(
@@ -182,8 +181,7 @@ const HEAP_BYTES: usize = 32 << 20;
 
 /// Grows the C heap for the library's allocations in one piece, in huge pages where the system has
 /// them. Otherwise it grows by some six thousand page faults: a seventh of the time of a search
-/// that
-/// loads the model.
+/// that loads the model.
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "calls of the C library")]
 fn tune_c_heap() {

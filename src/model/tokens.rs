@@ -1,8 +1,7 @@
 //! The model's tokenizer, without truncation and padding.
 //!
 //! `tokenizer.json` often enables both (all-MiniLM-L6-v2 pads every text to 128 tokens), which
-//! would
-//! make a query cost as much as a page. The window is applied here instead.
+//! would make a query cost as much as a page. The window is applied here instead.
 
 use std::borrow::Cow;
 
@@ -51,8 +50,7 @@ impl Tokenizer {
     }
 
     /// Token ids with special tokens, truncated to `max`. A truncated text keeps its closing
-    /// special
-    /// token.
+    /// special token.
     pub fn encode(&self, text: &str, max: usize) -> Vec<u32> {
         let mut ids = self.ids(text, true);
         if ids.len() > max {

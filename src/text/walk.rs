@@ -1,13 +1,11 @@
 //! Walks a folder and lists its files, in an order that does not depend on the file system.
 //!
 //! Files are sorted by the bytes of their path components. Hidden files, and those that
-//! `.gitignore`
-//! and `.ragignore` name, are left out silently. A `.gitignore` applies outside a repository too;
-//! inside one, those of the parent folders up to the repository's top apply as well. The user's
-//! global excludes and `.git/info/exclude` do not apply, so that the same folder gives the same
-//! index on another machine. Symbolic links are not followed, except for the root itself and for
-//! the
-//! links of a mounted Kubernetes `ConfigMap`: [`mounted`].
+//! `.gitignore` and `.ragignore` name, are left out silently. A `.gitignore` applies outside a
+//! repository too; inside one, those of the parent folders up to the repository's top apply as
+//! well. The user's global excludes and `.git/info/exclude` do not apply, so that the same folder
+//! gives the same index on another machine. Symbolic links are not followed, except for the root
+//! itself and for the links of a mounted Kubernetes `ConfigMap`: [`mounted`].
 //!
 //! The walk has a stack of listed directories and at most one open directory, so it is limited
 //! neither by depth nor by the number of open files. Each file costs one `stat`.
@@ -136,8 +134,7 @@ pub fn walk(
 }
 
 /// Whether a change of `path` can change what [`walk`] lists: it would list the path, or the path
-/// is
-/// an ignore file. The path may no longer exist. `root` and `path` are real paths.
+/// is an ignore file. The path may no longer exist. `root` and `path` are real paths.
 pub fn is_relevant(root: &Path, options: &WalkOptions, path: &Path) -> bool {
     // The root itself, or something above it.
     let Ok(below) = path.strip_prefix(root) else { return true };
@@ -243,8 +240,7 @@ struct Walk {
     exclude: Gitignore,
     skip: HashSet<PathBuf>,
     /// Ignore files that apply, outermost first. Separate, because any `.ragignore` takes
-    /// precedence
-    /// over every `.gitignore`.
+    /// precedence over every `.gitignore`.
     git: Vec<Gitignore>,
     rag: Vec<Gitignore>,
 }

@@ -166,8 +166,7 @@ impl Running {
             .arg(COMMAND)
             .env_clear()
             // By default the allocator reserves a GiB of addresses, which the child's limit would
-            // be
-            // added to.
+            // be added to.
             .env("MIMALLOC_ARENA_RESERVE", "32m")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -1,6 +1,5 @@
 //! The protocol of parent and child: a line of JSON with the number of bytes that follow, then
-//! those
-//! bytes.
+//! those bytes.
 
 use std::io::{self, BufRead, Read as _, Write};
 

@@ -1,15 +1,12 @@
 //! Divides a text into passages: each about one topic, none longer than the model's window,
-//! together
-//! the whole text.
+//! together the whole text.
 //!
 //! A passage does not cross sections, except that sections of a line or two are merged with small
 //! neighbours: alone they would be many passages with little content. The text of headings is in
-//! the
-//! heading path, which is embedded with the passage; it is in the passage itself only where that
-//! has
-//! several sections. Within a section, passages are of similar length rather than full ones and a
-//! remnant, because a short remnant of rare words would rank first for every question with one of
-//! them. Definitions in code are treated like sections of prose.
+//! the heading path, which is embedded with the passage; it is in the passage itself only where
+//! that has several sections. Within a section, passages are of similar length rather than full
+//! ones and a remnant, because a short remnant of rare words would rank first for every question
+//! with one of them. Definitions in code are treated like sections of prose.
 //!
 //! Token counts of units are added instead of counting every candidate. Sums are exact for units
 //! separated by white space, and close otherwise. A passage whose sum is near the limit is counted.
@@ -144,8 +141,7 @@ impl<'a> Chunker<'a> {
     }
 
     /// False for parts of two slides, sheets or messages: a citation names one place. Text
-    /// continues
-    /// over pages and over cells of a notebook.
+    /// continues over pages and over cells of a notebook.
     fn have_one_place(&self, a: &Part, b: &Part) -> bool {
         let place = |part: &Part| {
             let block = part.section.heading.unwrap_or(part.section.body.start);

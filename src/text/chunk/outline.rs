@@ -3,8 +3,7 @@
 //! A node that fits into a passage is taken whole. A larger one is replaced by its children; text
 //! between those is a unit of its own, except that a single line which opens the node goes with the
 //! first child. A named node becomes a part, like a section. Statements and fields without a name
-//! are
-//! units of the enclosing part.
+//! are units of the enclosing part.
 
 use super::sections::Section;
 use super::units::{Cut, Divider, Unit};

@@ -163,8 +163,7 @@ impl Divider<'_> {
     }
 
     /// The start of the last whole sentences of `span` that fit, of lines in code, or of words
-    /// where
-    /// a sentence is divided.
+    /// where a sentence is divided.
     pub(super) fn tail(&self, span: Span, cut: Cut, is_code: bool) -> Option<usize> {
         let window = (self.max + 1) * MAX_BYTES_PER_TOKEN;
         let mut from = span.start.max(span.end.saturating_sub(window));
@@ -222,8 +221,7 @@ fn line_pieces(text: &str) -> Vec<Piece> {
 }
 
 /// Code between empty lines. Those with the smallest indentation are items, such as the methods of
-/// a
-/// class.
+/// a class.
 fn stanzas(text: &str) -> Vec<Piece> {
     let mut found: Vec<(usize, usize, usize)> = Vec::new();
     let mut after_gap = true;
@@ -244,8 +242,7 @@ fn stanzas(text: &str) -> Vec<Piece> {
 }
 
 /// Sentences by the rules of Unicode, which cover every script; but a line break within running
-/// text
-/// does not end one.
+/// text does not end one.
 fn sentences(text: &str) -> Vec<Piece> {
     let unwrapped = unwrap_lines(text);
     let segmenter = SentenceSegmenter::new(SentenceBreakInvariantOptions::default());

@@ -90,8 +90,7 @@ fn detect(bytes: &[u8]) -> &'static Encoding {
 }
 
 /// Whether broken bytes are rare in this UTF-8, as in a log with one damaged line. Encoded
-/// surrogates
-/// count as valid.
+/// surrogates count as valid.
 fn is_mostly_utf8(bytes: &[u8]) -> bool {
     let (mut whole, mut broken) = (0_usize, 0_usize);
     let mut rest = bytes;

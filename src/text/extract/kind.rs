@@ -31,9 +31,8 @@ const LOCK_FILES: &str = "\
     podfile.lock poetry.lock pubspec.lock uv.lock yarn.lock";
 
 /// Whether a comment at the top says that a program wrote the file: by `@generated` or the line
-/// that
-/// Go defines, which many tools use, and in code also by the phrases of other tools. Prose may use
-/// those about other files.
+/// that Go defines, which many tools use, and in code also by the phrases of other tools. Prose may
+/// use those about other files.
 pub(super) fn says_it_is_generated(format: Format, text: &str) -> bool {
     const TOP_LINES: usize = 20;
     let mut comments = text.lines().take(TOP_LINES).filter_map(comment);
@@ -83,12 +82,10 @@ fn has_phrase(line: &str) -> bool {
 }
 
 /// Whether a large text is a table for programs: numbers with hardly any words, or code that
-/// repeats
-/// a few words. It would give thousands of passages that answer nothing.
+/// repeats a few words. It would give thousands of passages that answer nothing.
 ///
 /// Among n words of human text, about K times the square root of n are distinct (Heaps' law), with
-/// K
-/// above 4 in code and from 10 to 100 in prose. Parsers and lookup tables have less than 1.
+/// K above 4 in code and from 10 to 100 in prose. Parsers and lookup tables have less than 1.
 pub(super) fn is_table(format: Format, text: &str) -> bool {
     /// A smaller table does no harm.
     const LARGE: usize = 64 << 10;

@@ -1,8 +1,7 @@
 //! E-mail: messages and mailboxes.
 //!
 //! The text of a message is its headers, its body, and the names of its attachments. The body is
-//! the
-//! plain part, or else the rendered HTML part.
+//! the plain part, or else the rendered HTML part.
 
 use mail_parser::{Address, Message, MessageParser, MimeHeaders as _, PartType};
 

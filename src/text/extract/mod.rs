@@ -2,9 +2,8 @@
 //!
 //! For formats that people write by hand, the text is the decoded file, markup included: a passage
 //! is shown as in the file, and people who write Markdown read Markdown. HTML, XML and subtitles
-//! are
-//! rendered. In both cases [`Origin`] maps the text to bytes and lines of the file. These parsers
-//! are not recursive and take linear time.
+//! are rendered. In both cases [`Origin`] maps the text to bytes and lines of the file. These
+//! parsers are not recursive and take linear time.
 //!
 //! PDF, office files, mail and notebooks are not text. Their spans are those of the extracted text,
 //! and `places` has page, slide or sheet. Their parsers may need unbounded memory or stack, so they

@@ -1,9 +1,8 @@
 //! Text without markup: paragraphs between empty lines, and headings where they are unambiguous.
 //!
 //! A heading is an underlined line, a single line in capitals as in a manual page, a single
-//! numbered
-//! line as in an RFC, or the first line of an entry in a change log. A false heading does no harm:
-//! its words are still indexed.
+//! numbered line as in an RFC, or the first line of an entry in a change log. A false heading does
+//! no harm: its words are still indexed.
 
 use super::lines::NumberedLines;
 use super::{Block, BlockKind};

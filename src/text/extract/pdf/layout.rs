@@ -266,8 +266,7 @@ const MAX_DEPTH: usize = 4;
 const MAX_LINES: usize = 3000;
 
 /// Minimum lines on each side of a strip, half of them long. With fewer it is a table, which is
-/// read
-/// by rows.
+/// read by rows.
 const LEAST_LINES: usize = 3;
 const LEAST_LONG: usize = LEAST_LINES.div_ceil(2);
 

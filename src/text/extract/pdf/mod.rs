@@ -150,8 +150,7 @@ fn assemble(pages: &[Vec<TextLine>], outline: &[outline::Entry]) -> Build {
 }
 
 /// How many lines from line `i` are a title, unless they are the head of the page, which repeats
-/// the
-/// title in small type above it.
+/// the title in small type above it.
 fn title_lines(lines: &[TextLine], i: usize, title: &str, body: f64) -> Option<usize> {
     const HEAD_DISTANCE: usize = 200;
     let n_lines = lines_of_title(&lines[i..], title)?;
