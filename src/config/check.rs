@@ -6,12 +6,8 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::Origin;
-use super::settings::{Setting, Shape};
+use super::settings::{Origin, Setting, Shape};
 use crate::error::{Fault, Result};
-
-/// Shorter tokens could be guessed.
-pub const MIN_TOKEN_CHARS: usize = 16;
 
 /// A smaller chunk has no room for text beside its title and headings.
 const MIN_PASSAGE_TOKENS: u64 = 16;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,33 +9,13 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::check::{self, refusal};
-use super::settings::{SETTINGS, Setting};
+use super::settings::{Origin, SETTINGS, Setting};
 use super::{
     Config, Endpoint, Generator, Layer, Layers, LogFormat, LogLevel, Mode, Place, Recording,
     Records, Secret, Serve, Timeouts,
 };
 use crate::error::{Context as _, Fault, Result};
 use crate::strings::StrExt as _;
-
-/// The layer that a value came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    BuiltIn,
-    File { path: PathBuf, line: usize },
-    Environment(&'static str),
-    Flag(String),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BuiltIn => f.write_str("built in"),
-            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
-            Self::Environment(name) => write!(f, "environment {name}"),
-            Self::Flag(flag) => write!(f, "{flag}"),
-        }
-    }
-}
 
 /// The environment of the process, read once; tests pass their own.
 #[derive(Clone, Debug, Default)]

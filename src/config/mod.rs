@@ -14,9 +14,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use check::{MIN_TOKEN_CHARS, is_name, secret_problem};
-pub use load::{Origin, World, read_problem, working_dir};
-pub use settings::{SETTINGS, Setting, Shape};
+pub use check::{is_name, secret_problem};
+pub use load::{World, read_problem, working_dir};
+pub use settings::{MIN_TOKEN_CHARS, Origin, SETTINGS, Setting, Shape};
 
 use crate::error::{Fault, Result};
 

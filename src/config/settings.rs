@@ -1,6 +1,30 @@
 //! The table of settings. To add one: a row here, a field in `Config`, a line in `load::build`.
 
-use super::check::MIN_TOKEN_CHARS;
+use std::fmt;
+use std::path::PathBuf;
+
+/// Shorter tokens could be guessed.
+pub const MIN_TOKEN_CHARS: usize = 16;
+
+/// The layer that a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    BuiltIn,
+    File { path: PathBuf, line: usize },
+    Environment(&'static str),
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn => f.write_str("built in"),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::Flag(flag) => write!(f, "{flag}"),
+        }
+    }
+}
 
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
