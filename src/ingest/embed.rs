@@ -6,11 +6,11 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Event, IngestStage};
+use super::request::Event;
 use crate::cache::{Cache, Counters, Key, Table};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
-use crate::index::{Pending, Vectors};
+use crate::index::{IngestStage, Pending, Vectors};
 use crate::model::{EmbeddingRole, Library, ModelFiles, Network, Runtime, Tokenizer};
 use crate::vector::Vector;
 

@@ -1,6 +1,6 @@
 //! The current generation of the index: how much of it an ingest can build on.
 
-use super::Event;
+use super::request::Event;
 use super::scan::{self, Previous};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};

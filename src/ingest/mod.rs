@@ -13,82 +13,36 @@ mod last;
 mod read;
 mod repair;
 mod report;
+mod request;
 mod roots;
 mod scan;
+mod setup;
 mod space;
 mod turns;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::thread::{JoinHandle, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::cache::Counters;
-use crate::disk::{Lock, Scratch};
+use crate::disk::Scratch;
 use crate::engine::Engine;
-use crate::error::{Fault, Kind, Result};
+use crate::error::{Fault, Result};
 pub use crate::index::IngestStage;
 use crate::index::{
     self, Before, Builder, Chunking, ModelInfo, Progress, Record, Root, Roster, Snapshot, State,
     Summary, Vectors,
 };
 use crate::model::{Library, ModelFiles, Network, Tokenizer};
-use crate::naming;
 use crate::telemetry;
-use crate::text::{self, Limits, WalkOptions};
 use last::Last;
 pub use repair::{Rebuilt, Repair, Step, repair};
 pub use report::Report;
-use roots::Folder;
-pub use roots::known_roots;
+pub use request::{Event, Request};
+use roots::{Folder, data_dirs};
+pub use roots::{known_roots, walk_options};
 use scan::{Previous, Scan};
+use setup::{chunking, dimension, join, limits, lock};
 use space::Need;
-
-/// What to ingest.
-#[derive(Clone, Debug, Default)]
-pub struct Request {
-    /// Base of relative folders; empty means the working directory.
-    pub cwd: PathBuf,
-    /// Folders as typed, to add to the index or to update. Other folders of the index stay
-    /// unchanged.
-    pub dirs: Vec<PathBuf>,
-    /// Remove all other folders from the index.
-    pub only: bool,
-    /// Display names of folders, by real path. When not empty, each folder must have one; a missing
-    /// name means that a folder was replaced by another.
-    pub names: BTreeMap<String, String>,
-    /// Patterns of files to ingest and to leave out. When both are empty, a folder of the index
-    /// keeps its patterns; otherwise these replace them.
-    pub include: Vec<String>,
-    pub exclude: Vec<String>,
-    /// Neither read nor write the embedding cache.
-    pub no_cache: bool,
-    /// Retry files that failed, even if neither they nor the program have changed.
-    pub retry_failed: bool,
-    /// How long to wait for another writer.
-    pub wait: Duration,
-    /// Read files one by one and report each before it is read: a previous run was killed, and the
-    /// next should know by which file.
-    pub sequential: bool,
-    /// Files to report as failed without reading them: real path and reason.
-    pub quarantined: BTreeMap<String, String>,
-}
-
-/// Progress of an ingest.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// `done` of `total` units of the stage: files found, files read, texts embedded, steps of the
-    /// commit. A `total` of 0 is not known yet.
-    Progress { stage: IngestStage, done: u64, total: u64 },
-    /// This file has been read for so long, and all files before it are done.
-    Waiting { file: String, since: Duration },
-    /// This folder is listed next.
-    Entering(PathBuf),
-    /// A message for the user that is not a fault.
-    Note(String),
-    /// This file is read next, or `None` when all are read; only with [`Request::sequential`].
-    Reading(Option<String>),
-}
 
 /// An index with at least this many new vectors, some seconds of work, is published without them
 /// first, if no index with vectors exists.
@@ -157,17 +111,6 @@ fn ingest(
     };
     engine.assets.state.record_data_dir(&engine.config.data_dir);
     Ok(report)
-}
-
-/// The lock of the data directory; a wait for it is reported.
-fn lock(engine: &Engine, wait: Duration, on_event: &mut dyn FnMut(Event)) -> Result<Lock> {
-    match engine.store.lock(Duration::ZERO, &|| engine.interrupted()) {
-        Err(busy) if busy.kind() == Kind::Busy && !wait.is_zero() => {
-            on_event(Event::Note(format!("{busy}; waiting for it to finish")));
-            engine.store.lock(wait, &|| engine.interrupted())
-        }
-        other => other,
-    }
 }
 
 /// What the steps of an ingest share.
@@ -474,55 +417,4 @@ impl Drop for Sealing<'_> {
     fn drop(&mut self) {
         let _ = self.0.take().map(ScopedJoinHandle::join);
     }
-}
-
-fn join<T>(handle: ScopedJoinHandle<'_, T>) -> T {
-    handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
-
-/// Version of extraction and chunking. Raise it when the same file would give other chunks.
-const TEXT_VERSION: u32 = 6 | text::LEFT_OUT << 16;
-
-fn chunking(engine: &Engine, model: &ModelFiles) -> Result<Chunking> {
-    let (max, overlap) = engine.config.chunk_limits(&model.name, model.spec.max_tokens)?;
-    Ok(Chunking::new(max, overlap, TEXT_VERSION))
-}
-
-/// The chunker's limits: the window without special tokens and the model's prefix.
-fn limits(chunking: Chunking, model: &ModelFiles, tokenizer: &Tokenizer) -> Limits {
-    let around = tokenizer.special() + tokenizer.count(&model.spec.passage_prefix);
-    Limits {
-        max_tokens: chunking.max_tokens.saturating_sub(around).max(1),
-        overlap_tokens: chunking.overlap_tokens,
-    }
-}
-
-fn dimension(model: &ModelFiles, base: Option<&Snapshot>) -> Result<usize> {
-    let known = model.spec.dimension.or(base.map(|base| base.meta().model.dimension));
-    known.ok_or_else(|| {
-        Fault::failed(format!("the model `{}` does not state its dimension", model.name))
-    })
-}
-
-/// How a folder is walked. Uploads are ingested as a separate folder, never as part of another.
-pub fn walk_options(engine: &Engine, root: &Root) -> WalkOptions {
-    let mut skip = data_dirs(engine);
-    if let Ok(uploads) = engine.config.data_dir.join("uploads").canonicalize() {
-        skip.retain(|dir| *dir != uploads || !Path::new(&root.real).starts_with(dir));
-    }
-    WalkOptions { include: root.include.clone(), exclude: root.exclude.clone(), skip }
-}
-
-/// Folders that this program writes to and never ingests.
-fn data_dirs(engine: &Engine) -> Vec<PathBuf> {
-    let config = &engine.config;
-    let own = ["analytics", "indexes", "models", "runtime", "runs", "sessions", "uploads"];
-    let own = own.map(|below| config.data_dir.join(below));
-    let dirs = own.into_iter().chain([config.cache_dir.clone(), config.jobs_dir.clone()]);
-    dirs.filter_map(|dir| dir.canonicalize().ok()).collect()
-}
-
-/// The name of a file as the user would type it.
-fn shown(roots: &[Root], root: usize, path: &str) -> String {
-    naming::name(roots.get(root).map_or("", |root| &root.given), path)
 }

@@ -9,14 +9,14 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::extractor::Extractor;
+use super::request::{Event, Request};
 use super::scan::{Scan, kept_version, reader};
 use super::turns::{self, Turns};
-use super::{Event, IngestStage, Request};
 use crate::disk::{self, Blake};
 use crate::document::{Chunk, Format, context_line, embedded_text};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
-use crate::index::{Builder, ChunkEntry, Failure, Record, State};
+use crate::index::{Builder, ChunkEntry, Failure, IngestStage, Record, State};
 use crate::model::Tokenizer;
 use crate::telemetry;
 use crate::text::{self, Extracted, Limits, NoText};

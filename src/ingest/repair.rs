@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use super::embed;
 use super::read;
+use super::request::{Event, Request};
+use super::roots::shown;
 use super::scan::{Scan, Todo};
-use super::{Event, Request, TEXT_VERSION, join, limits, lock, shown};
+use super::setup::{TEXT_VERSION, join, limits, lock};
 use crate::analysis;
 use crate::cache::Counters;
 use crate::document::{context_line, embedded_text};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::roots::shown;
 use super::scan::Scan;
-use super::shown;
 use crate::cache::Counters;
 use crate::index::{Meta, Record, State};
 

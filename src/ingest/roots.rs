@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{Event, Request};
+use super::request::{Event, Request};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 use crate::index::{self, Root, Roster};
+use crate::naming;
+use crate::text::WalkOptions;
 
 /// A folder of the new generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -230,6 +232,29 @@ fn nested<'a>(paths: impl Iterator<Item = &'a str>, own: &[PathBuf]) -> Vec<(usi
     }
     found.sort_unstable();
     found
+}
+
+/// How a folder is walked. Uploads are ingested as a separate folder, never as part of another.
+pub fn walk_options(engine: &Engine, root: &Root) -> WalkOptions {
+    let mut skip = data_dirs(engine);
+    if let Ok(uploads) = engine.config.data_dir.join("uploads").canonicalize() {
+        skip.retain(|dir| *dir != uploads || !Path::new(&root.real).starts_with(dir));
+    }
+    WalkOptions { include: root.include.clone(), exclude: root.exclude.clone(), skip }
+}
+
+/// Folders that this program writes to and never ingests.
+pub fn data_dirs(engine: &Engine) -> Vec<PathBuf> {
+    let config = &engine.config;
+    let own = ["analytics", "indexes", "models", "runtime", "runs", "sessions", "uploads"];
+    let own = own.map(|below| config.data_dir.join(below));
+    let dirs = own.into_iter().chain([config.cache_dir.clone(), config.jobs_dir.clone()]);
+    dirs.filter_map(|dir| dir.canonicalize().ok()).collect()
+}
+
+/// The name of a file as the user would type it.
+pub fn shown(roots: &[Root], root: usize, path: &str) -> String {
+    naming::name(roots.get(root).map_or("", |root| &root.given), path)
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::roots::Folder;
-use super::{Event, IngestStage, shown, walk_options};
+use super::request::Event;
+use super::roots::{Folder, shown, walk_options};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
-use crate::index::{Failure, Record, Root, State};
+use crate::index::{Failure, IngestStage, Record, Root, State};
 use crate::text::{self, Entry};
 
 /// How often progress is reported, in files.

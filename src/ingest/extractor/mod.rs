@@ -284,15 +284,14 @@ impl Running {
         let _ = self.errors.take(10_000).read_to_string(&mut errors);
         let signal = status.ok().and_then(|status| status.signal());
         let memory_mib = worker::MEMORY_BYTES >> 20;
+        let is_memory = errors.contains("memory allocation of");
         let reason = match signal {
             Some(KILL) => return NoText::Unread("its reader was killed".into()),
             Some(CPU) => format!("reading it takes more than {cpu_s} s of processor time"),
-            _ if errors.contains("overflowed its stack") => {
+            _ if !is_memory && errors.contains("overflowed its stack") => {
                 "it is nested deeper than the stack allows".to_owned()
             }
-            Some(SEGMENT) if !errors.contains("memory allocation of") => {
-                "its reader crashes".to_owned()
-            }
+            Some(SEGMENT) if !is_memory => "its reader crashes".to_owned(),
             _ => format!("reading it takes more than {memory_mib} MiB of memory"),
         };
         NoText::TooMuch(reason.into())
