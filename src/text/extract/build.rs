@@ -1,6 +1,6 @@
 //! Builds the text of a format that is not text: blocks in order, each with its place.
 
-use super::{Block, BlockKind, Extracted, NoText};
+use super::doc::{Block, BlockKind, Extracted, NoText, opening_heading};
 use crate::document::{Format, Location, Span};
 use crate::strings::StrExt as _;
 
@@ -99,7 +99,7 @@ impl Build {
             return Err(NoText::NoWords);
         }
         let title = title.map(str::to_owned).filter(|title| title.contains(char::is_alphanumeric));
-        let title = title.or_else(|| super::opening_heading(&self.blocks));
+        let title = title.or_else(|| opening_heading(&self.blocks));
         let extracted = Extracted::rendered(format, title.as_deref(), self.text, self.blocks);
         Ok(Extracted { places: self.places, metadata: self.metadata, ..extracted })
     }

@@ -4,8 +4,8 @@
 //! comments and attributes directly above it is one block, and a configuration file is divided at
 //! its empty lines. [`syntax`](super::syntax) adds an outline where the grammar is known.
 
+use super::doc::{Block, BlockKind};
 use super::lines::lines;
-use super::{Block, BlockKind};
 use crate::document::Span;
 
 pub(super) fn parse(text: &str) -> Vec<Block> {

@@ -8,7 +8,7 @@
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
 
-use super::NoText;
+use super::doc::NoText;
 use super::origin::OffsetMap;
 
 /// A file as characters, without its byte order mark.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::NoText;
+use super::doc::NoText;
 use crate::document::{Format, extension_of, kind_name};
 
 /// Extensions of code and configuration, which have lines rather than paragraphs.

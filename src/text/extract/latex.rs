@@ -1,8 +1,8 @@
 //! LaTeX: sections, lists and listings. The text stays as written; preamble and comments are not
 //! blocks.
 
+use super::doc::{Block, BlockKind};
 use super::lines::{Line, lines};
-use super::{Block, BlockKind};
 use crate::document::Span;
 use crate::strings::StrExt as _;
 

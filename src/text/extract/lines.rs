@@ -1,6 +1,6 @@
 //! Lines, ended by `\n`, `\r\n` or a lone `\r`.
 
-use super::{Block, BlockKind};
+use super::doc::{Block, BlockKind};
 use crate::document::Span;
 use crate::strings::StrExt as _;
 

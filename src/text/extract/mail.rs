@@ -6,7 +6,8 @@
 use mail_parser::{Address, Message, MessageParser, MimeHeaders as _, PartType};
 
 use super::build::Build;
-use super::{BlockKind, Extracted, NoText, html};
+use super::doc::{BlockKind, Extracted, NoText};
+use super::html;
 use crate::document::{Format, Location};
 
 /// Deeper nested messages are not read.

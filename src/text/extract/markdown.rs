@@ -3,8 +3,8 @@
 //! The text stays as written. Front matter, HTML comments and link definitions are not blocks,
 //! because a reader of the page does not see them.
 
+use super::doc::{Block, BlockKind, first_heading, opening_heading};
 use super::lines::{Line, lines};
-use super::{Block, BlockKind};
 use crate::document::Span;
 use crate::strings::StrExt as _;
 
@@ -19,9 +19,7 @@ pub(super) fn parse(text: &str) -> (Option<String>, Vec<Block>, Vec<(String, Str
         Parser { text, lines: &lines, blocks: Vec::new(), in_list: false, no_more_comments: false };
     parser.run(first);
     let blocks = parser.blocks;
-    let title = front_title
-        .or_else(|| super::first_heading(&blocks))
-        .or_else(|| super::opening_heading(&blocks));
+    let title = front_title.or_else(|| first_heading(&blocks)).or_else(|| opening_heading(&blocks));
     (title, blocks, front)
 }
 

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::build::Build;
-use super::{BlockKind, Extracted, NoText, decode, markdown};
+use super::doc::{BlockKind, Extracted, NoText};
+use super::{decode, markdown};
 use crate::document::{Format, Location};
 use crate::strings::StrExt as _;
 

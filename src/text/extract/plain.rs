@@ -4,8 +4,8 @@
 //! numbered line as in an RFC, or the first line of an entry in a change log. A false heading does
 //! no harm: its words are still indexed.
 
+use super::doc::{Block, BlockKind};
 use super::lines::NumberedLines;
-use super::{Block, BlockKind};
 
 pub(super) fn parse(text: &str) -> Vec<Block> {
     let lines = NumberedLines::new(text);

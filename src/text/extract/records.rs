@@ -1,7 +1,7 @@
 //! Records: rows of CSV and TSV, lines of JSON Lines. The text stays as written.
 
+use super::doc::{Block, BlockKind};
 use super::lines::lines;
-use super::{Block, BlockKind};
 use crate::document::Span;
 use crate::strings::StrExt as _;
 

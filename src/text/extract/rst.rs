@@ -4,8 +4,9 @@
 //! Directives are text, because their content is for readers. Comments and link targets are not
 //! blocks.
 
+use super::doc::{Block, BlockKind};
 use super::lines::NumberedLines;
-use super::{Block, BlockKind, markdown};
+use super::markdown;
 
 pub(super) fn parse(text: &str) -> Vec<Block> {
     let lines = NumberedLines::new(text);

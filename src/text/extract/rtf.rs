@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use encoding_rs::{Encoding, WINDOWS_1252};
 
 use super::build::Build;
-use super::{BlockKind, Extracted, NoText};
+use super::doc::{BlockKind, Extracted, NoText};
 use crate::document::Format;
 
 /// No writer nests groups deeper.

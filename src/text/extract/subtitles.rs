@@ -1,8 +1,8 @@
 //! Subtitles: the spoken text, without numbers and times. Every word is mapped to its line.
 
+use super::doc::{Block, BlockKind};
 use super::lines::lines;
 use super::origin::OffsetMap;
-use super::{Block, BlockKind};
 use crate::document::Span;
 use crate::strings::StrExt as _;
 

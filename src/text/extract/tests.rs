@@ -2,7 +2,7 @@ use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GB18030, ISO_2022_JP, SHIFT_JI
 use proptest::prelude::*;
 
 use super::*;
-use crate::document::Lines;
+use crate::document::{Lines, Span};
 
 mod documents;
 

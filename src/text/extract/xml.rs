@@ -6,9 +6,9 @@ use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
+use super::doc::{Block, BlockKind, NoText};
 use super::html::Page;
 use super::origin::OffsetMap;
-use super::{Block, BlockKind, NoText};
 use crate::document::Span;
 use crate::strings::StrExt as _;
 

@@ -18,8 +18,8 @@ mod zones;
 use html5gum::Tokenizer;
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 
+use super::doc::{Block, first_heading};
 use super::origin::OffsetMap;
-use super::{Block, first_heading};
 use entities::decode_entities;
 use renderer::Renderer;
 use tag::Tag;

@@ -6,7 +6,7 @@ use super::tag::Tag;
 use super::writer::{Gap, Writer};
 use super::zones::{Keep, N_ZONES, Zone};
 use crate::strings::StrExt as _;
-use crate::text::extract::BlockKind;
+use crate::text::extract::doc::BlockKind;
 
 /// An element whose end matters. Inside it, only elements of the same name are counted, so its end
 /// is found however its contents are nested.

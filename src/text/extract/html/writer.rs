@@ -2,8 +2,8 @@
 
 use crate::document::Span;
 use crate::strings::{StrExt as _, shorten};
+use crate::text::extract::doc::{Block, BlockKind};
 use crate::text::extract::origin::OffsetMap;
-use crate::text::extract::{Block, BlockKind};
 
 /// What is written before the next text of the same block. The widest gap wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

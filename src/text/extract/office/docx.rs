@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::super::build::Build;
+use super::super::doc::{BlockKind, Extracted, NoText};
 use super::super::xml::{self, Node};
-use super::super::{BlockKind, Extracted, NoText};
 use super::{Archive, shown_row};
 use crate::document::Format;
 

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use super::super::build::Build;
+use super::super::doc::{Extracted, NoText};
+use super::super::html;
 use super::super::xml::{self, Node};
-use super::super::{Extracted, NoText, html};
 use super::{Archive, element_text, resolved};
 use crate::document::Format;
 

@@ -12,7 +12,8 @@ use std::io::{Cursor, Read as _};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::{Extracted, NoText, decode, xml};
+use super::doc::{Extracted, NoText};
+use super::{decode, xml};
 use crate::document::Format;
 
 /// Maximum unpacked bytes of one file. Text is compressed to about a tenth and the size of files is

@@ -1,8 +1,8 @@
 //! `OpenDocument` texts, presentations and spreadsheets.
 
 use super::super::build::Build;
+use super::super::doc::{BlockKind, Extracted, NoText};
 use super::super::xml::{self, Element, Node};
-use super::super::{BlockKind, Extracted, NoText};
 use super::{Archive, cell_name, element_text, shown_row};
 use crate::document::{Format, Location};
 

@@ -1,8 +1,8 @@
 //! `PowerPoint` presentations: the text of each slide under its title, and the speaker's notes.
 
 use super::super::build::Build;
+use super::super::doc::{BlockKind, Extracted, NoText};
 use super::super::xml::{self, Node};
-use super::super::{BlockKind, Extracted, NoText};
 use super::{Archive, shown_row};
 use crate::document::{Format, Location};
 

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use jiff::{ToSpan as _, civil};
 
 use super::super::build::Build;
+use super::super::doc::{Extracted, NoText};
 use super::super::xml::{self, Node};
-use super::super::{Extracted, NoText};
 use super::{Archive, cell_name, shown_row};
 use crate::document::{Format, Location};
 

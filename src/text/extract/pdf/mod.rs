@@ -12,7 +12,7 @@ use hayro_interpret::hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 use layout::TextLine;
 
 use super::build::Build;
-use super::{BlockKind, Extracted, NoText};
+use super::doc::{BlockKind, Extracted, NoText};
 use crate::document::{Format, Location};
 
 /// The longest real documents have a few thousand pages.

@@ -1,7 +1,7 @@
 //! Source code in a build without the feature `code`: it has no outline, and is divided at empty
 //! lines.
 
-use super::Node;
+use super::doc::Node;
 
 pub fn has_outline(_: &str, _: &str) -> bool {
     false

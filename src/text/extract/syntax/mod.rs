@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 
 use tree_sitter::{Node as Tree, ParseOptions, ParseState};
 
-use super::Node;
+use super::doc::Node;
 use super::lines::lines;
 use crate::document::Span;
 use crate::strings::StrExt as _;

@@ -1,6 +1,7 @@
 //! Formats that are read in this process: their text and its origin.
 
 use super::super::*;
+use crate::document::{Location, Span};
 
 fn read(path: &str, text: &str) -> Extracted {
     extract(path, text.as_bytes()).unwrap_or_else(|e| panic!("{path}: {e:?}"))
