@@ -299,7 +299,8 @@ fn find_named<'r>(
         found = named(path);
     }
     if found.is_empty() {
-        let glob = PathGlob::new(path).map_err(|_| no_document(path))?.relative_to(&config::working_dir());
+        let glob =
+            PathGlob::new(path).map_err(|_| no_document(path))?.relative_to(&config::working_dir());
         found = matches(records, |r| glob.matches(folder(roots, r.root), &r.path));
     }
     Ok(found)
