@@ -20,6 +20,7 @@ mod lines;
 mod mail;
 mod markdown;
 mod notebook;
+mod numbered;
 #[cfg(feature = "office")]
 mod office;
 mod origin;

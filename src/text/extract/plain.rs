@@ -5,7 +5,7 @@
 //! no harm: its words are still indexed.
 
 use super::doc::{Block, BlockKind};
-use super::lines::NumberedLines;
+use super::numbered::NumberedLines;
 
 pub(super) fn parse(text: &str) -> Vec<Block> {
     let lines = NumberedLines::new(text);

@@ -5,8 +5,8 @@
 //! blocks.
 
 use super::doc::{Block, BlockKind};
-use super::lines::NumberedLines;
 use super::markdown;
+use super::numbered::NumberedLines;
 
 pub(super) fn parse(text: &str) -> Vec<Block> {
     let lines = NumberedLines::new(text);

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use super::super::build::Build;
 use super::super::doc::{BlockKind, Extracted, NoText};
 use super::super::xml::{self, Node};
-use super::{Archive, shown_row};
+use super::archive::{Archive, shown_row};
 use crate::document::Format;
 
-pub(in super::super) fn docx(bytes: &[u8]) -> Result<Extracted, NoText> {
+pub(super) fn docx(bytes: &[u8]) -> Result<Extracted, NoText> {
     let mut archive = Archive::open(bytes)?;
     let (title, author) = archive.core_properties()?;
     let levels = match archive.text("word/styles.xml")? {

@@ -6,10 +6,10 @@ use super::super::build::Build;
 use super::super::doc::{Extracted, NoText};
 use super::super::html;
 use super::super::xml::{self, Node};
-use super::{Archive, element_text, resolved};
+use super::archive::{Archive, element_text, resolved};
 use crate::document::Format;
 
-pub(in super::super) fn epub(bytes: &[u8]) -> Result<Extracted, NoText> {
+pub(super) fn epub(bytes: &[u8]) -> Result<Extracted, NoText> {
     let mut archive = Archive::open(bytes)?;
     if archive.text("META-INF/rights.xml")?.is_some() {
         return Err(NoText::Encrypted);

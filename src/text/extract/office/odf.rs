@@ -3,10 +3,10 @@
 use super::super::build::Build;
 use super::super::doc::{BlockKind, Extracted, NoText};
 use super::super::xml::{self, Element, Node};
-use super::{Archive, cell_name, element_text, shown_row};
+use super::archive::{Archive, cell_name, element_text, shown_row};
 use crate::document::{Format, Location};
 
-pub(in super::super) fn odf(format: Format, bytes: &[u8]) -> Result<Extracted, NoText> {
+pub(super) fn odf(format: Format, bytes: &[u8]) -> Result<Extracted, NoText> {
     let mut archive = Archive::open(bytes)?;
     if archive
         .text("META-INF/manifest.xml")?

@@ -3,13 +3,13 @@
 use super::super::build::Build;
 use super::super::doc::{BlockKind, Extracted, NoText};
 use super::super::xml::{self, Node};
-use super::{Archive, shown_row};
+use super::archive::{Archive, shown_row};
 use crate::document::{Format, Location};
 
 /// No real presentation has more.
 const MAX_SLIDES: usize = 10_000;
 
-pub(in super::super) fn pptx(bytes: &[u8]) -> Result<Extracted, NoText> {
+pub(super) fn pptx(bytes: &[u8]) -> Result<Extracted, NoText> {
     let mut archive = Archive::open(bytes)?;
     let (title, author) = archive.core_properties()?;
     let relations = archive.relations("ppt/presentation.xml")?;

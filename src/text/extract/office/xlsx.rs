@@ -7,13 +7,13 @@ use jiff::{ToSpan as _, civil};
 use super::super::build::Build;
 use super::super::doc::{Extracted, NoText};
 use super::super::xml::{self, Node};
-use super::{Archive, cell_name, shown_row};
+use super::archive::{Archive, cell_name, shown_row};
 use crate::document::{Format, Location};
 
 /// Maximum columns of a sheet.
 const MAX_COLUMNS: usize = 16_384;
 
-pub(in super::super) fn xlsx(bytes: &[u8]) -> Result<Extracted, NoText> {
+pub(super) fn xlsx(bytes: &[u8]) -> Result<Extracted, NoText> {
     let mut archive = Archive::open(bytes)?;
     let (title, author) = archive.core_properties()?;
     let relations = archive.relations("xl/workbook.xml")?;

@@ -10,6 +10,7 @@ mod outline;
 use hayro_interpret::InterpreterCache;
 use hayro_interpret::hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 use layout::TextLine;
+use outline::text_string;
 
 use super::build::Build;
 use super::doc::{BlockKind, Extracted, NoText};
@@ -269,19 +270,4 @@ impl Paragraph {
 fn ends_sentence(text: &str) -> bool {
     text.trim_end_matches(['"', '\'', ')', '”', '’', '»'])
         .ends_with(['.', '!', '?', ':', ';', '。', '！', '？'])
-}
-
-/// A text string of PDF: UTF-16 or UTF-8 with a byte order mark, else UTF-8 or Latin-1.
-fn text_string(bytes: &[u8]) -> String {
-    match bytes {
-        [0xFE, 0xFF, rest @ ..] => {
-            let units = rest.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
-            char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
-        }
-        [0xEF, 0xBB, 0xBF, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),
-        _ => match std::str::from_utf8(bytes) {
-            Ok(text) => text.to_owned(),
-            Err(_) => bytes.iter().map(|b| char::from(*b)).collect(),
-        },
-    }
 }

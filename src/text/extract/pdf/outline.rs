@@ -7,8 +7,6 @@ use hayro_interpret::hayro_syntax::object::{
     Array, Dict, MaybeRef, Object, ObjectIdentifier, String as Bytes,
 };
 
-use super::text_string;
-
 /// A title.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
@@ -115,4 +113,19 @@ fn names<'a>(catalog: &Dict<'a>) -> HashMap<Vec<u8>, Array<'a>> {
         }
     }
     named
+}
+
+/// A text string of PDF: UTF-16 or UTF-8 with a byte order mark, else UTF-8 or Latin-1.
+pub(super) fn text_string(bytes: &[u8]) -> String {
+    match bytes {
+        [0xFE, 0xFF, rest @ ..] => {
+            let units = rest.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+            char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+        }
+        [0xEF, 0xBB, 0xBF, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),
+        _ => match std::str::from_utf8(bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => bytes.iter().map(|b| char::from(*b)).collect(),
+        },
+    }
 }

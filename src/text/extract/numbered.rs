@@ -1,0 +1,38 @@
+//! Lines by number, for formats whose blocks are runs of lines.
+
+use super::doc::{Block, BlockKind};
+use super::lines::{Line, lines};
+use crate::document::Span;
+
+/// The lines of a text, by number. Beyond the end, lines are empty.
+pub(super) struct NumberedLines<'a> {
+    text: &'a str,
+    lines: Vec<Line>,
+}
+
+impl<'a> NumberedLines<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, lines: lines(text).collect() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    pub(super) fn content(&self, i: usize) -> &'a str {
+        self.lines.get(i).map_or("", |line| line.of(self.text))
+    }
+
+    pub(super) fn is_blank(&self, i: usize) -> bool {
+        self.content(i).trim().is_empty()
+    }
+
+    pub(super) fn is_indented(&self, i: usize) -> bool {
+        self.content(i).starts_with([' ', '\t'])
+    }
+
+    /// The block of the lines `first..end`.
+    pub(super) fn block(&self, first: usize, end: usize, kind: BlockKind) -> Block {
+        Block { span: Span::new(self.lines[first].start, self.lines[end - 1].end), kind }
+    }
+}
