@@ -97,7 +97,7 @@ fn add_sections(roff: &mut Roff, page: &Page) {
         roff.control("SH", ["ENVIRONMENT"]);
     }
     for setting in variables {
-        let key = [roman(setting.meaning), roman("; setting "), bold(setting.key)];
+        let key = [roman(setting.description), roman("; setting "), bold(setting.key)];
         roff.control("TP", []).text([bold(setting.env)]).text(key);
     }
     if is_rag {
