@@ -20,7 +20,7 @@ pub fn language_of(doc: &Extracted) -> Option<&'static str> {
         if room == 0 {
             break;
         }
-        if is_code || !matches!(block.kind, BlockKind::Code | BlockKind::Table) {
+        if is_code || !matches!(block.kind, BlockKind::Code | BlockKind::Table { .. }) {
             let text = first_chars(doc.text.slice(block.span.range()), room);
             room -= text.chars().count();
             sample.push_str(text);

@@ -82,7 +82,10 @@ impl Answer {
                 BlockKind::ListItem => ('l', None),
                 BlockKind::Quote => ('q', None),
                 BlockKind::Code => ('c', None),
-                BlockKind::Table => ('t', None),
+                BlockKind::Table { headers } => {
+                    ('t', Some((headers.min(u8::MAX.into()) as u8, String::new())))
+                }
+                BlockKind::Record => ('r', None),
             };
             (block.span.start, block.span.end, kind, heading)
         };
@@ -165,7 +168,8 @@ impl Text {
                 ('l', None) => BlockKind::ListItem,
                 ('q', None) => BlockKind::Quote,
                 ('c', None) => BlockKind::Code,
-                ('t', None) => BlockKind::Table,
+                ('t', Some((headers, _))) => BlockKind::Table { headers: headers.into() },
+                ('r', None) => BlockKind::Record,
                 _ => return None,
             };
             blocks.push(Block { span: Span::new(start, end), kind });

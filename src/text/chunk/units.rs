@@ -74,10 +74,11 @@ impl Divider<'_> {
         if !self.text.slice(block.span.range()).contains(char::is_alphanumeric) {
             return;
         }
-        let is_code = matches!(block.kind, BlockKind::Code | BlockKind::Table);
-        let announces = units
-            .last()
-            .is_some_and(|unit| !unit.is_code && announces(self.text.slice(unit.span.range())));
+        let is_code = matches!(block.kind, BlockKind::Code | BlockKind::Table { .. });
+        let announces = block.kind != BlockKind::Record
+            && units
+                .last()
+                .is_some_and(|unit| !unit.is_code && announces(self.text.slice(unit.span.range())));
         let cut = if announces { Cut::Announced } else { Cut::Block };
         let level = if is_code { SplitLevel::Stanzas } else { SplitLevel::Sentences };
         self.divide(block.span, cut, level, is_code, units);

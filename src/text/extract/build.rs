@@ -31,7 +31,7 @@ impl Build {
 
     /// Adds a block, unless it is empty. Returns false when the text is full.
     pub(super) fn block(&mut self, kind: BlockKind, text: &str) -> bool {
-        let is_code = matches!(kind, BlockKind::Code | BlockKind::Table);
+        let is_code = matches!(kind, BlockKind::Code | BlockKind::Table { .. });
         let text = text.trim_end();
         let text = if is_code { text.trim_start_matches(['\n', '\r']) } else { text.trim_start() };
         if text.is_empty() || self.is_full {
@@ -51,7 +51,9 @@ impl Build {
     pub(super) fn row(&mut self, begins: bool, text: &str) -> bool {
         let text = text.trim_end();
         match self.blocks.last_mut() {
-            Some(block) if !begins && block.kind == BlockKind::Table && !text.is_empty() => {
+            Some(block)
+                if !begins && matches!(block.kind, BlockKind::Table { .. }) && !text.is_empty() =>
+            {
                 if self.text.len() + text.len() > MAX_TEXT_BYTES {
                     self.is_full = true;
                     return false;
@@ -61,7 +63,7 @@ impl Build {
                 block.span.end = self.text.len();
                 true
             }
-            _ => self.block(BlockKind::Table, text),
+            _ => self.block(BlockKind::Table { headers: 0 }, text),
         }
     }
 
@@ -106,7 +108,8 @@ impl Build {
 
     fn separate(&mut self, kind: &BlockKind) -> usize {
         if let Some(last) = self.blocks.last() {
-            let is_list = last.kind == BlockKind::ListItem && *kind == BlockKind::ListItem;
+            let is_list =
+                last.kind == *kind && matches!(kind, BlockKind::ListItem | BlockKind::Record);
             self.text.push_str(if is_list { "\n" } else { "\n\n" });
         }
         self.text.len()

@@ -73,8 +73,15 @@ pub enum BlockKind {
     Quote,
     /// Divided between lines.
     Code,
-    /// Divided between rows, which are lines.
-    Table,
+    /// Divided between rows, which are lines; cells are parted by ` | `, and an empty cell keeps
+    /// its column.
+    Table {
+        /// Rows at the top that name the columns.
+        headers: usize,
+    },
+    /// One record, such as a log line with its stack trace, a chat message with its sender, or a
+    /// key with its value. It is quoted whole and alone.
+    Record,
 }
 
 /// A definition, statement or the like in a file of code: a node of its [`outline`](super::outline).

@@ -36,7 +36,10 @@ pub(super) fn csv(text: &str) -> Vec<Block> {
     }
     let body = if is_head { rest } else { &rows };
     if let (Some(from), Some(to)) = (body.first(), body.last()) {
-        blocks.push(Block { span: Span::new(from.start, to.end), kind: BlockKind::Table });
+        blocks.push(Block {
+            span: Span::new(from.start, to.end),
+            kind: BlockKind::Table { headers: 0 },
+        });
     }
     blocks
 }

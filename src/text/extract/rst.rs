@@ -70,7 +70,7 @@ fn kind_of(line: &str) -> BlockKind {
     if is_list_marker(line) {
         BlockKind::ListItem
     } else if line.trim_start().starts_with("+-") || is_simple_table_rule(line) {
-        BlockKind::Table
+        BlockKind::Table { headers: 0 }
     } else {
         BlockKind::Paragraph
     }

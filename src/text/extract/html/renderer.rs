@@ -360,7 +360,7 @@ impl<'a> Renderer<'a> {
         let kind = match self.heading {
             Some(level) => BlockKind::Heading { level, text: String::new() },
             None if self.in_pre => BlockKind::Code,
-            None if self.n_tables > 0 => BlockKind::Table,
+            None if self.n_tables > 0 => BlockKind::Table { headers: 0 },
             None if self.is_item => BlockKind::ListItem,
             None if self.n_quotes > 0 => BlockKind::Quote,
             None => BlockKind::Paragraph,

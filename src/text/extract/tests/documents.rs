@@ -24,7 +24,7 @@ fn column_names_are_the_heading_of_a_table() {
     let doc = read("a.csv", "name,port\r\nIona,\"Fionnphort,\r\nMull\"\r\nEigg,Mallaig\r\n");
     assert_eq!(doc.format, Format::Csv);
     assert_eq!(doc.blocks[0].kind, BlockKind::Heading { level: 1, text: "name, port".into() });
-    assert_eq!(doc.blocks[1].kind, BlockKind::Table);
+    assert_eq!(doc.blocks[1].kind, BlockKind::Table { headers: 0 });
     assert!(doc.text[doc.blocks[1].span.range()].ends_with("Eigg,Mallaig"));
     // Numbers are not names of columns.
     let doc = read("a.tsv", "1\t2\n3\t4\n5\t6\n");
