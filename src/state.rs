@@ -1,7 +1,7 @@
 //! The user's state outside of any data directory: where indexes are, which models the user added,
 //! and the SHA-256 of files.
 //!
-//! A data directory may come from somebody else, with any content. This state cannot: it is in the
+//! A data directory may come from another user, with any content. This state cannot: it is in the
 //! user's own state directory. No command depends on it, so only [`State::record_model`] can fail.
 
 use std::collections::BTreeMap;

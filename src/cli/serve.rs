@@ -50,7 +50,7 @@ pub fn run(engine: Engine, interrupted: &AtomicBool, ui: &Ui) -> Result<Outcome>
         ui.note(format!("listening on {url}"));
     }
     serve::until(interrupted, listener, &app)?;
-    // If nobody reads the log, writing this line would block forever.
+    // If nothing reads the log, writing this line would block forever.
     if telemetry::finish_logs() {
         ui.note("stopped");
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Context as _, Result};
 
 /// Signals this close to the first are duplicates of it: `timeout` signals the process and its
-/// group. Nobody presses Ctrl-C twice that fast.
+/// group. No user presses Ctrl-C twice that fast.
 const DUPLICATE_WITHIN: Duration = Duration::from_millis(50);
 
 /// Set by the first signal.

@@ -352,8 +352,9 @@ impl Content {
         let flags = i32::try_from(flags.bits()).unwrap_or_default();
         let behind = text::mounted(path).map(|(file, _)| file);
         let path = behind.as_deref().unwrap_or(path);
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(reason)?;
-        let before = file.metadata().map_err(reason)?;
+        let file =
+            OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|e| reason(&e))?;
+        let before = file.metadata().map_err(|e| reason(&e))?;
         if !before.is_file() {
             return Err("no longer a regular file".to_owned());
         }
@@ -364,13 +365,13 @@ impl Content {
             ));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(before.len()).unwrap_or_default());
-        (&file).take(max_bytes + 1).read_to_end(&mut bytes).map_err(reason)?;
+        (&file).take(max_bytes + 1).read_to_end(&mut bytes).map_err(|e| reason(&e))?;
         if bytes.len() as u64 > max_bytes {
             return Err(format!(
                 "it grew beyond ingest.max_file_bytes = {max_bytes} while being read"
             ));
         }
-        let after = file.metadata().map_err(reason)?;
+        let after = file.metadata().map_err(|e| reason(&e))?;
         let stamp = |m: &std::fs::Metadata| (m.len(), m.mtime(), m.mtime_nsec());
         let changed_meanwhile =
             stamp(&before) != stamp(&after) || bytes.len() as u64 != after.len();
@@ -387,7 +388,7 @@ impl Content {
     }
 }
 
-fn reason(e: std::io::Error) -> String {
+fn reason(e: &std::io::Error) -> String {
     match e.kind() {
         std::io::ErrorKind::NotFound => "it vanished while being read".to_owned(),
         std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),

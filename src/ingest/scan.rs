@@ -143,7 +143,7 @@ pub fn scan(
                     }
                 }
                 Entry::Skipped { reason, .. } => {
-                    *scan.skipped.entry(reason.text().to_owned()).or_insert(0) += 1
+                    *scan.skipped.entry(reason.text().to_owned()).or_insert(0) += 1;
                 }
                 Entry::Failed { path, reason } => scan.failed.push((root, path, reason)),
             }

@@ -106,7 +106,8 @@ impl Root {
         open(&self.real, &segments, Missing::Fail).ok()?;
         let mut folder = Folder { real: self.real.to_str()?.to_owned(), name: self.label.clone() };
         for segment in segments {
-            folder.real = Path::new(&folder.real).join(segment).to_str()?.to_owned();
+            let inner = Path::new(&folder.real).join(segment);
+            inner.to_str()?.clone_into(&mut folder.real);
             folder.name = format!("{}/{segment}", folder.name);
         }
         Some(folder)

@@ -1,7 +1,7 @@
 //! One question in flight, and its listeners.
 //!
 //! The worker appends updates to a log. Each listener reads the log from its start at its own pace,
-//! so a late listener misses nothing, and a slow one delays nobody. A log is as large as one
+//! so a late listener misses nothing, and a slow one delays no other. A log is as large as one
 //! answer.
 
 use std::sync::atomic::AtomicBool;

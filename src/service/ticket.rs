@@ -93,7 +93,7 @@ impl Ticket {
                 observer.asked(engine, response, &how);
             }
             (Reply::Answer(response), RequestKind::Passages { .. }) => {
-                observer.asked(engine, response, &how)
+                observer.asked(engine, response, &how);
             }
             (Reply::Passages(response), _) => observer.searched(engine, response, &how),
             (Reply::Vectors(_), _) | (_, RequestKind::Vectors(_)) => {}

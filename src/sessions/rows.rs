@@ -79,7 +79,7 @@ pub(super) fn ids(connection: &Connection) -> Outcome<Vec<String>> {
     Ok(Ok(ids))
 }
 
-/// When each session was used last. Damaged ones never expire: the user must be told of them.
+/// When each session was used last. Damaged ones never expire: the user must see them.
 pub(super) fn ages(connection: &Connection) -> Outcome<Vec<(String, i64)>> {
     let mut statement = connection.prepare("SELECT id, created, used, turns, crc FROM sessions")?;
     let rows =

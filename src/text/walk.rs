@@ -110,7 +110,7 @@ pub fn walk(
         let path = folder.path_of(&child.name);
         match child.kind {
             ChildKind::File { size, mtime_ns } => {
-                on_entry(Entry::File(WalkedFile { path, size, mtime_ns }))?
+                on_entry(Entry::File(WalkedFile { path, size, mtime_ns }))?;
             }
             ChildKind::Skipped(reason) => on_entry(Entry::Skipped { path, reason })?,
             ChildKind::Failed(reason) => on_entry(Entry::Failed { path, reason })?,

@@ -575,7 +575,7 @@ mod tests {
     #[test]
     fn invalid_json_is_reported_without_the_message_of_the_parser() {
         let check = |text: &str, words: &str| {
-            assert_eq!(json(text.as_bytes()).unwrap_err().words("the body"), words)
+            assert_eq!(json(text.as_bytes()).unwrap_err().words("the body"), words);
         };
         check(" ", "the body is empty; it must be JSON");
         check("{\"a\": ", "the body is not valid JSON: unexpected end");

@@ -1,6 +1,6 @@
 //! The JSON of the CLI, HTTP and MCP interfaces. It is a contract: fields may be added, never
 //! renamed or removed. A field with a better name is kept as a deprecated copy. The types here also
-//! yield the OpenAPI schemas. [`input`] reads the JSON of requests.
+//! yield the `OpenAPI` schemas. [`input`] reads the JSON of requests.
 
 mod answers;
 mod indexes;

@@ -530,3 +530,19 @@ fn paths<'a>(
     }
     vec![(path, name)]
 }
+
+#[test]
+fn no_line_has_more_than_100_characters() {
+    const MAX_CHARS: usize = 100;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut long = Vec::new();
+    for folder in ["src", "tests"] {
+        let files = files_below(&root.join(folder));
+        for file in files.iter().filter(|file| file.ends_with(".rs")) {
+            let text = std::fs::read_to_string(root.join(folder).join(file)).unwrap();
+            let lines = text.lines().zip(1..).filter(|(line, _)| line.chars().count() > MAX_CHARS);
+            long.extend(lines.map(|(line, n)| format!("{folder}/{file}:{n}: {}", line.trim())));
+        }
+    }
+    assert!(long.is_empty(), "\n{}", long.join("\n"));
+}

@@ -191,7 +191,7 @@ impl LexicalReader {
             let column = segment.reader.fast_fields().u64("row")?;
             let mut docs = Vec::new();
             for_each_posting(&segment.reader, self.fields.document, &key, &mut |doc, _| {
-                docs.push(doc)
+                docs.push(doc);
             })?;
             for doc in docs {
                 let row = column.first(doc).ok_or_else(incomplete)?;

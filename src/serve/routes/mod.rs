@@ -1,4 +1,4 @@
-//! The routes. Each file has the handlers of one resource and their OpenAPI descriptions; [`all`]
+//! The routes. Each file has the handlers of one resource and their `OpenAPI` descriptions; [`all`]
 //! lists them with their scopes. To add a route, add a file and a line in `all`. No file imports
 //! this one.
 
@@ -126,7 +126,7 @@ fn error_response(description: &str) -> RefOr<Response> {
         .into()
 }
 
-/// Builds the router and its OpenAPI document.
+/// Builds the router and its `OpenAPI` document.
 struct Routes {
     app: Arc<App>,
     router: OpenApiRouter<Arc<App>>,
@@ -174,7 +174,7 @@ impl Routes {
     }
 }
 
-/// The routes and their OpenAPI document.
+/// The routes and their `OpenAPI` document.
 fn build(app: &Arc<App>) -> (Router<Arc<App>>, Value) {
     let routes =
         Routes { app: Arc::clone(app), router: OpenApiRouter::with_openapi(openapi::frame()) };
@@ -208,7 +208,7 @@ pub struct Route {
     pub scope: String,
 }
 
-/// All routes of a server, from its OpenAPI document.
+/// All routes of a server, from its `OpenAPI` document.
 pub fn list(app: &Arc<App>) -> Vec<Route> {
     let (_, document) = build(app);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

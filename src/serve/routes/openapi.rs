@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: the OpenAPI document, derived from the router.
+//! `GET /openapi.json`: the `OpenAPI` document, derived from the router.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use crate::serve::app::App;
 use crate::serve::error::ErrorBody;
 
-/// The OpenAPI document as JSON text.
+/// The `OpenAPI` document as JSON text.
 #[derive(Clone)]
 pub struct Document(pub Arc<str>);
 
@@ -77,7 +77,7 @@ pub fn constrain(document: &mut Value, app: &App) {
     }
 }
 
-/// Show the OpenAPI document
+/// Show the `OpenAPI` document
 #[utoipa::path(
     get,
     path = "/openapi.json",

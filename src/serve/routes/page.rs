@@ -32,7 +32,7 @@ const ASSETS: [(&str, &str, &str); 12] = [
     ("theme.js", SCRIPT, include_str!("../page/theme.js")),
 ];
 
-/// A text that browsers may cache and revalidate by its ETag.
+/// A text that browsers may cache and revalidate by its `ETag`.
 fn text(kind: &'static str, text: &'static str, request: &HeaderMap) -> Response {
     let tag = format!("\"{}\"", disk::sha256_hex(text.as_bytes()).slice(..32));
     let is_known =

@@ -18,7 +18,7 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 /// Events buffered for a slow client. Beyond that, the sender waits.
 const MAX_AHEAD: usize = 16;
 
-/// A server-sent event, for the OpenAPI document; axum builds the real ones.
+/// A server-sent event, for the `OpenAPI` document; axum builds the real ones.
 #[derive(utoipa::ToSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub struct SentEvent {

@@ -21,7 +21,7 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
         match blocks.last_mut() {
             Some(block) if !begins => block.span.end = line.end,
             _ => {
-                blocks.push(Block { span: Span::new(line.start, line.end), kind: BlockKind::Code })
+                blocks.push(Block { span: Span::new(line.start, line.end), kind: BlockKind::Code });
             }
         }
         after_gap = false;

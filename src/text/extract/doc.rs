@@ -84,7 +84,7 @@ pub enum BlockKind {
     Record,
 }
 
-/// A definition, statement or the like in a file of code: a node of its [`outline`](super::outline).
+/// A node of the [`outline`](super::outline) of code: a definition, a statement or the like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     /// From the start of its first line, including comments and attributes above it.

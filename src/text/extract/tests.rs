@@ -279,7 +279,7 @@ mod markdown_blocks {
     #[test]
     fn headings_have_no_markup() {
         let check = |text: &str, expected: &str| {
-            assert_eq!(blocks("a.md", text), [format!("h2 {expected}")])
+            assert_eq!(blocks("a.md", text), [format!("h2 {expected}")]);
         };
         check("## The `walk` *function* {#walk}", "The walk function");
         check("## See [the **book**](http://x/y) and [more][m]", "See the book and more");
@@ -332,7 +332,7 @@ mod markdown_blocks {
     #[test]
     fn the_title_comes_from_the_front_matter_or_the_first_heading() {
         let check = |text: &str, expected: Option<&str>| {
-            assert_eq!(title("a.md", text).as_deref(), expected, "{text:?}")
+            assert_eq!(title("a.md", text).as_deref(), expected, "{text:?}");
         };
         check("---\ntitle: \"The: Title\"\n---\n# H\n", Some("The: Title"));
         check("+++\ntitle = 'T'\n+++\ntext", Some("T"));

@@ -125,7 +125,7 @@ pub(super) fn parse(source: &str) -> Option<Page> {
                 page.break_at(&text_of(end.local_name().as_ref()));
             }
             Event::Text(text) => {
-                page.copy(source.slice(after - text.len()..after), after - text.len())
+                page.copy(source.slice(after - text.len()..after), after - text.len());
             }
             Event::CData(text) => page.copy(&text, after - 3 - text.len()),
             Event::GeneralRef(entity) => page.replace(&resolved(&entity), before, after - before),

@@ -147,7 +147,7 @@ fn links_are_not_followed_but_the_root_may_be_one() {
     let folder = tempfile::tempdir().unwrap();
     make(folder.path(), &["real/a", "real/sub/b"]);
     let symlink = |target: &Path, name: &str| {
-        std::os::unix::fs::symlink(target, folder.path().join(name)).unwrap()
+        std::os::unix::fs::symlink(target, folder.path().join(name)).unwrap();
     };
     symlink(&folder.path().join("real"), "link");
     symlink(&folder.path().join("real"), "real/sub/loop");

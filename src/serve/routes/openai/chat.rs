@@ -369,7 +369,7 @@ fn conversation(messages: &[(MessageRole, String)]) -> Vec<Turn> {
     for (role, text) in messages {
         match (role, turns.last_mut()) {
             (MessageRole::User, _) => {
-                turns.push(Turn { question: text.clone(), ..Turn::default() })
+                turns.push(Turn { question: text.clone(), ..Turn::default() });
             }
             (MessageRole::Assistant, Some(turn)) => {
                 let answer = text.split(SOURCES).next().unwrap_or_default();

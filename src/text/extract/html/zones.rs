@@ -77,7 +77,7 @@ impl Keep {
     }
 
     /// Whether this keeps all visible text of such a page.
-    pub(super) fn is_all_of(&self, n: &[usize; N_ZONES]) -> bool {
+    pub(super) fn is_all_of(self, n: &[usize; N_ZONES]) -> bool {
         !self.hidden && n.iter().zip(self.zones).all(|(n, is_kept)| is_kept || *n == 0)
     }
 }

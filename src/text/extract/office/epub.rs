@@ -44,7 +44,7 @@ pub(super) fn epub(bytes: &[u8]) -> Result<Extracted, NoText> {
                     }
                 }
                 "itemref" => {
-                    chapters.extend(element.get("idref").and_then(|id| items.get(id)).cloned())
+                    chapters.extend(element.get("idref").and_then(|id| items.get(id)).cloned());
                 }
                 _ => {}
             }

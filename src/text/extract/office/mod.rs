@@ -1,4 +1,4 @@
-//! Formats of XML files in a ZIP archive: Office Open XML, OpenDocument and EPUB.
+//! Formats of XML files in a ZIP archive: Office Open XML, `OpenDocument` and EPUB.
 
 mod archive;
 mod docx;
