@@ -71,8 +71,8 @@ fn python(seen: &mut Seen) {
     let text = format!(
         "\"\"\"What a shop sells.\"\"\"\nimport os\n\n\n# The shop.\n@dataclass\nclass \
          Shop(Base):\n    \"\"\"A shop.\"\"\"\n\n    \
-         prices: list\n\n    @property\n    def total(self):\n        \"\"\"Adds up.\"\"\"\n{long} \
-                return 0\n\n    async def \
+         prices: list\n\n    @property\n    def total(self):\n        \"\"\"Adds up.\"\"\"\n{long}\
+         \x20       return 0\n\n    async def \
          empty(self):\n{long}        return True\n\n\ndef main():\n    shop = Shop()\n\n\nif \
          __name__ == '__main__':\n    main()\n"
     );
@@ -94,8 +94,8 @@ fn scripts(seen: &mut Seen) {
     let text = format!(
         "export interface Shop {{\n  name: string;\n{}}}\n\nexport abstract class Market<T> {{\n  \
          @Input() name: string;\n\n  \
-         private async total(by: T): Promise<void> {{\n{long}  }}\n}}\n\nnamespace Deep.Inner {{\n \
-          export type Name = string;\n\n  \
+         private async total(by: T): Promise<void> {{\n{long}  }}\n}}\n\nnamespace Deep.Inner {{\n\
+         \x20 export type Name = string;\n\n  \
          export enum Kind {{ A, B }}\n\n  export function View(): Element {{\n{long}    return \
          <div>{{name}}</div>;\n  }}\n}}\n",
         body("  ", "price#(of: Map<string, number>, until: Date): Promise<number>;", 6)
