@@ -226,7 +226,7 @@ fn a_removed_document_is_erased_everywhere() {
     assert!(cited.iter().all(|cited| cited["path"] != "private/secret.md"), "{shown}");
     let other = sandbox.rag(["sessions", "show", "bees", "--json"]).ok().json();
     assert!(!other["turns"][0]["answer"].as_str().unwrap().is_empty());
-    sandbox.rag(["index", "rollback"]).exits(1).says("no generation before");
+    sandbox.rag(["index", "rollback"]).exits(1).says("has no previous generation");
     let run = sandbox.rag(["ask", QUESTION, "--json"]);
     assert!(!run.stdout.contains(CANARY), "{run}");
 
@@ -253,7 +253,7 @@ fn a_removed_document_is_erased_everywhere() {
 #[test]
 fn rollback_toggles_between_two_generations() {
     let sandbox = sandbox();
-    sandbox.rag(["index", "rollback"]).exits(1).says("no generation before this one").says("hint");
+    sandbox.rag(["index", "rollback"]).exits(1).says("has no previous generation").says("hint");
     sandbox.rag(["index", "rollback", "--index", "none"]).exits(1).says("no index named `none`");
     let first = sandbox.ingest()["corpus_id"].clone();
     write_old(&sandbox, "docs/heron.md", "The heron waits in the reeds.\n");

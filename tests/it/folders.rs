@@ -290,7 +290,7 @@ fn a_folder_that_is_not_mounted_is_missing() {
         .rag(["ingest", "--dir", "drive"])
         .exits(2)
         .says("the folder drive no longer exists")
-        .says("mount it");
+        .says("restore or mount the folder");
     assert_eq!(paths(&search(&sandbox, "heron", &["--mode", "lexical"])), ["a.md"]);
     sandbox.rag(["index", "remove-folder", "drive"]).ok();
     assert_eq!(ingest(&sandbox, &["--dir", "drive"])["documents"], 0);

@@ -156,7 +156,10 @@ fn a_missing_or_forbidden_setting_is_named() {
         Run::of(sandbox.command(ask).envs(base).env(name, value))
     };
     with("RAG_LLM_BASE_URL", "ftp://127.0.0.1/v1").exits(2).says("http://").says("llm.base_url");
-    with("RAG_LLM_API_KEY", "two\nlines").exits(2).says("the key holds").says("llm.api_key");
+    with("RAG_LLM_API_KEY", "two\nlines")
+        .exits(2)
+        .says("invalid in an HTTP header")
+        .says("llm.api_key");
     with("RAG_LLM_TEMPERATURE", "3").exits(2).says("RAG_LLM_TEMPERATURE");
     with("RAG_LLM_TIMEOUT_S", "0").exits(2).says("RAG_LLM_TIMEOUT_S");
     with("RAG_LLM_API_KEY_FILE", "nowhere")

@@ -291,7 +291,7 @@ fn an_added_model_is_trusted_for_the_user_who_added_it() {
     let mut add = sandbox.command(["model", "add", "tiny", "--name", "lost"]);
     let run = Run::of(add.env("HOME", "/dev/null"))
         .exits(1)
-        .says("cannot remember")
+        .says("cannot record that you added")
         .says("RAG_ASSETS_DIR");
     assert!(!sandbox.data().join("models/lost").exists(), "{run}");
     // The user's own model with a changed manifest is damaged, not foreign.

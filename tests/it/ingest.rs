@@ -79,8 +79,11 @@ fn an_ingest_without_a_folder_updates_the_folders_of_the_index() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     write_old(&sandbox, "notes/otter.md", "# Otters\n\nThe otter sleeps on its back.\n");
-    let run =
-        sandbox.rag(["ingest"]).exits(2).says("no index named `default`").says("`rag ingest DIR`");
+    let run = sandbox
+        .rag(["ingest"])
+        .exits(2)
+        .says("the index `default` does not exist")
+        .says("`rag ingest DIR`");
     assert!(!sandbox.data().exists(), "{run}");
     sandbox.rag(["ingest", "docs", "notes"]).ok();
     let unchanged = sandbox.rag(["ingest", "--json"]).ok().json();

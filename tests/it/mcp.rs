@@ -326,10 +326,10 @@ fn invalid_arguments_are_reported_in_the_result() {
             "there is no index named `nowhere`",
         ),
         ("ask", json!({ "question": "x", "intent": "riddle" }), "definition"),
-        ("get_passage", json!({ "path": "/etc/passwd" }), "no document of the index"),
+        ("get_passage", json!({ "path": "/etc/passwd" }), "matches no document in the index"),
         ("get_passage", json!({ "path": "docs/bees.md", "line": 4000 }), "no passage there"),
         ("get_passage", json!({ "path": "docs/bees.md", "line": 1, "passage": 1 }), "not both"),
-        ("list_documents", json!({ "cursor": "zz" }), "no cursor"),
+        ("list_documents", json!({ "cursor": "zz" }), "the cursor is invalid"),
         ("list_documents", json!({ "limit": 0 }), "from 1 to 1000"),
         ("list_indexes", json!({ "x": 1 }), "unknown field"),
     ] {

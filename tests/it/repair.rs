@@ -354,7 +354,7 @@ fn an_index_without_its_meta_json_falls_back_a_generation() {
     flip(&current(&sandbox.data()).join("meta.json"));
     let run = sandbox.rag(["index", "verify", "--repair"]).exits(5);
     run.says("meta.json").says(&format!(
-        "run `rag ingest --dir docs` in {}",
+        "run `rag ingest --only --dir docs` in {}",
         sandbox.path().canonicalize().unwrap().display()
     ));
     sandbox.ingest();
@@ -467,7 +467,7 @@ fn removed_documents_stay_out_of_a_repaired_index() {
         );
         sandbox.rag(["search", "ferryman", "--mode", "lexical"]).exits(3);
         // No generation with the document is left.
-        sandbox.rag(["index", "rollback"]).exits(1).says("no generation before");
+        sandbox.rag(["index", "rollback"]).exits(1).says("has no previous generation");
     }
     sandbox.rag(["index", "compact"]).ok();
     assert_eq!(answers(sandbox), without);
