@@ -7,6 +7,8 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::strings::StrExt as _;
+
 /// Half-open range of byte offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
@@ -126,6 +128,14 @@ pub enum Location {
     Message(usize),
     /// In a notebook.
     Cell(usize),
+    /// A file attached to a mail.
+    Attachment {
+        /// In a mailbox, the message that it is attached to.
+        message: Option<usize>,
+        name: String,
+        /// The page, slide or the like of the attached file.
+        at: Option<Box<Location>>,
+    },
 }
 
 impl Location {
@@ -137,15 +147,34 @@ impl Location {
             Self::Sheet(..) => "sheet",
             Self::Message(_) => "message",
             Self::Cell(_) => "cell",
+            Self::Attachment { .. } => "attachment",
         }
     }
 
     pub fn page(&self) -> Option<usize> {
         if let Self::Page(n) = self { Some(*n) } else { None }
     }
+
+    /// Whether a passage may continue from one place to the other: text continues over pages and
+    /// over cells of a notebook, but not over slides, sheets, messages and attached files.
+    pub fn continues(this: Option<&Self>, other: Option<&Self>) -> bool {
+        match (this, other) {
+            (
+                Some(Self::Attachment { message, name, at }),
+                Some(Self::Attachment { message: other_message, name: other_name, at: other_at }),
+            ) => {
+                (message, name) == (other_message, other_name)
+                    && Self::continues(at.as_deref(), other_at.as_deref())
+            }
+            (Some(Self::Attachment { .. }), _) | (_, Some(Self::Attachment { .. })) => false,
+            (Some(Self::Sheet(a, _)), Some(Self::Sheet(b, _))) => a == b,
+            (a @ Some(Self::Slide(_) | Self::Message(_)), b) => a == b,
+            _ => true,
+        }
+    }
 }
 
-/// `page 3`, `sheet Costs!B4`.
+/// `page 3`, `sheet Costs!B4`, `message 2, attachment minutes.pdf, page 3`.
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -153,6 +182,13 @@ impl fmt::Display for Location {
                 write!(f, "{} {n}", self.kind())
             }
             Self::Sheet(name, cell) => write!(f, "sheet {name}!{cell}"),
+            Self::Attachment { message, name, at } => {
+                if let Some(n) = message {
+                    write!(f, "message {n}, ")?;
+                }
+                write!(f, "attachment {name}")?;
+                at.as_ref().map_or(Ok(()), |at| write!(f, ", {at}"))
+            }
         }
     }
 }
@@ -167,7 +203,21 @@ impl FromStr for Location {
         match kind {
             "page" => number().map(Self::Page),
             "slide" => number().map(Self::Slide),
+            "message" if rest.contains(", attachment ") => {
+                let (n, attachment) = rest.split_once(", ").ok_or(())?;
+                match attachment.parse()? {
+                    Self::Attachment { name, at, .. } => {
+                        let message = Some(n.parse().map_err(|_| ())?);
+                        Ok(Self::Attachment { message, name, at })
+                    }
+                    _ => Err(()),
+                }
+            }
             "message" => number().map(Self::Message),
+            "attachment" => {
+                let (name, at) = attached_at(rest);
+                Ok(Self::Attachment { message: None, name: name.to_owned(), at })
+            }
             "cell" => number().map(Self::Cell),
             "sheet" => rest
                 .rsplit_once('!')
@@ -176,6 +226,20 @@ impl FromStr for Location {
             _ => Err(()),
         }
     }
+}
+
+/// The name of an attached file and the place in it. A name may contain commas, and so may the name
+/// of a sheet, so the first comma counts that a place follows.
+fn attached_at(text: &str) -> (&str, Option<Box<Location>>) {
+    let kinds = ["page ", "slide ", "sheet ", "cell "];
+    for (comma, _) in text.match_indices(", ") {
+        let (name, rest) = (text.slice(..comma), text.slice(comma + 2..));
+        let is_place = kinds.iter().any(|kind| rest.starts_with(kind));
+        if let Some(at) = is_place.then(|| rest.parse().ok()).flatten() {
+            return (name, Some(Box::new(at)));
+        }
+    }
+    (text, None)
 }
 
 /// A passage of a document: the unit that is embedded, indexed, ranked and cited.
@@ -279,4 +343,29 @@ pub fn kind_name(path: &str) -> String {
 /// The part of a name after its last dot.
 pub fn extension_of(name: &str) -> &str {
     name.rsplit_once('.').map_or("", |(_, extension)| extension)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_is_parsed_as_it_is_displayed() {
+        for text in [
+            "page 3",
+            "slide 4",
+            "sheet Costs, 1897!B4",
+            "message 2",
+            "cell 7",
+            "attachment minutes.pdf",
+            "attachment minutes, page of May.pdf, page 2",
+            "attachment costs.xlsx, sheet Costs, 1897!B4",
+            "message 12, attachment minutes.pdf, page 2",
+        ] {
+            let place: Location = text.parse().expect(text);
+            assert_eq!(place.to_string(), text);
+        }
+        assert_eq!("message x, attachment a".parse::<Location>(), Err(()));
+        assert_eq!("attachment".parse::<Location>(), Err(()));
+    }
 }

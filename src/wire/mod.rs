@@ -62,5 +62,15 @@ pub fn location(location: &Location) -> Value {
             json!({ "kind": kind, kind: n })
         }
         Location::Sheet(name, cell) => json!({ "kind": kind, "sheet": name, "cell": cell }),
+        Location::Attachment { message, name, at } => {
+            let mut value = json!({ "kind": kind, "attachment": name });
+            if let Some(message) = message {
+                value["message"] = json!(message);
+            }
+            if let Some(at) = at {
+                value["place"] = self::location(at);
+            }
+            value
+        }
     }
 }

@@ -140,18 +140,13 @@ impl<'a> Chunker<'a> {
         groups
     }
 
-    /// False for parts of two slides, sheets or messages: a citation names one place. Text
-    /// continues over pages and over cells of a notebook.
+    /// False for parts of two slides, sheets or messages: a citation names one place.
     fn have_one_place(&self, a: &Part, b: &Part) -> bool {
         let place = |part: &Part| {
             let block = part.section.heading.unwrap_or(part.section.body.start);
             self.doc.place_at(self.doc.blocks.get(block)?.span.start)
         };
-        match (place(a), place(b)) {
-            (Some(Location::Sheet(a, _)), Some(Location::Sheet(b, _))) => a == b,
-            (a @ Some(Location::Slide(_) | Location::Message(_)), b) => a == b,
-            _ => true,
-        }
+        Location::continues(place(a), place(b))
     }
 
     /// Flattens each group into a list of units.

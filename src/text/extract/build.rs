@@ -83,6 +83,35 @@ impl Build {
         true
     }
 
+    /// Adds the text of another file, of which each block has its place in that file.
+    pub(super) fn attach(
+        &mut self,
+        found: Extracted,
+        deeper: u8,
+        place: impl Fn(Option<Location>) -> Location,
+    ) -> bool {
+        let mut places = found.places.into_iter().peekable();
+        for block in found.blocks {
+            let mut current = None;
+            while let Some((_, at)) = places.next_if(|(at, _)| *at <= block.span.start) {
+                current = Some(at);
+            }
+            if current.is_some() {
+                self.place(place(current));
+            }
+            let span = block.span;
+            if !self.append(&found.text, vec![block], deeper) {
+                return false;
+            }
+            // Pages that begin inside the block, which ends where the text now ends.
+            while let Some((at, within)) = places.next_if(|(at, _)| *at < span.end) {
+                let start = self.text.len().saturating_sub(span.end - at);
+                self.places.push((start, place(Some(within))));
+            }
+        }
+        true
+    }
+
     /// Adds metadata, unless it is empty or too long.
     pub(super) fn metadata(&mut self, key: &str, value: &str) {
         let value = value.split_whitespace().collect::<Vec<_>>().join(" ");

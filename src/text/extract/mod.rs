@@ -77,8 +77,19 @@ fn format_of(path: &str, bytes: &[u8]) -> Result<Format, NoText> {
     }
 }
 
+/// Files inside files, such as a mail attached to a mail, are read down to this depth.
+const MAX_DEPTH: usize = 4;
+
 /// Extracts the text of a file. The path only serves to detect the format.
 pub fn extract(path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
+    extract_within(path, bytes, 0)
+}
+
+/// Extracts a file that is inside `depth` others.
+fn extract_within(path: &str, bytes: &[u8], depth: usize) -> Result<Extracted, NoText> {
+    if depth >= MAX_DEPTH {
+        return Err(NoText::TooMuch("it is nested too deep".into()));
+    }
     let format = format_of(path, bytes)?;
     match format {
         #[cfg(feature = "pdf")]
@@ -92,8 +103,8 @@ pub fn extract(path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
         | Format::Ods
         | Format::Epub => office::parse(format, bytes),
         Format::Rtf => rtf::parse(bytes),
-        Format::Mail => mail::message(bytes),
-        Format::Mbox => mail::mailbox(bytes),
+        Format::Mail => mail::message(bytes, depth),
+        Format::Mbox => mail::mailbox(bytes, depth),
         Format::Notebook => notebook::parse(bytes),
         _ => text_file(format, bytes),
     }
