@@ -255,6 +255,101 @@ pub struct Chunk {
     pub lines: Lines,
     /// Where the passage begins, for formats that have pages, slides, sheets or the like.
     pub place: Option<Location>,
+    /// What an answer may quote of it, in order and without overlap. Empty for source code, whose
+    /// sentences are found when an answer is made.
+    pub units: Vec<Unit>,
+    /// The header rows of the table that the passage continues, one a line; empty when it begins
+    /// elsewhere.
+    pub table_header: String,
+}
+
+impl Chunk {
+    /// The place of the whole passage.
+    pub fn extent(&self) -> Extent {
+        let last = self.units.iter().rev().find_map(|unit| unit.location.clone());
+        Extent::new(self.bytes, self.lines, self.place.clone(), last)
+    }
+
+    /// The place of some of its units, by index; that of the whole passage when there are none.
+    pub fn extent_of(&self, units: &[usize]) -> Extent {
+        let units = || units.iter().filter_map(|&at| self.units.get(at));
+        let first = units().min_by_key(|unit| unit.span.start);
+        let last = units().max_by_key(|unit| unit.span.end);
+        let (Some(first), Some(last)) = (first, last) else { return self.extent() };
+        let bytes =
+            Span::new(first.bytes.start.min(last.bytes.start), first.bytes.end.max(last.bytes.end));
+        let lines = Lines {
+            first: first.lines.first.min(last.lines.first),
+            last: first.lines.last.max(last.lines.last),
+        };
+        Extent::new(bytes, lines, first.location.clone(), last.location.clone())
+    }
+}
+
+/// A piece of a passage that an answer quotes whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unit {
+    /// In the text of the passage.
+    pub span: Span,
+    pub kind: UnitKind,
+    /// As [`Chunk::bytes`] and [`Chunk::lines`].
+    pub bytes: Span,
+    pub lines: Lines,
+    /// Where the unit begins.
+    pub location: Option<Location>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnitKind {
+    /// A sentence of a paragraph.
+    Sentence,
+    /// A sentence of a list item; `first` when it carries the item's mark.
+    Item {
+        first: bool,
+    },
+    Heading,
+    /// A whole fence or indented block.
+    Code,
+    /// A row that names the columns of a table. It is quoted with a row only.
+    Header,
+    /// A row of a table.
+    Row,
+    /// A log line, a chat message, a key with its value: quoted whole and alone.
+    Record,
+}
+
+/// The place of a text in its document, as citations state it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extent {
+    pub bytes: Span,
+    pub lines: Lines,
+    /// Where it begins.
+    pub location: Option<Location>,
+    /// Where its last unit begins, if that is on another page, slide or the like.
+    pub last_location: Option<Location>,
+}
+
+impl Extent {
+    fn new(bytes: Span, lines: Lines, first: Option<Location>, last: Option<Location>) -> Self {
+        let last_location = last.filter(|last| first.as_ref().is_some_and(|first| first != last));
+        Self { bytes, lines, location: first, last_location }
+    }
+
+    /// `page 2`, `pages 2–3`, `sheet Costs!B4`; `None` in a document that has only lines.
+    pub fn within(&self) -> Option<String> {
+        use Location::{Cell, Message, Page, Sheet, Slide};
+        let first = self.location.as_ref()?;
+        let Some(last) = &self.last_location else { return Some(first.to_string()) };
+        Some(match (first, last) {
+            (Page(a), Page(b))
+            | (Slide(a), Slide(b))
+            | (Message(a), Message(b))
+            | (Cell(a), Cell(b)) => format!("{}s {a}–{b}", first.kind()),
+            // The first row is enough to find the others.
+            (Sheet(name, _), Sheet(other, _)) if name == other => first.to_string(),
+            _ => format!("{first} – {last}"),
+        })
+    }
 }
 
 /// The line before a passage when it is embedded: title and heading path, so that the vector of a
@@ -315,6 +410,16 @@ pub struct Citation {
     /// The number that `[n]` in the answer refers to, from 1.
     pub n: usize,
     pub hit: Hit,
+    /// Indices of the units of the passage that the answer quotes or rests on. Empty when they are
+    /// not known: the citation is then of the whole passage.
+    pub quoted: Vec<usize>,
+}
+
+impl Citation {
+    /// The place of what is cited.
+    pub fn extent(&self) -> Extent {
+        self.hit.chunk.extent_of(&self.quoted)
+    }
 }
 
 /// An answer and its sources.

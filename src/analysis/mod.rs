@@ -19,7 +19,7 @@ pub use acronyms::{expand, may_expand};
 pub use comments::readable;
 pub use plain::plain;
 pub use query::{PhraseTerm, Query, QueryTerm, query_terms};
-pub use sentences::{Kind, Passage, passages, sentences};
+pub use sentences::{Passage, passages, sentences};
 pub use stopwords::is_stop_word;
 
 use words::Token;

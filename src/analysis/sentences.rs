@@ -6,31 +6,15 @@
 
 use std::ops::Range;
 
-use crate::document::Span;
+use crate::document::{Span, UnitKind};
 use crate::strings::StrExt as _;
 use crate::strings::line_ranges;
-
-/// The kind of a span, from its markup.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A sentence of a paragraph.
-    Sentence,
-    /// A sentence of a list item; `first` when it carries the item's mark.
-    Item {
-        first: bool,
-    },
-    Heading,
-    /// A whole fence or indented block.
-    Code,
-    /// A row of a table.
-    Row,
-}
 
 /// A sentence, or another span with its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Passage {
     pub span: Span,
-    pub kind: Kind,
+    pub kind: UnitKind,
 }
 
 /// The sentences of `text` in order, trimmed and not empty. Only white space and rules separate
@@ -46,16 +30,16 @@ pub fn passages(text: &str) -> Vec<Passage> {
     let mut passages = Vec::new();
     for Block { kind, range } in blocks(text) {
         match kind {
-            Kind::Sentence | Kind::Item { .. } => {
+            UnitKind::Sentence | UnitKind::Item { .. } => {
                 let mut kind = kind;
                 split(text, range, &mut |span| {
                     passages.push(Passage { span, kind });
-                    if let Kind::Item { first } = &mut kind {
+                    if let UnitKind::Item { first } = &mut kind {
                         *first = false;
                     }
                 });
             }
-            Kind::Heading | Kind::Code | Kind::Row => {
+            _ => {
                 passages.extend(trimmed(text, range).map(|span| Passage { span, kind }));
             }
         }
@@ -64,7 +48,7 @@ pub fn passages(text: &str) -> Vec<Passage> {
 }
 
 struct Block {
-    kind: Kind,
+    kind: UnitKind,
     range: Range<usize>,
 }
 
@@ -73,7 +57,7 @@ fn blocks(text: &str) -> Vec<Block> {
     let mut gathered = Gathered { text, lines: &lines, blocks: Vec::new(), open: None };
     let mut at = leading_code_lines(text, &lines);
     if at > 0 {
-        gathered.whole(Kind::Code, 0..at);
+        gathered.whole(UnitKind::Code, 0..at);
     }
     while at < lines.len() {
         let line = unquoted(text.slice(lines[at].clone()));
@@ -84,22 +68,22 @@ fn blocks(text: &str) -> Vec<Block> {
                 let last = (at + 1..lines.len())
                     .find(|&i| unquoted(text.slice(lines[i].clone())).starts_with(mark))
                     .unwrap_or(lines.len() - 1);
-                gathered.whole(Kind::Code, at..last + 1);
+                gathered.whole(UnitKind::Code, at..last + 1);
                 at = last;
             }
             LineKind::Rule => gathered.underline(),
-            LineKind::Heading => gathered.whole(Kind::Heading, at..at + 1),
-            LineKind::Row => gathered.whole(Kind::Row, at..at + 1),
+            LineKind::Heading => gathered.whole(UnitKind::Heading, at..at + 1),
+            LineKind::Row => gathered.whole(UnitKind::Row, at..at + 1),
             // "…between 0 and" ⏎ "255. If you…" is a wrapped sentence: in a paragraph only 1 begins
             // a list.
             LineKind::Item
-                if gathered.open.as_ref().is_none_or(|(kind, _)| *kind != Kind::Sentence)
+                if gathered.open.as_ref().is_none_or(|(kind, _)| *kind != UnitKind::Sentence)
                     || !line.starts_with(|c: char| c.is_ascii_digit())
                     || line.starts_with("1.")
                     || line.starts_with("1)") =>
             {
                 gathered.close();
-                gathered.open = Some((Kind::Item { first: true }, at..at + 1));
+                gathered.open = Some((UnitKind::Item { first: true }, at..at + 1));
             }
             LineKind::Text
                 if gathered.open.is_none()
@@ -109,12 +93,12 @@ fn blocks(text: &str) -> Vec<Block> {
                     .take_while(|&i| is_indented(text.slice(lines[i].clone())))
                     .last()
                     .unwrap_or(at);
-                gathered.whole(Kind::Code, at..last + 1);
+                gathered.whole(UnitKind::Code, at..last + 1);
                 at = last;
             }
             LineKind::Text | LineKind::Item => match &mut gathered.open {
                 Some((_, lines)) => lines.end = at + 1,
-                None => gathered.open = Some((Kind::Sentence, at..at + 1)),
+                None => gathered.open = Some((UnitKind::Sentence, at..at + 1)),
             },
         }
         at += 1;
@@ -128,7 +112,7 @@ struct Gathered<'a> {
     text: &'a str,
     lines: &'a [Range<usize>],
     blocks: Vec<Block>,
-    open: Option<(Kind, Range<usize>)>,
+    open: Option<(UnitKind, Range<usize>)>,
 }
 
 impl Gathered<'_> {
@@ -138,7 +122,7 @@ impl Gathered<'_> {
         }
     }
 
-    fn whole(&mut self, kind: Kind, lines: Range<usize>) {
+    fn whole(&mut self, kind: UnitKind, lines: Range<usize>) {
         self.close();
         self.blocks.push(Block {
             kind,
@@ -148,12 +132,12 @@ impl Gathered<'_> {
 
     /// An underline makes the line above it a heading.
     fn underline(&mut self) {
-        if let Some((Kind::Sentence, lines)) = &self.open
+        if let Some((UnitKind::Sentence, lines)) = &self.open
             && lines.len() == 1
         {
             let lines = lines.clone();
             self.open = None;
-            self.whole(Kind::Heading, lines);
+            self.whole(UnitKind::Heading, lines);
         } else {
             self.close();
         }
@@ -198,14 +182,15 @@ fn is_indented_code(text: &str, lines: &[Range<usize>], at: usize, before: &[Blo
     let is_announced = before
         .last()
         .is_some_and(|block| text.slice(block.range.clone()).trim_end().ends_with(':'));
-    let is_under_item = before.last().is_some_and(|block| matches!(block.kind, Kind::Item { .. }));
+    let is_under_item =
+        before.last().is_some_and(|block| matches!(block.kind, UnitKind::Item { .. }));
     let marks = line.chars().filter(|c| "(){}[];=<>$#|/\\".contains(*c)).count();
     is_announced && marks > 0 || marks > 2 && !is_under_item
 }
 
 /// A paragraph as one block, or as several where a line ends far short of the margin without
 /// punctuation that continues it, as titles, addresses and `key: value` lines do.
-fn unwrapped(text: &str, lines: &[Range<usize>], kind: Kind, blocks: &mut Vec<Block>) {
+fn unwrapped(text: &str, lines: &[Range<usize>], kind: UnitKind, blocks: &mut Vec<Block>) {
     let width = |line: &Range<usize>| text.slice(line.clone()).trim().chars().count();
     let margin = lines.iter().map(width).max().unwrap_or(0);
     let mut start = lines.first().map_or(0, |line| line.start);

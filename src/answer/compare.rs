@@ -10,7 +10,7 @@ use super::render::{Quote, Section};
 use super::score::{self, Candidate};
 use super::spec::AnswerSpec;
 use super::support::Strength;
-use crate::analysis::Kind;
+use crate::document::UnitKind;
 
 /// Least share of a thing's name in a sentence about it. Set by hand.
 const MIN_COVERAGE: f64 = 0.6;
@@ -110,7 +110,10 @@ impl Comparison {
     fn is_quotable(&self, at: usize) -> bool {
         let candidate = &self.by_thing[0][at];
         candidate.features.oddness == 0.0
-            && matches!(candidate.kind, Kind::Sentence | Kind::Item { .. } | Kind::Row)
+            && matches!(
+                candidate.kind,
+                UnitKind::Sentence | UnitKind::Item { .. } | UnitKind::Row | UnitKind::Record
+            )
     }
 
     /// The score of a sentence for one thing, less what it says about another.

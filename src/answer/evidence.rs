@@ -5,7 +5,7 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use crate::document::{Chunk, Citation, Hit, Lines, Span};
+use crate::document::{Chunk, Citation, Hit, Lines, Span, Unit};
 use crate::strings::StrExt as _;
 
 /// How much evidence to keep.
@@ -84,6 +84,8 @@ fn append(kept: &mut Hit, next: &Hit, max_gap: usize) -> bool {
     let gap = b.bytes.start.checked_sub(a.bytes.end).filter(|gap| is_next && *gap <= max_gap);
     let Some(gap) = gap else { return false };
     a.text.push_str(["", "\n", "\n\n"][gap.min(2)]);
+    let start = a.text.len();
+    a.units.extend(shifted(&b.units, start, 0));
     a.text.push_str(&b.text);
     a.bytes = Span::new(a.bytes.start, b.bytes.end);
     a.lines = union(a.lines, b.lines);
@@ -98,7 +100,7 @@ pub fn nearest(evidence: &[Evidence], n: usize) -> Vec<Citation> {
     best.into_iter()
         .take(n)
         .zip(1..)
-        .map(|(piece, n)| Citation { n, hit: piece.hit.clone() })
+        .map(|(piece, n)| Citation { n, hit: piece.hit.clone(), quoted: Vec::new() })
         .collect()
 }
 
@@ -169,19 +171,54 @@ fn merge_overlap(kept: &mut Hit, next: &Hit) -> bool {
     } else {
         (&next.chunk, &kept.chunk)
     };
-    let text = if a.text.contains(&b.text) {
-        a.text.clone()
+    let (text, units) = if a.text.contains(&b.text) {
+        (a.text.clone(), a.units.clone())
     } else if b.text.contains(&a.text) {
-        b.text.clone()
+        (b.text.clone(), b.units.clone())
     } else {
         let Some(shared) = shared_len(&a.text, &b.text) else { return false };
-        format!("{}{}", a.text, b.text.slice(shared..))
+        (format!("{}{}", a.text, b.text.slice(shared..)), joined(a, b, shared))
     };
     let bytes = Span::new(a.bytes.start, a.bytes.end.max(b.bytes.end));
     let lines = union(a.lines, b.lines);
-    let (heading, place) = (a.heading.clone(), a.place.clone());
-    kept.chunk = Chunk { heading, text, bytes, lines, place };
+    let (heading, place, table_header) =
+        (a.heading.clone(), a.place.clone(), a.table_header.clone());
+    kept.chunk = Chunk { heading, text, bytes, lines, place, units, table_header };
     true
+}
+
+/// The units of two passages whose texts share `shared` bytes. A unit that `b` has whole and `a`
+/// only in part is that of `b`.
+fn joined(a: &Chunk, b: &Chunk, shared: usize) -> Vec<Unit> {
+    let further = shifted(&b.units, a.text.len(), shared);
+    let start = further.first().map_or(usize::MAX, |unit| unit.span.start);
+    let mut units: Vec<Unit> =
+        a.units.iter().filter(|unit| unit.span.start < start).cloned().collect();
+    if let (Some(last), Some(next)) = (units.last_mut(), further.first())
+        && last.span.end > next.span.start
+    {
+        // `b` begins within this unit.
+        last.span.end = next.span.end;
+        last.bytes.end = last.bytes.end.max(next.bytes.end);
+        last.lines = union(last.lines, next.lines);
+        units.extend(further.into_iter().skip(1));
+        return units;
+    }
+    units.extend(further);
+    units
+}
+
+/// Units of a text without its first `shared` bytes, in a text in which the rest begins at `at`.
+fn shifted(units: &[Unit], at: usize, shared: usize) -> Vec<Unit> {
+    let moved = |offset: usize| (at + offset).saturating_sub(shared);
+    units
+        .iter()
+        .filter(|unit| unit.span.end > shared)
+        .map(|unit| Unit {
+            span: Span::new(moved(unit.span.start), moved(unit.span.end)),
+            ..unit.clone()
+        })
+        .collect()
 }
 
 fn union(a: Lines, b: Lines) -> Lines {

@@ -13,8 +13,7 @@ use super::score::{self, Candidate};
 use super::spec::AnswerSpec;
 use super::support::Strength;
 use super::{compare, parts, render};
-use crate::analysis::Kind;
-use crate::document::{Answer, Hit};
+use crate::document::{Answer, Hit, UnitKind};
 use crate::error::Result;
 
 // Set by hand. `tests/measure.rs` and `scripts/bench answers` show their effect on XQuAD.
@@ -182,7 +181,7 @@ fn choose(
         if !is_first && !chosen.is_worth_adding(at, best) {
             continue;
         }
-        if candidates[at].kind == Kind::Code {
+        if candidates[at].kind == UnitKind::Code {
             if is_first || chosen.wants_code_of(candidates[at].source) {
                 chosen.push_code(at);
             }
@@ -227,7 +226,8 @@ fn remedy_after(candidates: &[Candidate], best: usize) -> Option<usize> {
         return None;
     }
     let is_near = |at: &usize| {
-        candidates[*at].source == candidates[best].source && candidates[*at].kind != Kind::Heading
+        candidates[*at].source == candidates[best].source
+            && candidates[*at].kind != UnitKind::Heading
     };
     let mut ahead = (best + 1..candidates.len().min(best + 1 + MAX_AHEAD)).take_while(is_near);
     ahead.find(|&at| candidates[at].gives_advice && candidates[at].features.oddness == 0.0)
@@ -237,16 +237,20 @@ fn remedy_after(candidates: &[Candidate], best: usize) -> Option<usize> {
 fn instructions_after(candidates: &[Candidate], best: usize) -> Option<(usize, usize)> {
     const MAX_AHEAD: usize = 4;
     let source = candidates[best].source;
-    if !matches!(candidates[best].kind, Kind::Sentence | Kind::Item { .. }) {
+    if !matches!(candidates[best].kind, UnitKind::Sentence | UnitKind::Item { .. }) {
         return None;
     }
     let precedes_code = |at: usize| {
         candidates.get(at + 1).is_some_and(|next| {
-            next.source == source && next.kind == Kind::Code && !code_lines(&next.text).is_empty()
+            next.source == source
+                && next.kind == UnitKind::Code
+                && !code_lines(&next.text).is_empty()
         })
     };
     (best..candidates.len().min(best + MAX_AHEAD))
-        .take_while(|&at| candidates[at].source == source && candidates[at].kind != Kind::Heading)
+        .take_while(|&at| {
+            candidates[at].source == source && candidates[at].kind != UnitKind::Heading
+        })
         .find(|&at| candidates[at].announces() && precedes_code(at))
         .map(|lead| (lead, lead + 1))
 }
@@ -282,12 +286,25 @@ impl<'a> Chosen<'a> {
     /// Whether a further sentence adds to the `best` one.
     fn is_worth_adding(&self, at: usize, best: usize) -> bool {
         let (candidate, best) = (&self.candidates[at], &self.candidates[best]);
+        if candidate.is_alone() && !self.has_new_term(at) {
+            return false;
+        }
         candidate.score >= best.score - self.spec.reach()
             && candidate.features.oddness <= 0.0
-            && !self.repeats(at)
+            && (candidate.is_alone() || !self.repeats(at))
             // For a question that asks when, a sentence without a date is padding beside one that
             // has it.
             && best.features.has_type <= candidate.features.has_type
+    }
+
+    /// Whether a row or record has a term of the question that the chosen ones lack: the rows of a
+    /// table are alike, and each says something about another thing.
+    fn has_new_term(&self, at: usize) -> bool {
+        let n_terms = self.candidates[at].found.positions.len();
+        (0..n_terms).any(|term| {
+            let is_known = self.indices.iter().any(|&other| self.candidates[other].found.has(term));
+            self.candidates[at].has_own(term) && !is_known
+        })
     }
 
     fn has_room_for(&self, at: usize) -> bool {
@@ -296,7 +313,7 @@ impl<'a> Chosen<'a> {
     }
 
     fn has_code(&self) -> bool {
-        self.indices.iter().any(|&at| self.candidates[at].kind == Kind::Code)
+        self.indices.iter().any(|&at| self.candidates[at].kind == UnitKind::Code)
     }
 
     /// Whether to add code of a passage: the question asks for it, and the passage is quoted.
@@ -321,7 +338,7 @@ impl<'a> Chosen<'a> {
         self.push(at);
         if let Some(before) = self.neighbour(at, at.checked_sub(1))
             && score::is_dependent(&self.candidates[at].text)
-            && matches!(self.candidates[before].kind, Kind::Sentence | Kind::Item { .. })
+            && matches!(self.candidates[before].kind, UnitKind::Sentence | UnitKind::Item { .. })
             && self.candidates[before].features.oddness == 0.0
             && !self.indices.contains(&before)
             && self.has_room_for(before)
@@ -332,7 +349,7 @@ impl<'a> Chosen<'a> {
         if self.is_continued_by(at, next) && self.has_room_for(next) {
             self.push(next);
         }
-        if self.candidates[next].kind == Kind::Code
+        if self.candidates[next].kind == UnitKind::Code
             && (self.candidates[at].announces() || self.spec.wants_code)
             && !self.has_code()
         {
@@ -348,7 +365,7 @@ impl<'a> Chosen<'a> {
         self.spec.answer_type == AnswerType::Anything
             && self.n_sentences == 1
             && self.candidates[at].n_words < SHORT
-            && next.kind == Kind::Sentence
+            && next.kind == UnitKind::Sentence
             && next.features.oddness == 0.0
             && score::is_dependent(&next.text)
     }
@@ -428,24 +445,24 @@ impl List<'_> {
 
     fn is_row(&self, at: usize) -> bool {
         self.spec.intent == Intent::List
-            && self.candidates.get(at).is_some_and(|candidate| candidate.kind == Kind::Row)
+            && self.candidates.get(at).is_some_and(|candidate| candidate.kind == UnitKind::Row)
     }
 
     fn is_item(&self, at: usize) -> bool {
         self.candidates.get(at).is_some_and(|candidate| {
             candidate.source == self.candidates[self.best].source
-                && (matches!(candidate.kind, Kind::Item { .. }) || self.is_row(at))
+                && (matches!(candidate.kind, UnitKind::Item { .. }) || self.is_row(at))
         })
     }
 
     fn begins_item(&self, at: usize) -> bool {
-        matches!(self.candidates[at].kind, Kind::Item { first: true } | Kind::Row)
+        matches!(self.candidates[at].kind, UnitKind::Item { first: true } | UnitKind::Row)
     }
 
     fn is_lead(&self, at: usize) -> bool {
         let candidate = &self.candidates[at];
         candidate.source == self.candidates[self.best].source
-            && candidate.kind == Kind::Sentence
+            && candidate.kind == UnitKind::Sentence
             && (candidate.announces() || at == self.best)
     }
 

@@ -19,6 +19,7 @@ mod prompt;
 mod question;
 mod render;
 mod repetition;
+mod rows;
 mod score;
 mod spec;
 mod stream;

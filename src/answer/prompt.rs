@@ -137,6 +137,7 @@ pub fn fit(evidence: Vec<Evidence>, budget: usize, count: &dyn Fn(&str) -> usize
         }
         if let Some(cut) = cut {
             text.slice(..cut).clone_into(&mut piece.hit.chunk.text);
+            piece.hit.chunk.units.retain(|unit| unit.span.end <= cut);
             fitting.push(piece);
         }
         break;

@@ -5,9 +5,8 @@ use std::borrow::Cow;
 use super::citations;
 use super::evidence::Evidence;
 use super::score::Candidate;
-use crate::analysis::Kind;
 use crate::analysis::untrusted::neutralise;
-use crate::document::{Answer, Citation};
+use crate::document::{Answer, Citation, UnitKind};
 use crate::strings::lines;
 
 const MAX_CODE_LINES: usize = 14;
@@ -18,17 +17,20 @@ pub(super) struct Quote {
     source: usize,
     /// Index of its candidate.
     at: usize,
-    kind: Kind,
+    /// Index of its unit.
+    unit: Option<usize>,
+    kind: UnitKind,
     is_numbered: bool,
     text: String,
 }
 
 impl Quote {
     pub(super) fn of(candidates: &[Candidate], at: usize) -> Self {
-        let Candidate { source, kind, is_numbered, text, .. } = &candidates[at];
+        let Candidate { source, unit, kind, is_numbered, text, .. } = &candidates[at];
         Self {
             source: *source,
             at,
+            unit: *unit,
             kind: *kind,
             is_numbered: *is_numbered,
             text: neutralise(text).into_owned(),
@@ -70,35 +72,46 @@ pub(super) fn render(mut sections: Vec<Section>, evidence: &[Evidence]) -> Answe
         }
         text.push_str(&paragraph(&section.quotes, &number));
     }
-    let citations = sources
-        .iter()
-        .zip(1..)
-        .map(|(&source, n)| Citation { n, hit: evidence[source].hit.clone() });
+    let quoted = |source: usize| {
+        let quotes = sections.iter().flat_map(|section| &section.quotes);
+        let mut units: Vec<usize> =
+            quotes.filter(|quote| quote.source == source).filter_map(|quote| quote.unit).collect();
+        units.sort_unstable();
+        units.dedup();
+        units
+    };
+    let citations = sources.iter().zip(1..).map(|(&source, n)| Citation {
+        n,
+        hit: evidence[source].hit.clone(),
+        quoted: quoted(source),
+    });
     Answer { text, supported: true, citations: citations.collect() }
 }
 
 fn paragraph(quotes: &[Quote], number: &dyn Fn(usize) -> usize) -> String {
-    let is_listed = |quote: &&Quote| matches!(quote.kind, Kind::Item { .. } | Kind::Row);
+    let is_alone = |kind: UnitKind| matches!(kind, UnitKind::Row | UnitKind::Record);
+    let is_listed =
+        |quote: &&Quote| is_alone(quote.kind) || matches!(quote.kind, UnitKind::Item { .. });
     let is_list = quotes.iter().filter(is_listed).count() > 1;
     let mut text = String::new();
     let mut step = 0;
     // Whether the last piece has a line of its own.
     let mut on_line = false;
     for Quote { source, kind, is_numbered, text: sentence, .. } in quotes {
-        let continues_item = on_line && *kind == Kind::Item { first: false };
-        let begins_line = *kind == Kind::Code
-            || is_list && matches!(kind, Kind::Item { first: true } | Kind::Row);
+        let continues_item = on_line && *kind == UnitKind::Item { first: false };
+        let begins_item = is_list && (is_alone(*kind) || *kind == UnitKind::Item { first: true });
+        let begins_line = *kind == UnitKind::Code || is_alone(*kind) || begins_item;
         if !text.is_empty() {
             text.push(if begins_line || on_line && !continues_item { '\n' } else { ' ' });
         }
         on_line = begins_line || continues_item;
         let mark = format!("[{}]", number(*source));
-        if *kind == Kind::Code {
+        if *kind == UnitKind::Code {
             let code = code_lines(sentence).join("\n");
             text.extend(["```", fence_language(sentence), "\n", &code, "\n```\n", &mark]);
             continue;
         }
-        if begins_line {
+        if begins_item {
             step += 1;
             let bullet = if *is_numbered { format!("{step}. ") } else { "- ".to_owned() };
             text.push_str(&bullet);

@@ -3,22 +3,27 @@
 use super::evidence::Evidence;
 use super::intent::{AnswerType, Intent};
 use super::question::{Question, TermMatches};
+use super::rows::{Columns, Row};
 use super::spec::AnswerSpec;
-use crate::analysis::{self, Kind};
-use crate::document::context_line;
-use crate::strings::StrExt as _;
+use crate::analysis;
+use crate::document::{Chunk, UnitKind, context_line, extension_of, kind_name};
+use crate::strings::{StrExt as _, lines};
 
 /// A sentence, row or block of code that could be quoted.
 pub(super) struct Candidate {
     /// Index of its evidence.
     pub source: usize,
-    pub kind: Kind,
+    /// Index of its unit in the passage; `None` in source code.
+    pub unit: Option<usize>,
+    pub kind: UnitKind,
     /// A list item that the document numbers.
     pub is_numbered: bool,
     /// As an answer shows it.
     pub text: String,
     pub n_words: usize,
     pub found: TermMatches,
+    /// Of a row the matches outside the names of its columns.
+    pub own: Option<TermMatches>,
     /// It says what to do. Troubleshooting only.
     pub gives_advice: bool,
     pub features: Features,
@@ -28,12 +33,22 @@ pub(super) struct Candidate {
 impl Candidate {
     /// A heading, or a question in the text.
     pub fn is_title(&self) -> bool {
-        self.kind == Kind::Heading || self.text.ends_with(['?', '？', '؟'])
+        self.kind == UnitKind::Heading || self.text.ends_with(['?', '？', '؟'])
     }
 
     /// Whether it introduces what follows.
     pub fn announces(&self) -> bool {
-        self.text.ends_with([':', '：'])
+        !self.is_alone() && self.text.ends_with([':', '：'])
+    }
+
+    /// A row or a record: it is complete without its neighbours and without a full stop.
+    pub fn is_alone(&self) -> bool {
+        matches!(self.kind, UnitKind::Row | UnitKind::Record)
+    }
+
+    /// Whether it has a term of the question, the names of its columns left out.
+    pub fn has_own(&self, term: usize) -> bool {
+        self.own.as_ref().unwrap_or(&self.found).has(term)
     }
 }
 
@@ -98,27 +113,116 @@ fn sentences(
     source: usize,
     piece: &Evidence,
 ) -> Vec<Candidate> {
-    let mut sentences = Vec::new();
-    let readable = analysis::readable(&piece.hit.path, &piece.hit.chunk.text);
-    for passage in analysis::passages(&readable) {
-        let raw = readable.slice(passage.span.range());
-        let text = if passage.kind == Kind::Code { raw.to_owned() } else { analysis::plain(raw) };
-        if text.is_empty() {
-            continue;
+    let chunk = &piece.hit.chunk;
+    let maker = Maker { question, spec, source };
+    if !chunk.units.is_empty() {
+        return maker.of_units(&piece.hit.path, chunk);
+    }
+    let readable = analysis::readable(&piece.hit.path, &chunk.text);
+    let passages = analysis::passages(&readable).into_iter();
+    passages
+        .filter_map(|passage| {
+            let raw = readable.slice(passage.span.range());
+            maker.candidate(None, passage.kind, raw, Shown::of(passage.kind, raw))
+        })
+        .collect()
+}
+
+/// Makes the candidates of one passage.
+struct Maker<'a> {
+    question: &'a Question<'a>,
+    spec: &'a AnswerSpec,
+    source: usize,
+}
+
+/// A text as an answer shows it, and as it is searched for terms if that differs.
+#[derive(Default)]
+struct Shown {
+    text: String,
+    searched: Option<String>,
+    own: Option<String>,
+}
+
+impl Shown {
+    fn of(kind: UnitKind, raw: &str) -> Self {
+        let text = match kind {
+            UnitKind::Code => raw.to_owned(),
+            UnitKind::Record => record(raw),
+            _ => analysis::plain(raw),
+        };
+        Self { text, ..Self::default() }
+    }
+
+    fn of_row(raw: &str, columns: &Columns) -> Self {
+        let Row { quote, searched, own } = Row::new(raw, columns);
+        Self { text: quote, searched: Some(searched), own: Some(own) }
+    }
+}
+
+/// A record without surrounding white space in its lines, which are its own: a stack trace, a
+/// message of several lines.
+fn record(raw: &str) -> String {
+    let lines = lines(raw).map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+fn is_csv(path: &str) -> bool {
+    matches!(extension_of(&kind_name(path)), "csv" | "tsv")
+}
+
+impl Maker<'_> {
+    fn of_units(&self, path: &str, chunk: &Chunk) -> Vec<Candidate> {
+        let mut candidates = Vec::new();
+        let mut columns = match chunk.heading.last() {
+            // The first row of CSV is the heading of the others.
+            Some(names) if is_csv(path) => Columns::of_heading(names),
+            _ => Columns::of(&chunk.table_header),
+        };
+        let mut before = UnitKind::Row;
+        for (n, unit) in chunk.units.iter().enumerate() {
+            let raw = chunk.text.slice(unit.span.range());
+            let begins_table = unit.kind == UnitKind::Header && before != UnitKind::Header;
+            if begins_table || !matches!(unit.kind, UnitKind::Header | UnitKind::Row) {
+                columns = Columns::default();
+            }
+            before = unit.kind;
+            let shown = match unit.kind {
+                UnitKind::Header => {
+                    columns.add(raw);
+                    continue;
+                }
+                UnitKind::Row => Shown::of_row(raw, &columns),
+                kind => Shown::of(kind, raw),
+            };
+            candidates.extend(self.candidate(Some(n), unit.kind, raw, shown));
         }
-        sentences.push(Candidate {
+        candidates
+    }
+
+    /// `None` when nothing would be shown.
+    fn candidate(
+        &self,
+        unit: Option<usize>,
+        kind: UnitKind,
+        raw: &str,
+        Shown { text, searched, own }: Shown,
+    ) -> Option<Candidate> {
+        let Self { question, spec, source } = *self;
+        (!text.is_empty()).then(|| Candidate {
             source,
-            kind: passage.kind,
-            is_numbered: raw.starts_with(|c: char| c.is_ascii_digit()),
+            unit,
+            kind,
+            is_numbered: raw.starts_with(|c: char| c.is_ascii_digit())
+                && matches!(kind, UnitKind::Item { .. }),
             n_words: n_words(&text),
-            found: question.find(&text),
+            found: question.find(searched.as_ref().unwrap_or(&text)),
+            own: own.map(|own| question.find(&own)),
             gives_advice: spec.intent == Intent::Troubleshooting && gives_advice(&text),
             features: Features::default(),
             score: 0.0,
             text,
-        });
+        })
     }
-    sentences
 }
 
 fn set_features(
@@ -138,7 +242,9 @@ fn set_features(
         .collect();
     let passage = Passage { question, spec, in_passage, rank: piece.place };
     for at in 0..sentences.len() {
-        if sentences[at].kind == Kind::Heading {
+        // The messages after one that asks answer it.
+        let asks = sentences[at].kind == UnitKind::Record && is_question(&sentences[at].text);
+        if sentences[at].kind == UnitKind::Heading || asks {
             heading_asks = is_question(&sentences[at].text);
             heading = question.find(&sentences[at].text);
         }
@@ -180,9 +286,12 @@ impl Passage<'_> {
             passage: question.share(|term| in_passage[term]),
             explains: if spec.intent == Intent::Troubleshooting { explains(here) } else { 0.0 },
             rank: 1.0 / (1.0 + *rank as f64),
-            brevity: (1.0 - here.n_words as f64 / 8.0).max(0.0),
+            brevity: match here.is_alone() {
+                true => 0.0,
+                false => (1.0 - here.n_words as f64 / 8.0).max(0.0),
+            },
             oddness: oddness(here, spec),
-            dependence: flag(is_dependent(&here.text)),
+            dependence: flag(!here.is_alone() && is_dependent(&here.text)),
             meta: flag(is_meta(&here.text)),
             defines: if spec.intent == Intent::Definition { defines(here, coverage) } else { 0.0 },
             length: (here.n_words as f64 / 40.0).min(1.0),
@@ -264,18 +373,20 @@ fn oddness(candidate: &Candidate, spec: &AnswerSpec) -> f64 {
         .ends_with(['.', '!', '。', '！', '．', '।', '۔', '…', '።', '។', ';']);
     match candidate.kind {
         // Every passage of source code has some, with many words.
-        Kind::Code => 2.0 * flag(!spec.wants_code),
-        Kind::Heading => 1.0,
-        _ if is_open || candidate.n_words == 0 => 1.0,
+        UnitKind::Code => 2.0 * flag(!spec.wants_code),
+        UnitKind::Heading => 1.0,
+        _ if candidate.n_words == 0 => 1.0,
+        UnitKind::Row | UnitKind::Record => 0.0,
+        _ if is_open => 1.0,
         // A caption, a label, a line of a form. Thai sentences end without a mark.
-        Kind::Sentence
+        UnitKind::Sentence
             if !is_closed
                 && candidate.n_words < 15
                 && !text.contains(|c| matches!(c, '\u{e00}'..='\u{eff}')) =>
         {
             0.5
         }
-        Kind::Sentence | Kind::Item { .. } | Kind::Row => 0.0,
+        UnitKind::Sentence | UnitKind::Item { .. } | UnitKind::Header => 0.0,
     }
 }
 

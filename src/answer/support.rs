@@ -9,7 +9,7 @@ use super::evidence::Evidence;
 use super::intent::{AnswerType, asks_for_maker};
 use super::question::Question;
 use super::score::Candidate;
-use crate::analysis::Kind;
+use crate::document::UnitKind;
 
 /// Least share of the best sentence's support in a sentence that counts as near the best. Set by
 /// hand like the weights.
@@ -71,7 +71,7 @@ impl Strength {
                 AnswerType::Person | AnswerType::Place | AnswerType::Time | AnswerType::Number
             );
         let has_type = |candidate: &Candidate| {
-            candidate.kind != Kind::Code
+            candidate.kind != UnitKind::Code
                 && candidate.features.has_type > 0.0
                 && support(candidate) >= NEAR * sentence
         };

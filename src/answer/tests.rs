@@ -5,6 +5,7 @@ use crate::document::{Answer, Chunk, Contribution, Contributions, Hit, Lines, Sp
 
 mod generated;
 mod measure;
+mod units;
 
 /// A hit of `path` whose text begins at byte `start`; scores fall with rank.
 fn hit(rank: usize, path: &str, start: usize, text: &str) -> Hit {
@@ -20,6 +21,8 @@ fn hit(rank: usize, path: &str, start: usize, text: &str) -> Hit {
             bytes: Span::new(start, start + text.len()),
             lines: Lines { first: start + 1, last: start + text.lines().count() },
             place: None,
+            units: Vec::new(),
+            table_header: String::new(),
         },
         also: Vec::new(),
         contributions: Contributions {
@@ -397,8 +400,8 @@ fn marks_are_found() {
 #[test]
 fn marks_and_citations_must_agree() {
     let citations = [
-        crate::document::Citation { n: 1, hit: hit(1, "a", 0, "x") },
-        crate::document::Citation { n: 2, hit: hit(2, "b", 0, "y") },
+        crate::document::Citation { n: 1, hit: hit(1, "a", 0, "x"), quoted: Vec::new() },
+        crate::document::Citation { n: 2, hit: hit(2, "b", 0, "y"), quoted: Vec::new() },
     ];
     assert_eq!(citations::check("a [1] b [2]", &citations), []);
     assert_eq!(

@@ -5,21 +5,22 @@
 //! the check detects invented words, numbers and names. It cannot detect a sentence that reverses
 //! the meaning of a source.
 
-use std::collections::HashSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::citations::marks;
 use super::evidence::Evidence;
 use super::prompt::{NO_ANSWER, is_instruction};
 use super::stream::Stream;
 use crate::analysis::{
-    Kind, Passage, QueryTerm, index_terms, is_stop_word, passages, plain, query_terms,
+    Passage, QueryTerm, index_terms, is_stop_word, passages, plain, query_terms,
 };
-use crate::document::{Citation, Span, context_line};
+use crate::document::{Citation, Span, Unit, UnitKind, context_line};
 use crate::strings::StrExt as _;
 
 /// Version of the checks. Raise it when the same text may be judged differently, so that no cached
 /// answer is reused.
-pub const CHECKS_VERSION: u32 = 2;
+pub const CHECKS_VERSION: u32 = 3;
 
 /// Least share of a sentence's content words that its sources must have. Of the sentences of
 /// English `XQuAD` paragraphs, 96 % count as unsupported by the next paragraph and none by their
@@ -58,16 +59,20 @@ pub fn vet(answer: &str, sources: &[Evidence], languages: &[&str]) -> Vetted {
     text.push_str(&stream.finish());
     let marks = marks(&text);
     let cited: HashSet<usize> = marks.iter().map(|(_, n)| *n).collect();
+    let bare = Bare::new(&text, &marks);
+    let abstained = abstains(&bare.text);
+    let Verdict { unsupported, n_supported, mut units } =
+        if abstained { Verdict::default() } else { judge(&text, &bare, sources, languages) };
     let citations: Vec<Citation> = sources
         .iter()
         .zip(1..)
         .filter(|(_, n)| cited.contains(n))
-        .map(|(source, n)| Citation { n, hit: source.hit.clone() })
+        .map(|(source, n)| Citation {
+            n,
+            hit: source.hit.clone(),
+            quoted: units.remove(&n).map(Vec::from_iter).unwrap_or_default(),
+        })
         .collect();
-    let bare = Bare::new(&text, &marks);
-    let abstained = abstains(&bare.text);
-    let Verdict { unsupported, n_supported } =
-        if abstained { Verdict::default() } else { judge(&text, &bare, sources, languages) };
     let is_cited = !citations.is_empty();
     Vetted {
         supported: !abstained && (n_supported > 0 || unsupported.is_empty() && is_cited),
@@ -174,17 +179,21 @@ impl Bare {
 struct Verdict {
     unsupported: Vec<String>,
     n_supported: usize,
+    /// By number of a source the units that support sentences best.
+    units: HashMap<usize, BTreeSet<usize>>,
 }
 
 fn judge(text: &str, bare: &Bare, sources: &[Evidence], languages: &[&str]) -> Verdict {
     let known: Vec<HashSet<String>> =
         sources.iter().map(|source| terms(source, languages)).collect();
+    let units: Vec<Vec<HashSet<String>>> =
+        sources.iter().map(|source| unit_terms(source, languages)).collect();
     let is_foreign = is_foreign(&bare.text, sources, languages);
     let passages = passages(&bare.text);
     let cited = bare.cited(&passages);
     let mut verdict = Verdict::default();
     for (passage, cited) in passages.iter().zip(cited) {
-        if matches!(passage.kind, Kind::Heading | Kind::Code) {
+        if matches!(passage.kind, UnitKind::Heading | UnitKind::Code) {
             continue;
         }
         let sentence = plain(bare.text.slice(passage.span.range()));
@@ -199,6 +208,12 @@ fn judge(text: &str, bare: &Bare, sources: &[Evidence], languages: &[&str]) -> V
         } else if claim.is_supported(&known, is_foreign) && !is_instruction(&sentence) {
             // Documents about language models have the words of the instructions, too.
             verdict.n_supported += 1;
+            for n in cited {
+                let unit = units.get(n - 1).and_then(|units| claim.best_unit(units));
+                if let Some(unit) = unit {
+                    verdict.units.entry(n).or_default().insert(unit);
+                }
+            }
         } else {
             let span = bare.marked(passage.span);
             verdict.unsupported.extend(text.get(span.range()).map(str::to_owned));
@@ -213,13 +228,30 @@ fn terms(source: &Evidence, languages: &[&str]) -> HashSet<String> {
     let mut terms = HashSet::new();
     let context = context_line(hit.title.as_deref(), &hit.chunk.heading);
     for text in [&hit.chunk.text, &context] {
-        for language in languages.iter().map(|language| Some(*language)).chain([None]) {
-            index_terms(text, language, &mut |term| {
-                terms.insert(term.text.to_owned());
-            });
-        }
+        add_terms(text, languages, &mut terms);
     }
     terms
+}
+
+/// The terms of each unit of a source; headings have none, because they state nothing.
+fn unit_terms(source: &Evidence, languages: &[&str]) -> Vec<HashSet<String>> {
+    let chunk = &source.hit.chunk;
+    let terms = |unit: &Unit| {
+        let mut terms = HashSet::new();
+        if !matches!(unit.kind, UnitKind::Heading | UnitKind::Header) {
+            add_terms(chunk.text.slice(unit.span.range()), languages, &mut terms);
+        }
+        terms
+    };
+    chunk.units.iter().map(terms).collect()
+}
+
+fn add_terms(text: &str, languages: &[&str], terms: &mut HashSet<String>) {
+    for language in languages.iter().map(|language| Some(*language)).chain([None]) {
+        index_terms(text, language, &mut |term| {
+            terms.insert(term.text.to_owned());
+        });
+    }
 }
 
 /// What a sentence claims, in terms; each term with all its variants.
@@ -246,6 +278,18 @@ impl Claim {
 
     fn is_empty(&self) -> bool {
         self.terms.len() < MIN_TERMS && self.numbers.is_empty()
+    }
+
+    /// The unit with most of the claim's terms, if it has enough of them; the first of several.
+    fn best_unit(&self, units: &[HashSet<String>]) -> Option<usize> {
+        let n_found = |unit: &HashSet<String>| {
+            let has = |variants: &&Vec<String>| variants.iter().any(|term| unit.contains(term));
+            self.terms.iter().chain(&self.numbers).filter(has).count()
+        };
+        let counts = units.iter().map(n_found).enumerate();
+        let (best, most) = counts.max_by_key(|&(at, n)| (n, Reverse(at)))?;
+        let n_terms = self.terms.len() + self.numbers.len();
+        (most > 0 && most as f64 >= MIN_SHARE * n_terms as f64).then_some(best)
     }
 
     /// Whether the cited sources have every number, every name and enough of the words. In another

@@ -76,15 +76,16 @@ impl CacheEntry<'_> {
 /// The record of an answer; passages become indices of `evidence`.
 pub(super) fn record(answer: &Answer, evidence: &[Evidence]) -> CachedAnswer {
     let index = |citation: &Citation| evidence.iter().position(|piece| piece.hit == citation.hit);
-    let sources = answer
+    let (sources, quoted) = answer
         .citations
         .iter()
-        .filter_map(|citation| Some((citation.n, index(citation)?)))
-        .collect();
+        .filter_map(|citation| Some(((citation.n, index(citation)?), citation.quoted.clone())))
+        .unzip();
     CachedAnswer {
         text: answer.text.clone(),
         supported: answer.supported,
         sources,
+        quoted,
         ..CachedAnswer::default()
     }
 }
@@ -92,8 +93,10 @@ pub(super) fn record(answer: &Answer, evidence: &[Evidence]) -> CachedAnswer {
 /// The answer of a record; `None` when it cites more than `evidence` has.
 fn render(record: &CachedAnswer, evidence: &[Evidence]) -> Option<Answer> {
     let mut citations = Vec::with_capacity(record.sources.len());
-    for (n, index) in &record.sources {
-        citations.push(Citation { n: *n, hit: evidence.get(*index)?.hit.clone() });
+    for (at, (n, index)) in record.sources.iter().enumerate() {
+        let hit = evidence.get(*index)?.hit.clone();
+        let quoted = record.quoted.get(at).cloned().unwrap_or_default();
+        citations.push(Citation { n: *n, hit, quoted });
     }
     Some(Answer { text: record.text.clone(), supported: record.supported, citations })
 }

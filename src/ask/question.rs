@@ -60,6 +60,8 @@ fn digest(evidence: &[Evidence]) -> [u8; 32] {
         let places = [chunk.bytes.start, chunk.bytes.end, chunk.lines.first, chunk.lines.last];
         places.iter().for_each(|n| hash.add(&(*n as u64).to_le_bytes()));
         hash.add(chunk.place.as_ref().map(ToString::to_string).unwrap_or_default().as_bytes());
+        hash.add(chunk.table_header.as_bytes());
+        chunk.units.iter().for_each(|unit| hash.add(format!("{unit:?}").as_bytes()));
         let cosine = hit.contributions.dense.map(|dense| dense.score.to_bits());
         hash.add(&cosine.unwrap_or(0).to_le_bytes());
     }
@@ -87,6 +89,8 @@ mod tests {
                     bytes: Span::new(0, text.len()),
                     lines: Lines { first: 1, last: 1 },
                     place: None,
+                    units: Vec::new(),
+                    table_header: String::new(),
                 },
                 also: Vec::new(),
                 contributions: Contributions::default(),

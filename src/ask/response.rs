@@ -96,12 +96,15 @@ pub struct Response {
 impl Response {
     /// The turn that a session stores: the words, and places instead of passages.
     pub fn turn(&self, now_s: i64) -> Turn {
-        let cited = self.answer.citations.iter().map(|citation| Cited {
-            n: citation.n,
-            root: citation.hit.root.to_string(),
-            path: citation.hit.path.to_string(),
-            first: citation.hit.chunk.lines.first,
-            last: citation.hit.chunk.lines.last,
+        let cited = self.answer.citations.iter().map(|citation| {
+            let lines = citation.extent().lines;
+            Cited {
+                n: citation.n,
+                root: citation.hit.root.to_string(),
+                path: citation.hit.path.to_string(),
+                first: lines.first,
+                last: lines.last,
+            }
         });
         Turn {
             at: now_s,

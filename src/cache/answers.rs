@@ -14,6 +14,9 @@ pub struct CachedAnswer {
     pub supported: bool,
     /// Number of each source, and its index in the evidence.
     pub sources: Vec<(usize, usize)>,
+    /// For each source the units that the answer quotes, by index.
+    #[serde(default)]
+    pub quoted: Vec<Vec<usize>>,
     /// Terms whose rarity the answer depends on, and that rarity. The answer is stale when it
     /// changes.
     pub rarity: Vec<(String, u8)>,

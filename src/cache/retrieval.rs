@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::rows::{Lookup, Reading};
 use super::store::Cache;
 use super::table::{Key, Table};
-use crate::document::{Chunk, Contribution, Contributions, Hit, Lines, Span};
+use crate::document::{Chunk, Contribution, Contributions, Hit, Lines, Span, Unit, UnitKind};
 
 #[derive(Deserialize, Serialize)]
 struct StoredHit {
@@ -23,10 +23,57 @@ struct StoredHit {
     lines: [usize; 2],
     #[serde(default, skip_serializing_if = "Option::is_none")]
     place: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    units: Vec<StoredUnit>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    table_header: String,
     also: Vec<(String, usize)>,
     lexical: Option<StoredContribution>,
     dense: Option<StoredContribution>,
     rerank: Option<StoredContribution>,
+}
+
+/// Kind, span in the text, bytes, lines and location.
+#[derive(Deserialize, Serialize)]
+struct StoredUnit(char, [usize; 2], [usize; 2], [usize; 2], Option<String>);
+
+const UNIT_KINDS: [(char, UnitKind); 8] = [
+    ('s', UnitKind::Sentence),
+    ('i', UnitKind::Item { first: true }),
+    ('j', UnitKind::Item { first: false }),
+    ('h', UnitKind::Heading),
+    ('c', UnitKind::Code),
+    ('n', UnitKind::Header),
+    ('r', UnitKind::Row),
+    ('e', UnitKind::Record),
+];
+
+impl StoredUnit {
+    fn new(unit: &Unit) -> Self {
+        let Unit { span, kind, bytes, lines, location } = unit;
+        let name =
+            UNIT_KINDS.iter().find(|(_, known)| known == kind).map_or('s', |(name, _)| *name);
+        Self(
+            name,
+            [span.start, span.end],
+            [bytes.start, bytes.end],
+            [lines.first, lines.last],
+            location.as_ref().map(ToString::to_string),
+        )
+    }
+
+    /// `None` for a unit that is not in `text`.
+    fn into_unit(self, text: &str) -> Option<Unit> {
+        let Self(name, span, bytes, [first, last], location) = self;
+        text.get(span[0]..span[1])?;
+        (bytes[0] <= bytes[1]).then_some(Unit {
+            span: Span { start: span[0], end: span[1] },
+            kind: UNIT_KINDS.iter().find(|(known, _)| *known == name)?.1,
+            bytes: Span { start: bytes[0], end: bytes[1] },
+            lines: Lines { first, last },
+            location: location.and_then(|location| location.parse().ok()),
+        })
+    }
 }
 
 /// Rank, then the bits of score, normalised score and weight.
@@ -87,6 +134,8 @@ impl StoredHit {
             bytes: [hit.chunk.bytes.start, hit.chunk.bytes.end],
             lines: [hit.chunk.lines.first, hit.chunk.lines.last],
             place: hit.chunk.place.as_ref().map(ToString::to_string),
+            units: hit.chunk.units.iter().map(StoredUnit::new).collect(),
+            table_header: hit.chunk.table_header.clone(),
             also: hit.also.iter().map(|(path, line)| (path.to_string(), *line)).collect(),
             lexical: hit.contributions.lexical.map(Into::into),
             dense: hit.contributions.dense.map(Into::into),
@@ -95,6 +144,8 @@ impl StoredHit {
     }
 
     fn into_hit(self, rank: usize) -> Option<Hit> {
+        let units = self.units.into_iter().map(|unit| unit.into_unit(&self.text));
+        let units: Vec<Unit> = units.collect::<Option<_>>()?;
         (self.bytes[0] <= self.bytes[1]).then(|| Hit {
             rank,
             score: f64::from_bits(self.score),
@@ -107,6 +158,8 @@ impl StoredHit {
                 bytes: Span::new(self.bytes[0], self.bytes[1]),
                 lines: Lines { first: self.lines[0], last: self.lines[1] },
                 place: self.place.and_then(|place| place.parse().ok()),
+                units,
+                table_header: self.table_header,
             },
             also: self.also.into_iter().map(|(path, line)| (Arc::from(path), line)).collect(),
             contributions: Contributions {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::{AnswerArgs, Flags};
 use super::exit::{self, Outcome};
-use super::hits::{heading, injection_warning, place};
+use super::hits::{heading, injection_warning, place, place_of};
 use super::input;
 use super::sessions::SessionArgs;
 use super::ui::{Tone, Ui, clipped, columns, count, counted, one_line, safe, wrapped};
@@ -226,7 +226,7 @@ impl Printer<'_> {
 
     fn print_citation(&self, citation: &Citation) {
         let Self { response, names, ui } = *self;
-        let place = place(names, &citation.hit);
+        let place = place_of(names, &citation.hit, &citation.extent());
         let heading = one_line(&heading(&citation.hit));
         let number = format!("[{}]", citation.n);
         let is_beside = ui.fits(&heading, number.len() + columns(&place) + 3);

@@ -2,15 +2,20 @@
 
 use super::ui::safe_name;
 use crate::analysis::untrusted::InjectionKind;
-use crate::document::{self, Hit};
+use crate::document::{self, Extent, Hit};
 use crate::naming::Names;
 
-/// `docs/guide.md:12` as editors and terminals understand it, or `docs/report.pdf (page 3)`.
+/// The place of a passage: see [`place_of`].
 pub fn place(names: &Names, hit: &Hit) -> String {
+    place_of(names, hit, &hit.chunk.extent())
+}
+
+/// `docs/guide.md:12` as editors and terminals understand it, or `docs/report.pdf (pages 3–4)`.
+pub fn place_of(names: &Names, hit: &Hit, extent: &Extent) -> String {
     let path = names.shown_in(&hit.root, &hit.path);
-    safe_name(&match &hit.chunk.place {
+    safe_name(&match extent.within() {
         Some(place) => format!("{path} ({place})"),
-        None => format!("{path}:{}", hit.chunk.lines.first),
+        None => format!("{path}:{}", extent.lines.first),
     })
 }
 

@@ -60,6 +60,8 @@ fn commit(store: &Store, name: &str, files: &[(&str, &str)]) -> Meta {
             bytes: Span::new(0, text.len()),
             lines: Lines { first: 1, last: 1 },
             place: None,
+            units: Vec::new(),
+            table_header: String::new(),
         };
         let entry =
             ChunkEntry { root: 0, path, title: None, language: Some("en"), chunk: &chunk, row: 0 };

@@ -204,7 +204,7 @@ fn answer(response: &ask::Response, max_bytes: usize) -> Result<Value> {
     }
     let mut citations = Vec::new();
     for citation in &response.answer.citations {
-        let mut object = shape::hit(&citation.hit, &injection_kinds(&citation.hit));
+        let mut object = shape::citation(citation, &injection_kinds(&citation.hit));
         object["n"] = citation.n.into();
         if !budget.push(&mut citations, object) {
             break;

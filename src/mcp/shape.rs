@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::analysis::untrusted::{InjectionKind, neutralise};
 use crate::ask::injection_kinds_in;
-use crate::document::{Chunk, Hit};
+use crate::document::{Chunk, Citation, Extent, Hit};
 use crate::index::Stored;
 use crate::naming;
 use crate::strings::StrExt as _;
@@ -85,7 +85,16 @@ pub fn clean(text: &str) -> String {
 
 /// A ranked passage.
 pub fn hit(hit: &Hit, injections: &[InjectionKind]) -> Value {
-    let mut object = passage(&hit.chunk, injections);
+    hit_at(hit, &hit.chunk.extent(), injections)
+}
+
+/// A cited passage, with the place of what is cited.
+pub fn citation(citation: &Citation, injections: &[InjectionKind]) -> Value {
+    hit_at(&citation.hit, &citation.extent(), injections)
+}
+
+fn hit_at(hit: &Hit, extent: &Extent, injections: &[InjectionKind]) -> Value {
+    let mut object = passage(&hit.chunk, extent, injections);
     object["path"] = naming::name(&hit.root, &hit.path).into();
     if let Some(title) = hit.title.as_deref() {
         object["title"] = clean(title).into();
@@ -97,15 +106,16 @@ pub fn hit(hit: &Hit, injections: &[InjectionKind]) -> Value {
 pub fn stored(stored: &Stored) -> Value {
     passage(
         &stored.chunk,
+        &stored.chunk.extent(),
         &injection_kinds_in(&stored.path, stored.title.as_deref(), &stored.chunk),
     )
 }
 
-fn passage(chunk: &Chunk, injections: &[InjectionKind]) -> Value {
+fn passage(chunk: &Chunk, extent: &Extent, injections: &[InjectionKind]) -> Value {
     let mut object =
-        json!({ "lines": [chunk.lines.first, chunk.lines.last], "text": clean(&chunk.text) });
-    if let Some(location) = &chunk.place {
-        let location = clean(&location.to_string());
+        json!({ "lines": [extent.lines.first, extent.lines.last], "text": clean(&chunk.text) });
+    if let Some(location) = extent.within() {
+        let location = clean(&location);
         object["place"] = location.as_str().into();
         object["location"] = location.into();
     }

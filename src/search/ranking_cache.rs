@@ -10,8 +10,8 @@ use crate::index::Meta;
 use crate::rank::LATE_VERSION;
 
 /// Version of the ranking. Raise it when the same query, corpus and settings may rank differently
-/// than before.
-const RANKING_VERSION: u32 = 2;
+/// than before, or when hits have other fields.
+const RANKING_VERSION: u32 = 3;
 
 /// The place of one request's ranking in the cache.
 pub(super) struct CachedRanking<'a> {

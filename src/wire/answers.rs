@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{PendingJson, location};
 use crate::analysis::untrusted::InjectionKind;
 use crate::ask::{CacheUse, FlaggedPassage, Response, Timings, Writing, injection_kinds};
-use crate::document::{Citation, Contribution, Contributions, Hit, Location};
+use crate::document::{Citation, Contribution, Contributions, Extent, Hit, Location};
 use crate::error::{Fault, Reason};
 use crate::filter::Filter;
 use crate::llm::Finish;
@@ -32,9 +32,17 @@ pub struct HitJson<'a> {
     bytes: [usize; 2],
     /// Page number, in documents with pages
     page: Option<usize>,
+    /// Last page, if it is not the same
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    last_page: Option<usize>,
     /// Page, slide, sheet and cell, message or notebook cell
     #[serde(skip_serializing_if = "Option::is_none")]
     location: Option<Value>,
+    /// Last location, if it is not the same
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    last_location: Option<Value>,
     /// Same as `location`
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(deprecated)]
@@ -108,17 +116,26 @@ impl ContributionJson {
 
 impl<'a> HitJson<'a> {
     pub fn new(hit: &'a Hit, explain: bool) -> Self {
-        let location = hit.chunk.place.as_ref().map(location);
+        Self::at(hit, &hit.chunk.extent(), explain)
+    }
+
+    /// A hit with the place of a part of it.
+    fn at(hit: &'a Hit, extent: &Extent, explain: bool) -> Self {
+        let page = |place: &Option<Location>| place.as_ref().and_then(Location::page);
+        let last_location = extent.last_location.as_ref().map(location);
+        let first_location = extent.location.as_ref().map(location);
         Self {
             rank: hit.rank,
             score: hit.score,
             root: &hit.root,
             path: &hit.path,
-            lines: [hit.chunk.lines.first, hit.chunk.lines.last],
-            bytes: [hit.chunk.bytes.start, hit.chunk.bytes.end],
-            page: hit.chunk.place.as_ref().and_then(Location::page),
-            location: location.clone(),
-            place: location,
+            lines: [extent.lines.first, extent.lines.last],
+            bytes: [extent.bytes.start, extent.bytes.end],
+            page: page(&extent.location),
+            last_page: page(&extent.last_location),
+            location: first_location.clone(),
+            last_location,
+            place: first_location,
             title: hit.title.as_deref(),
             heading: &hit.chunk.heading,
             text: &hit.chunk.text,
@@ -146,7 +163,7 @@ impl<'a> HitJson<'a> {
     }
 }
 
-/// A numbered source of an answer
+/// A numbered source of an answer: a passage, with the place of the sentences that are cited
 #[derive(Serialize, ToSchema)]
 #[schema(as = Citation)]
 pub struct CitationJson<'a> {
@@ -154,11 +171,32 @@ pub struct CitationJson<'a> {
     n: usize,
     #[serde(flatten)]
     hit: HitJson<'a>,
+    passage: CitedPassageJson,
+}
+
+/// The place of the whole cited passage, which `text` is from
+#[derive(Serialize, ToSchema)]
+#[schema(as = CitedPassage)]
+struct CitedPassageJson {
+    /// First and last line, from 1
+    #[schema(value_type = Vec<usize>, min_items = 2, max_items = 2)]
+    lines: [usize; 2],
+    /// First byte, and the end (exclusive)
+    #[schema(value_type = Vec<usize>, min_items = 2, max_items = 2)]
+    bytes: [usize; 2],
 }
 
 impl<'a> CitationJson<'a> {
     pub fn new(citation: &'a Citation) -> Self {
-        Self { n: citation.n, hit: HitJson::new(&citation.hit, false) }
+        let chunk = &citation.hit.chunk;
+        Self {
+            n: citation.n,
+            hit: HitJson::at(&citation.hit, &citation.extent(), false),
+            passage: CitedPassageJson {
+                lines: [chunk.lines.first, chunk.lines.last],
+                bytes: [chunk.bytes.start, chunk.bytes.end],
+            },
+        }
     }
 }
 

@@ -69,8 +69,16 @@ pub struct PassageJson<'a> {
     bytes: [usize; 2],
     /// Page number, in documents with pages
     page: Option<usize>,
+    /// Last page, if it is not the same
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    last_page: Option<usize>,
     /// Page, slide, sheet and cell, message or notebook cell
     location: Option<Value>,
+    /// Last location, if it is not the same
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    last_location: Option<Value>,
     /// Same as `location`
     #[schema(deprecated)]
     place: Option<Value>,
@@ -85,13 +93,17 @@ pub struct PassageJson<'a> {
 /// Passages of a document, in order. `cited` is the range of passages to mark.
 pub fn passages(chunks: &[Stored], cited: Option<&Range<usize>>) -> Value {
     let passage = |(n, Stored { chunk, .. }): (usize, &Stored)| {
+        let last = chunk.extent().last_location;
+        let last_location = last.as_ref().map(location);
         let location = chunk.place.as_ref().map(location);
         json!(PassageJson {
             cited: cited.map(|cited| cited.contains(&n)),
             lines: [chunk.lines.first, chunk.lines.last],
             bytes: [chunk.bytes.start, chunk.bytes.end],
             page: chunk.place.as_ref().and_then(Location::page),
+            last_page: last.as_ref().and_then(Location::page),
             location: location.clone(),
+            last_location,
             place: location,
             heading: &chunk.heading,
             text: &chunk.text,

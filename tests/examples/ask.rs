@@ -39,7 +39,7 @@ fn main() -> Result<()> {
     println!("{}", response.answer.text);
     for citation in &response.answer.citations {
         let hit = &citation.hit;
-        println!("[{}] {}:{}", citation.n, hit.path, hit.chunk.lines.first);
+        println!("[{}] {}:{}", citation.n, hit.path, citation.extent().lines.first);
     }
     Ok(())
 }

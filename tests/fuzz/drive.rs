@@ -157,6 +157,8 @@ fn hit(rank: usize, text: &str) -> Hit {
             bytes: Span::new(0, text.len()),
             lines: Lines { first: 1, last: 1 + text.lines().count() },
             place: None,
+            units: Vec::new(),
+            table_header: String::new(),
         },
         also: Vec::new(),
         contributions: Contributions::default(),

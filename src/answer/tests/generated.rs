@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 
 use super::hit;
+use crate::analysis::passages;
 use crate::analysis::tests::retrieval::data;
-use crate::analysis::{Kind, passages};
 use crate::answer::*;
-use crate::document::Span;
+use crate::document::{Span, UnitKind};
 
 /// Sources in files of their own, best first.
 fn sources(texts: &[&str]) -> Vec<Evidence> {
@@ -449,7 +449,7 @@ fn sentences_of_other_passages_are_unsupported() {
         let sources = sources(&[&pair[0], &pair[1]]);
         for passage in passages(&pair[0]) {
             let sentence = crate::analysis::plain(&pair[0][passage.span.range()]);
-            if passage.kind != Kind::Sentence || sentence.split_whitespace().count() < 6 {
+            if passage.kind != UnitKind::Sentence || sentence.split_whitespace().count() < 6 {
                 continue;
             }
             n += 1;

@@ -57,6 +57,8 @@ fn chunk(text: String, heading: Vec<String>, start: usize) -> Chunk {
         text,
         lines: Lines { first: 1, last: 1 },
         place: None,
+        units: Vec::new(),
+        table_header: String::new(),
     }
 }
 

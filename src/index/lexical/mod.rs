@@ -11,6 +11,7 @@ mod phrase;
 mod reader;
 mod rename;
 mod schema;
+mod units;
 mod write_directory;
 mod writer;
 

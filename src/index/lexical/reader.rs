@@ -14,6 +14,7 @@ use tantivy::{DocId, DocSet as _, Index, SegmentReader, TERMINATED, TantivyDocum
 use super::directory::VerifiedDirectory;
 use super::phrase;
 use super::schema::{Fields, schema};
+use super::units;
 use super::writer::{document_key, split_document_key};
 use crate::analysis::Query;
 use crate::document::{Chunk, Lines, Span};
@@ -300,13 +301,12 @@ impl LexicalReader {
         let &[start, end, first, last] = place.as_slice() else { return None };
         let heading =
             document.get_all(fields.heading).filter_map(|v| Some(v.as_str()?.to_owned())).collect();
-        let chunk = Chunk {
-            heading,
-            text: text(fields.text)?,
-            bytes: Span { start, end },
-            lines: Lines { first, last },
-            place: text(fields.within).and_then(|place| place.parse().ok()),
-        };
+        let (bytes, lines) = (Span { start, end }, Lines { first, last });
+        let body = text(fields.text)?;
+        let stored = document.get_first(fields.units).and_then(|value| value.as_bytes());
+        let (units, table_header) = units::decode(stored.unwrap_or_default(), &body, bytes, lines)?;
+        let place = text(fields.within).and_then(|place| place.parse().ok());
+        let chunk = Chunk { heading, text: body, bytes, lines, place, units, table_header };
         Some(Stored { root, path: path.to_owned(), title: text(fields.title), chunk })
     }
 }

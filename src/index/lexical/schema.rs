@@ -24,6 +24,8 @@ pub struct Fields {
     pub place: Field,
     /// Page, slide or the like, as a `Location` displays it.
     pub within: Field,
+    /// The units, as [`units`](super::units) encodes them.
+    pub units: Field,
 }
 
 impl Fields {
@@ -52,6 +54,7 @@ pub fn schema() -> (Schema, Fields) {
         heading: builder.add_text_field("heading", STORED),
         place: builder.add_u64_field("place", STORED),
         within: builder.add_text_field("within", STORED),
+        units: builder.add_bytes_field("units", STORED),
     };
     (builder.build(), fields)
 }

@@ -11,6 +11,7 @@ use tantivy::{Index, IndexWriter, SegmentReader, TantivyDocument, TantivyError, 
 
 use super::rename;
 use super::schema::{Fields, schema};
+use super::units;
 use super::write_directory::{Refusal, WriteDirectory};
 use crate::analysis;
 use crate::document::Chunk;
@@ -113,6 +114,10 @@ impl Writer {
         }
         for number in [chunk.bytes.start, chunk.bytes.end, chunk.lines.first, chunk.lines.last] {
             document.add_u64(fields.place, number as u64);
+        }
+        let units = units::encode(chunk);
+        if !units.is_empty() {
+            document.add_bytes(fields.units, &units);
         }
         self.writer
             .add_document(Boxed(Box::new(document)))

@@ -119,9 +119,10 @@ export function shown(root, path) {
   return folder === "" || folder === "." ? path : `${folder}/${path}`;
 }
 
-/** The location of a passage in its document. */
-export function place({ lines, page, location: spot }) {
+/** The location of a passage in its document: the first, and the last if that is another. */
+export function place({ lines, page, location: spot, last_location: last }) {
   if (spot?.kind === "sheet") return `${spot.sheet}, ${spot.cell}`;
+  if (spot?.kind && last?.kind === spot.kind) return `${spot.kind}s ${spot[spot.kind]}–${last[spot.kind]}`;
   if (spot?.kind) return `${spot.kind} ${spot[spot.kind]}`;
   if (page) return `page ${page}`;
   if (!lines) return "";

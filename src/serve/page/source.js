@@ -42,7 +42,8 @@ function left() {
 }
 
 /**
- * Shows one of `list`, each `{ n?, root, path, lines, bytes?, text?, said, index, node? }`; `stems` are the words to mark.
+ * Shows one of `list`, each `{ n?, root, path, lines, bytes?, passage?, text?, said, index, node? }`; `stems` are the words
+ * to mark.
  */
 export function show(list, at, stems, from) {
   const item = list[at];
@@ -89,7 +90,8 @@ async function fill(item, stems) {
   try {
     const { root, path } = item;
     // A citation may consist of several passages; the server marks them.
-    const part = { bytes: item.bytes?.join("-"), lines: item.lines?.join("-") };
+    const { bytes, lines } = item.passage ?? item;
+    const part = { bytes: bytes?.join("-"), lines: lines?.join("-") };
     const { passages } = await call(`/documents/content${query({ index: item.index, root, path, ...part })}`, { signal });
     const [first, last] = find(passages, item);
     if (last < first && item.text) {
@@ -168,7 +170,9 @@ function whole(parts, cited, stems) {
     return repeated ? before + text.slice(repeated) : `${before}\n\n${text}`;
   });
   const text = flowing(cited.text ?? joined());
-  const at = { ...parts[0], lines: cited.lines ?? parts[0].lines };
+  // What is quoted may begin on a later page than the passage.
+  const { page, location, last_location } = cited.location ? cited : parts[0];
+  const at = { page, location, last_location, lines: cited.lines ?? parts[0].lines };
   return h("div", { class: "passage cited", "aria-current": "true" },
     h("span", { class: "where" }, place(at)),
     h("p", {}, ...passage(text, stems, cited.said ?? [])));

@@ -13,6 +13,7 @@
 
 mod outline;
 mod pack;
+mod quotes;
 mod sections;
 mod units;
 
@@ -21,6 +22,7 @@ mod tests;
 
 use std::ops::Range;
 
+use quotes::Quotes;
 use sections::{Section, sections};
 use units::{Cut, Divider, Unit};
 
@@ -63,6 +65,7 @@ struct Chunker<'a> {
     max: usize,
     overlap: usize,
     title_tokens: usize,
+    quotes: Quotes<'a>,
 }
 
 /// A section with its units and their token counts.
@@ -96,7 +99,8 @@ impl<'a> Chunker<'a> {
         let max = limits.max_tokens.max(1);
         let title_tokens = doc.title.as_deref().map_or(0, count);
         // A larger overlap would make passages mostly repetition.
-        Self { doc, count, max, overlap: limits.overlap_tokens.min(max / 3), title_tokens }
+        let overlap = limits.overlap_tokens.min(max / 3);
+        Self { doc, count, max, overlap, title_tokens, quotes: Quotes::new(doc) }
     }
 
     fn measure(&self, section: Section) -> Part {
@@ -275,12 +279,15 @@ impl<'a> Chunker<'a> {
             }
         }
         if text.contains(char::is_alphanumeric) {
+            let (units, table_header) = self.quotes.of(span);
             chunks.push(Chunk {
                 heading: group.path.clone(),
                 text: text.to_owned(),
                 bytes: self.doc.origin.bytes(span),
                 lines: self.doc.origin.lines(span),
                 place: self.doc.place_at(span.start).cloned(),
+                units,
+                table_header,
             });
         }
         true

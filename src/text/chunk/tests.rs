@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::text::{BlockKind, extract};
+use crate::document::{Format, Lines, UnitKind};
+use crate::text::{Block, BlockKind, extract};
 
 /// Roughly the tokens of `WordPiece`: four letters of a word, or one other character.
 fn count(text: &str) -> usize {
@@ -232,6 +233,79 @@ fn spans_and_lines_are_those_of_the_file() {
     assert_eq!(&text[found.bytes.range()], found.text);
 }
 
+/// The units of all passages, each with its first line, its kind and its text.
+fn units(chunks: &[Chunk]) -> Vec<(usize, UnitKind, &str)> {
+    let units = chunks.iter().flat_map(|chunk| chunk.units.iter().map(move |unit| (chunk, unit)));
+    units.map(|(chunk, u)| (u.lines.first, u.kind, &chunk.text[u.span.range()])).collect()
+}
+
+#[test]
+fn units_follow_the_structure_of_the_document() {
+    let text = "# T\n\n## One\n\nIt is. It was\nonce.\n\n> Said. Done.\n\n- a one. Two.\n- b\n\n\
+                ```sh\nrun. It\n```\n\n<!-- No. -->\n\nEnd: 5 kg\n";
+    let found = chunks("a.md", text, 200, 0);
+    assert_eq!(
+        units(&found),
+        [
+            (5, UnitKind::Sentence, "It is."),
+            (5, UnitKind::Sentence, "It was\nonce."),
+            (8, UnitKind::Sentence, "> Said."),
+            (8, UnitKind::Sentence, "Done."),
+            (10, UnitKind::Item { first: true }, "- a one."),
+            (10, UnitKind::Item { first: false }, "Two."),
+            (11, UnitKind::Item { first: true }, "- b"),
+            (13, UnitKind::Code, "```sh\nrun. It\n```"),
+            (19, UnitKind::Sentence, "End: 5 kg"),
+        ]
+    );
+}
+
+/// A document of one block.
+fn block(kind: BlockKind, text: &str) -> Extracted {
+    let span = Span::new(0, text.len());
+    Extracted::rendered(Format::Pdf, None, text.to_owned(), vec![Block { span, kind }])
+}
+
+#[test]
+fn rows_and_records_are_units() {
+    let limits = Limits { max_tokens: 100, overlap_tokens: 0 };
+    let table = block(BlockKind::Table { headers: 1 }, "Part | M8\n--- | ---\nPan | 22 Nm. Or\n");
+    assert_eq!(
+        units(&chunk(&table, &limits, &count)),
+        [(1, UnitKind::Header, "Part | M8"), (3, UnitKind::Row, "Pan | 22 Nm. Or")]
+    );
+    let record = block(BlockKind::Record, "10:02 Panic. No room\n  at main.rs:3\n  at lib.rs:4");
+    assert_eq!(
+        units(&chunk(&record, &limits, &count)),
+        [(1, UnitKind::Record, "10:02 Panic. No room\n  at main.rs:3\n  at lib.rs:4")]
+    );
+}
+
+#[test]
+fn a_long_table_keeps_its_header() {
+    let rows: Vec<String> = (0..40).map(|n| format!("part {n} | {n} kg of iron")).collect();
+    let text = format!("Part | Weight\n{}", rows.join("\n"));
+    let table = block(BlockKind::Table { headers: 1 }, &text);
+    let found = chunk(&table, &Limits { max_tokens: 60, overlap_tokens: 20 }, &count);
+    assert!(found.len() > 3, "{found:?}");
+    assert_eq!(found[0].table_header, "");
+    assert!(found[1..].iter().all(|chunk| chunk.table_header == "Part | Weight"), "{found:?}");
+}
+
+#[test]
+fn a_unit_has_the_page_on_which_it_begins() {
+    let text = "The one is here. The two is\nthere. The three is far.";
+    let mut doc = block(BlockKind::Paragraph, text);
+    doc.places = vec![(0, Location::Page(1)), (17, Location::Page(2)), (28, Location::Page(3))];
+    let found = chunk(&doc, &Limits { max_tokens: 100, overlap_tokens: 0 }, &count).remove(0);
+    let pages: Vec<_> = found.units.iter().map(|unit| unit.location.clone().unwrap()).collect();
+    assert_eq!(pages, [Location::Page(1), Location::Page(2), Location::Page(3)]);
+    assert_eq!(found.extent().within().unwrap(), "pages 1–3");
+    assert_eq!(found.extent_of(&[1]).within().unwrap(), "page 2");
+    assert_eq!(found.extent_of(&[1]).lines, Lines { first: 1, last: 2 });
+    assert_eq!(found.extent_of(&[1, 2]).within().unwrap(), "pages 2–3");
+}
+
 /// Documents of random pieces.
 fn document() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
@@ -293,6 +367,18 @@ proptest! {
             };
             prop_assert_eq!(chunk.lines.first, line_of(chunk.bytes.start));
             prop_assert_eq!(chunk.lines.last, line_of(chunk.bytes.end));
+            prop_assert!(chunk.units.is_empty() == (path == "a.rs") || path != "a.md");
+            let mut end = 0;
+            for unit in &chunk.units {
+                prop_assert!(end <= unit.span.start && unit.span.start < unit.span.end);
+                end = unit.span.end;
+                let quote = &chunk.text[unit.span.range()];
+                prop_assert_eq!(quote, quote.trim());
+                prop_assert_eq!(unit.lines.first, line_of(unit.bytes.start));
+                if path != "a.html" {
+                    prop_assert_eq!(&text[unit.bytes.range()], quote);
+                }
+            }
         }
         for block in &doc.blocks {
             if let BlockKind::Heading { text: heading, .. } = &block.kind {

@@ -487,8 +487,12 @@ fn sources(response: &ask::Response) -> String {
         return String::new();
     }
     let lines = response.answer.citations.iter().map(|citation| {
-        let hit = &citation.hit;
-        format!("[{}] {}:{}", citation.n, naming::name(&hit.root, &hit.path), hit.chunk.lines.first)
+        let (hit, extent) = (&citation.hit, citation.extent());
+        let name = naming::name(&hit.root, &hit.path);
+        match extent.within() {
+            Some(place) => format!("[{}] {name} ({place})", citation.n),
+            None => format!("[{}] {name}:{}", citation.n, extent.lines.first),
+        }
     });
     let lines: Vec<String> = lines.collect();
     if lines.is_empty() { String::new() } else { format!("{SOURCES}{}", lines.join("\n")) }
