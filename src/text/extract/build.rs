@@ -24,6 +24,12 @@ impl Build {
         self.places.push((self.text.len(), place));
     }
 
+    /// Sets the place from an offset of the last block.
+    pub(super) fn place_within(&mut self, offset: usize, place: Location) {
+        let start = self.blocks.last().map_or(0, |block| block.span.start);
+        self.places.push(((start + offset).min(self.text.len()), place));
+    }
+
     pub(super) fn heading(&mut self, level: u8, text: &str) {
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         self.block(BlockKind::Heading { level, text: text.clone() }, &text);

@@ -5,6 +5,8 @@
 //! common free strip from top to bottom and running text on both sides has columns. All other lines
 //! are read from top to bottom.
 
+use std::collections::HashMap;
+
 use super::glyphs::Glyph;
 
 /// A line of one column.
@@ -15,10 +17,13 @@ pub(super) struct TextLine {
     pub(super) x1: f64,
     pub(super) y: f64,
     pub(super) size: f64,
+    /// Rotation in quarter turns.
+    pub(super) turn: i32,
 }
 
 /// The lines of a page in reading order.
-pub(super) fn lines(mut glyphs: Vec<Glyph>) -> Vec<TextLine> {
+pub(super) fn lines(glyphs: Vec<Glyph>) -> Vec<TextLine> {
+    let mut glyphs = without_repeats(glyphs);
     let mut read = Vec::new();
     // Most pages have one direction. A stamp in the margin is read after the text.
     let mut turns: Vec<(usize, i32)> = (0..4)
@@ -35,6 +40,35 @@ pub(super) fn lines(mut glyphs: Vec<Glyph>) -> Vec<TextLine> {
         order(&rows, 0, &mut read);
     }
     read
+}
+
+/// Leaves out glyphs that are drawn again at about the same place, as bold type and shadows are.
+fn without_repeats(glyphs: Vec<Glyph>) -> Vec<Glyph> {
+    const NEAR: f64 = 0.12;
+    let mut seen: HashMap<(i64, i64), Vec<usize>> = HashMap::new();
+    let mut kept: Vec<Glyph> = Vec::with_capacity(glyphs.len());
+    for glyph in glyphs {
+        // Cells of one point; larger type is compared with more of them.
+        let reach = (NEAR * glyph.size).ceil().clamp(1.0, 4.0) as i64;
+        let (x, y) = (glyph.x0.floor() as i64, glyph.y.floor() as i64);
+        let is_again = (-reach..=reach)
+            .flat_map(|dx| (-reach..=reach).map(move |dy| (x + dx, y + dy)))
+            .filter_map(|cell| seen.get(&cell))
+            .flat_map(|there| there.iter().rev().take(8))
+            .any(|&i| {
+                let other: &Glyph = &kept[i];
+                other.text == glyph.text
+                    && other.turn == glyph.turn
+                    && (other.x0 - glyph.x0).abs() < NEAR * glyph.size
+                    && (other.y - glyph.y).abs() < 1.5 * NEAR * glyph.size
+                    && (other.size - glyph.size).abs() < NEAR * glyph.size
+            });
+        if !is_again || glyph.text.trim().is_empty() {
+            seen.entry((x, y)).or_default().push(kept.len());
+            kept.push(glyph);
+        }
+    }
+    kept
 }
 
 /// Consecutive glyphs on a base line.
@@ -54,6 +88,10 @@ impl Run {
 
     fn take(&mut self, glyphs: impl IntoIterator<Item = Glyph>) {
         for glyph in glyphs {
+            // A line may begin with the raised mark of a note.
+            if glyph.size > 1.2 * self.size {
+                self.y = glyph.y;
+            }
             self.x0 = self.x0.min(glyph.x0);
             self.x1 = self.x1.max(glyph.x1);
             self.size = self.size.max(glyph.size);
@@ -76,13 +114,6 @@ fn runs(glyphs: Vec<Glyph>) -> Vec<Run> {
         let is_blank = glyph.text.trim().is_empty();
         if let Some(run) = runs.last_mut() {
             let last = &run.glyphs[run.glyphs.len() - 1];
-            // Simulated bold: drawn twice.
-            let is_again = last.text == glyph.text
-                && (last.x0 - glyph.x0).abs() < 0.1 * glyph.size
-                && (last.y - glyph.y).abs() < 0.1 * glyph.size;
-            if is_again && !is_blank {
-                continue;
-            }
             let gap = if glyph.x0 >= last.x0 { glyph.x0 - last.x1 } else { last.x0 - glyph.x1 };
             // Right-to-left text moves back from glyph to glyph.
             let continues = (-0.5..1.2).contains(&(gap / run.size.max(glyph.size)))
@@ -115,9 +146,6 @@ fn join(mut runs: Vec<Run>) -> Vec<Run> {
         });
         match near {
             Some(other) => {
-                if run.size > 1.2 * other.size {
-                    other.y = run.y;
-                }
                 other.take(run.glyphs);
             }
             None => done.push(run),
@@ -153,11 +181,14 @@ fn line(run: Run) -> TextLine {
             i += n.max(1);
         }
     }
+    let (size, y) = (common_size(&glyphs), base_line(&glyphs));
+    let spaced = letter_spacing(&glyphs);
     let mut text = String::new();
     for (i, glyph) in glyphs.iter().enumerate() {
         if let Some(last) = i.checked_sub(1).map(|i| &glyphs[i]) {
-            let gap = if glyph.x0 >= last.x0 { glyph.x0 - last.x1 } else { last.x0 - glyph.x1 };
-            if gap > 0.15 * glyph.size.min(last.size) && !text.ends_with(' ') {
+            let least = spaced[i].unwrap_or(0.15 * glyph.size.min(last.size));
+            let is_apart = gap(last, glyph) > least || is_note_mark(&text, last, glyph, y, size);
+            if is_apart && !text.ends_with(' ') {
                 text.push(' ');
             }
         }
@@ -170,8 +201,86 @@ fn line(run: Run) -> TextLine {
         x0: run.x0,
         x1: run.x1,
         y: run.y,
-        size: common_size(&glyphs),
+        size,
+        turn: glyphs.first().map_or(0, |glyph| glyph.turn),
     }
+}
+
+/// The free space between two glyphs.
+fn gap(last: &Glyph, glyph: &Glyph) -> f64 {
+    if glyph.x0 >= last.x0 { glyph.x0 - last.x1 } else { last.x0 - glyph.x1 }
+}
+
+/// For each glyph of a word in spaced letters, the gap before it that ends the word.
+///
+/// Five or more single letters with the same gap between them are such words. Spaces part them, or
+/// wider gaps.
+fn letter_spacing(glyphs: &[Glyph]) -> Vec<Option<f64>> {
+    const LEAST_LETTERS: usize = 5;
+    let mut limits = vec![None; glyphs.len()];
+    let letters: Vec<usize> =
+        (0..glyphs.len()).filter(|&i| !glyphs[i].text.trim().is_empty()).collect();
+    let has_blank = |n: usize| letters[n] > letters[n - 1] + 1;
+    let gap_before = |n: usize| gap(&glyphs[letters[n - 1]], &glyphs[letters[n]]);
+    let is_spaced = |n: usize| {
+        let gap = gap_before(n) / glyphs[letters[n]].size;
+        (0.12..if has_blank(n) { 3.0 } else { 1.2 }).contains(&gap)
+    };
+    let mut n = 1;
+    while n < letters.len() {
+        let end = (n..letters.len()).find(|&n| !is_spaced(n)).unwrap_or(letters.len());
+        // The glyphs at the ends are single letters only if nothing else is beside them.
+        let from = if n > 1 { n + 1 } else { n };
+        let to = if end < letters.len() { end.saturating_sub(1) } else { end };
+        let mut gaps: Vec<f64> =
+            (from..to.max(from)).filter(|&n| !has_blank(n)).map(gap_before).collect();
+        gaps.sort_by(f64::total_cmp);
+        let is_letter = |n: &usize| glyphs[letters[*n]].text.contains(char::is_alphabetic);
+        let n_letters = (from - 1..to).filter(is_letter).count();
+        if gaps.len() + 1 >= LEAST_LETTERS
+            && n_letters >= LEAST_LETTERS
+            && n_letters * 4 >= (to + 1 - from) * 3
+        {
+            // Kerning varies the gap a little; a space adds a quarter of the size.
+            let limit = gaps[gaps.len() / 3] + 0.16 * glyphs[letters[from]].size;
+            if gaps.iter().filter(|gap| **gap <= limit).count() * 3 >= gaps.len() * 2 {
+                for n in from..to {
+                    limits[letters[n]] = Some(limit);
+                }
+            }
+        }
+        n = end.max(n) + 1;
+    }
+    limits
+}
+
+/// The base line of most glyphs.
+fn base_line(glyphs: &[Glyph]) -> f64 {
+    let size = common_size(glyphs);
+    let mut ys: Vec<f64> =
+        glyphs.iter().filter(|glyph| glyph.size > 0.9 * size).map(|glyph| glyph.y).collect();
+    ys.sort_by(f64::total_cmp);
+    ys.get(ys.len() / 2).copied().unwrap_or_default()
+}
+
+/// Whether a space parts two glyphs because one is the raised mark of a note: `fee` and `1`. Units
+/// and powers are short words and numbers.
+fn is_note_mark(text: &str, last: &Glyph, glyph: &Glyph, y: f64, size: f64) -> bool {
+    let is_raised = |glyph: &Glyph| glyph.size < 0.85 * size && glyph.y < y - 0.15 * size;
+    let is_mark = |glyph: &Glyph| {
+        is_raised(glyph) && glyph.text.contains(|c: char| c.is_ascii_digit() || "*†‡§¶".contains(c))
+    };
+    if is_mark(glyph) && !is_raised(last) {
+        let word = text.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+        let is_unit = matches!(word, "min" | "sec" | "mol" | "rad" | "log" | "sin" | "cos" | "tan");
+        return word.chars().count() > 2 && !is_unit
+            || text.ends_with(['.', ',', ';', ':', '!', '?', '"', '”', '’', ')', '»'])
+                && text.chars().rev().nth(1).is_some_and(char::is_alphabetic);
+    }
+    is_mark(last)
+        && !is_raised(glyph)
+        && glyph.text.contains(char::is_alphabetic)
+        && (text.len() <= 3 || text.ends_with(char::is_numeric))
 }
 
 /// The median size of glyphs.

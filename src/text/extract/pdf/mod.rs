@@ -1,16 +1,23 @@
 //! PDF: the text of each page in reading order, under the headings of the outline.
 //!
 //! A PDF has no words, lines or paragraphs, only positioned glyphs. [`glyphs`] collects them,
-//! [`layout`] makes lines of them in reading order, and this module makes paragraphs and headings.
+//! [`layout`] makes lines of them in reading order, [`furniture`] takes out running heads and page
+//! numbers, and this module makes headings, [`table`]s and [`paragraph`]s.
 
+mod furniture;
 mod glyphs;
 mod layout;
 mod outline;
+mod paragraph;
+mod table;
+mod words;
 
 use hayro_interpret::InterpreterCache;
 use hayro_interpret::hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 use layout::TextLine;
 use outline::text_string;
+use paragraph::{Done, Paragraph};
+use words::Words;
 
 use super::build::Build;
 use super::doc::{BlockKind, Extracted, NoText};
@@ -18,6 +25,16 @@ use crate::document::{Format, Location};
 
 /// The longest real documents have a few thousand pages.
 const MAX_PAGES: usize = 20_000;
+
+/// With a larger share of glyphs without characters, what can be read is labels of figures.
+const MAX_UNKNOWN: f64 = 0.7;
+
+/// A smaller share is symbols of formulas.
+const MIN_REPORTED: f64 = 0.1;
+
+fn unreadable(share: f64) -> String {
+    format!("a PDF whose fonts do not say the characters of {:.0} % of its glyphs", 100.0 * share)
+}
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
     let pdf = Pdf::new(bytes.to_vec()).map_err(|e| match e {
@@ -54,8 +71,17 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
             NoText::NoWords
         });
     }
+    let share = n_unknown as f64 / (n_known + n_unknown) as f64;
+    if share > MAX_UNKNOWN {
+        return Err(NoText::Unsupported(unreadable(share).into()));
+    }
     let outline = outline::outline(&pdf);
-    let build = assemble(&pages, &outline);
+    let body = body_size(&pages);
+    let heads = furniture::remove(&mut pages, body);
+    let mut build = assemble(&pages, &heads, &outline);
+    if share > MIN_REPORTED {
+        build.metadata("unreadable", &unreadable(share));
+    }
     let title = title(&pdf).or_else(|| largest(pages.first()?, &pages));
     let mut extracted = build.finish(Format::Pdf, title.as_deref())?;
     let author = pdf.metadata().author.as_deref().map(text_string);
@@ -97,10 +123,21 @@ fn body_size(pages: &[Vec<TextLine>]) -> f64 {
     by_size.into_iter().max_by_key(|(_, n)| *n).map_or(10.0, |(size, _)| size as f64 / 10.0)
 }
 
-fn assemble(pages: &[Vec<TextLine>], outline: &[outline::Entry]) -> Build {
-    let mut build = Build::default();
+/// Builds the text, front to back.
+struct Assembly<'a> {
+    build: Build,
+    words: Words,
+    paragraph: Paragraph,
+    /// Texts that would cut the paragraph: notes at the foot of its page, and heads.
+    after: Vec<String>,
+    outline: std::iter::Peekable<std::slice::Iter<'a, outline::Entry>>,
+    body_size: f64,
+    /// The sizes of headings, if there is no outline: each is a level.
+    heading_sizes: Vec<i64>,
+}
+
+fn assemble(pages: &[Vec<TextLine>], heads: &[Vec<String>], outline: &[outline::Entry]) -> Build {
     let body = body_size(pages);
-    // Without an outline, lines in large type are headings: each size is a level.
     let mut sizes: Vec<i64> = Vec::new();
     if outline.is_empty() {
         let large = |line: &&TextLine| line.size > 1.15 * body && line.text.chars().count() <= 120;
@@ -108,46 +145,133 @@ fn assemble(pages: &[Vec<TextLine>], outline: &[outline::Entry]) -> Build {
         sizes.sort_unstable_by_key(|size| std::cmp::Reverse(*size));
         sizes.dedup();
     }
-    let mut entries = outline.iter().peekable();
-    for (n, lines) in pages.iter().enumerate() {
-        build.place(Location::Page(n + 1));
+    let mut assembly = Assembly {
+        build: Build::default(),
+        words: Words::of(pages),
+        paragraph: Paragraph::default(),
+        after: Vec::new(),
+        outline: outline.iter().peekable(),
+        body_size: body,
+        heading_sizes: sizes,
+    };
+    for (n, (lines, heads)) in pages.iter().zip(heads).enumerate() {
+        assembly.page(n, lines, heads);
+    }
+    assembly.end_paragraph();
+    assembly.build
+}
+
+impl Assembly<'_> {
+    fn page(&mut self, n: usize, lines: &[TextLine], heads: &[String]) {
+        if self.paragraph.is_open() {
+            self.paragraph.turn(n + 1);
+        } else {
+            self.end_paragraph();
+            self.build.place(Location::Page(n + 1));
+        }
+        self.after.extend_from_slice(heads);
+        if self.paragraph.is_empty() {
+            self.end_paragraph();
+        }
+        let n_notes = lines
+            .iter()
+            .rev()
+            .take_while(|line| line.turn == lines[0].turn && line.size < 0.92 * self.body_size)
+            .count();
+        // A page of small type only is not notes.
+        let n_lines = if n_notes * 2 < lines.len() { lines.len() - n_notes } else { lines.len() };
+        let (text, notes) = lines.split_at(n_lines);
+        self.lines(n, text);
+        self.notes(notes);
+    }
+
+    fn lines(&mut self, n: usize, lines: &[TextLine]) {
+        let mut tables = table::tables(lines, &self.words).into_iter().peekable();
         let mut i = 0;
-        let mut paragraph = Paragraph::default();
         while i < lines.len() {
-            // Titles are in the order of the outline. One that is not on its page is skipped.
-            while entries.peek().is_some_and(|entry| entry.page < n) {
-                entries.next();
+            while tables.peek().is_some_and(|table| table.from < i) {
+                tables.next();
             }
-            let here = entries.clone().take_while(|entry| entry.page == n).take(16);
-            let title = here.enumerate().find_map(|(skip, entry)| {
-                let n_lines = title_lines(lines, i, &entry.title, body)?;
-                Some((skip, entry.level, n_lines))
-            });
-            if let Some((skip, level, n_lines)) = title {
-                paragraph.end(&mut build);
+            if let Some((level, n_lines, skip)) = self.title(n, lines, i) {
+                self.end_paragraph();
                 let text: Vec<&str> =
                     lines[i..i + n_lines].iter().map(|line| line.text.as_str()).collect();
-                build.heading(level, &text.join(" "));
-                entries.nth(skip);
+                self.build.heading(level, &text.join(" "));
+                self.outline.nth(skip);
                 i += n_lines;
                 continue;
             }
+            if let Some(table) = tables.next_if(|table| table.from == i) {
+                self.end_paragraph();
+                let rows: Vec<String> = table.rows.iter().map(|row| row.join(" | ")).collect();
+                let headers = table.headers;
+                self.build.block(BlockKind::Table { headers }, &rows.join("\n"));
+                i = table.to;
+                continue;
+            }
             let line = &lines[i];
-            let rank = sizes.iter().position(|size| *size == line.size.round() as i64);
-            let is_words = line.text.chars().filter(|c| c.is_alphabetic()).count() >= 2;
-            if let Some(rank) = rank
-                .filter(|_| line.size > 1.15 * body && line.text.chars().count() <= 120 && is_words)
-            {
-                paragraph.end(&mut build);
-                build.heading(u8::try_from(rank + 1).unwrap_or(6).min(6), &line.text);
-            } else {
-                paragraph.push(line, right_of(lines, i), &mut build);
+            if let Some(level) = self.heading_level(line) {
+                self.end_paragraph();
+                self.build.heading(level, &line.text);
+            } else if let Some(done) = self.paragraph.push(line, right_of(lines, i), &self.words) {
+                self.finish(done);
             }
             i += 1;
         }
-        paragraph.end(&mut build);
     }
-    build
+
+    /// The title of the outline at line `i`: its level, its lines, and the titles before it that
+    /// are not on its page.
+    fn title(&mut self, n: usize, lines: &[TextLine], i: usize) -> Option<(u8, usize, usize)> {
+        while self.outline.peek().is_some_and(|entry| entry.page < n) {
+            self.outline.next();
+        }
+        let here = self.outline.clone().take_while(|entry| entry.page == n).take(16);
+        here.enumerate().find_map(|(skip, entry)| {
+            let n_lines = title_lines(lines, i, &entry.title, self.body_size)?;
+            Some((entry.level, n_lines, skip))
+        })
+    }
+
+    /// The level of a line in large type.
+    fn heading_level(&self, line: &TextLine) -> Option<u8> {
+        let rank = self.heading_sizes.iter().position(|size| *size == line.size.round() as i64)?;
+        let is_words = line.text.chars().filter(|c| c.is_alphabetic()).count() >= 2;
+        let is_short = line.text.chars().count() <= 120;
+        (line.size > 1.15 * self.body_size && is_short && is_words)
+            .then(|| u8::try_from(rank + 1).unwrap_or(6).min(6))
+    }
+
+    /// Adds the notes at the foot of a page after the paragraph that goes on on the next page.
+    fn notes(&mut self, lines: &[TextLine]) {
+        let mut notes = Paragraph::default();
+        for (i, line) in lines.iter().enumerate() {
+            let done = notes.push(line, right_of(lines, i), &self.words);
+            self.after.extend(done.map(|done| done.text));
+        }
+        self.after.push(notes.end().text);
+        if !self.paragraph.is_open() {
+            self.end_paragraph();
+        }
+    }
+
+    fn end_paragraph(&mut self) {
+        let done = self.paragraph.end();
+        self.finish(done);
+    }
+
+    fn finish(&mut self, done: Done) {
+        self.build.block(BlockKind::Paragraph, &done.text);
+        for (offset, page) in done.breaks {
+            self.build.place_within(offset, Location::Page(page));
+        }
+        for text in self.after.drain(..) {
+            self.build.block(BlockKind::Paragraph, &text);
+        }
+        if let Some(page) = done.next {
+            self.build.place(Location::Page(page));
+        }
+    }
 }
 
 /// How many lines from line `i` are a title, unless they are the head of the page, which repeats
@@ -200,74 +324,5 @@ fn is_number(text: &str) -> bool {
     rest.unwrap_or(text).chars().filter(|c| c.is_alphabetic()).count() <= 3
 }
 
-/// A paragraph, line by line.
-#[derive(Default)]
-struct Paragraph {
-    text: String,
-    last: Option<TextLine>,
-    /// The distance of its lines; 0 while there is only one.
-    pitch: f64,
-    right: f64,
-}
-
-impl Paragraph {
-    fn push(&mut self, line: &TextLine, right: f64, build: &mut Build) {
-        if let Some(last) = &self.last {
-            let step = line.y - last.y;
-            let usual = if self.pitch > 0.0 { self.pitch } else { 1.45 * last.size };
-            let is_apart = step > 1.3 * usual || step < -0.5 * last.size;
-            let is_other_size = (line.size - last.size).abs() > 0.12 * last.size.max(line.size);
-            let ends_short = last.x1 < self.right - 3.0 * last.size && ends_sentence(&self.text);
-            let is_indented =
-                line.x0 > last.x0 + 0.9 * line.size && line.x0 < last.x0 + 4.0 * line.size;
-            let on_one_line = step.abs() < 0.3 * line.size;
-            let is_item = line.text.starts_with(['•', '▪', '◦', '‣', '–']);
-            if !on_one_line
-                && (is_item
-                    || is_apart
-                    || is_other_size
-                    || ends_short
-                    || (is_indented && ends_sentence(&self.text)))
-            {
-                self.end(build);
-            }
-        }
-        match &self.last {
-            None => self.text.push_str(&line.text),
-            Some(last) => {
-                let step = line.y - last.y;
-                if step > 0.3 * line.size {
-                    self.pitch = if self.pitch > 0.0 { self.pitch.min(step) } else { step };
-                }
-                let begins_lower = line.text.starts_with(char::is_lowercase);
-                let ends_in_hyphen = self.text.ends_with(['-', '\u{2010}'])
-                    && self.text.chars().rev().nth(1).is_some_and(char::is_alphabetic);
-                // A full line is wrapped; after a shorter one the break is intended.
-                let is_wrapped =
-                    last.x1 >= self.right - 0.15 * (self.right - last.x0) || begins_lower;
-                if ends_in_hyphen && begins_lower {
-                    self.text.pop();
-                } else if !ends_in_hyphen {
-                    self.text.push(if is_wrapped || step.abs() < 0.3 * line.size {
-                        ' '
-                    } else {
-                        '\n'
-                    });
-                }
-                self.text.push_str(&line.text);
-            }
-        }
-        self.right = right;
-        self.last = Some(line.clone());
-    }
-
-    fn end(&mut self, build: &mut Build) {
-        build.block(BlockKind::Paragraph, &std::mem::take(&mut self.text));
-        *self = Self::default();
-    }
-}
-
-fn ends_sentence(text: &str) -> bool {
-    text.trim_end_matches(['"', '\'', ')', '”', '’', '»'])
-        .ends_with(['.', '!', '?', ':', ';', '。', '！', '？'])
-}
+#[cfg(test)]
+mod tests;
