@@ -39,6 +39,8 @@ impl Build {
     pub(super) fn block(&mut self, kind: BlockKind, text: &str) -> bool {
         let is_code = matches!(kind, BlockKind::Code | BlockKind::Table { .. });
         let text = text.trim_end();
+        let n_spaces = text.bytes().take_while(|byte| *byte == b' ').count();
+        let indent = text.slice(..n_spaces);
         let text = if is_code { text.trim_start_matches(['\n', '\r']) } else { text.trim_start() };
         if text.is_empty() || self.is_full {
             return !self.is_full;
@@ -47,7 +49,12 @@ impl Build {
             self.is_full = true;
             return false;
         }
-        let start = self.separate(&kind);
+        let mut start = self.separate(&kind);
+        if kind == BlockKind::ListItem {
+            // The indent shows the level of the item; it is no part of its text.
+            self.text.push_str(indent);
+            start += indent.len();
+        }
         self.text.push_str(text);
         self.blocks.push(Block { span: Span::new(start, self.text.len()), kind });
         true
@@ -70,6 +77,15 @@ impl Build {
                 true
             }
             _ => self.block(BlockKind::Table { headers: 0 }, text),
+        }
+    }
+
+    /// Sets how many rows of the table that was just written name its columns.
+    pub(super) fn headers(&mut self, n: usize) {
+        if let Some(BlockKind::Table { headers }) =
+            self.blocks.last_mut().map(|block| &mut block.kind)
+        {
+            *headers = n;
         }
     }
 

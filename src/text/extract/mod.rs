@@ -33,6 +33,7 @@ mod rtf;
 mod subtitles;
 #[cfg_attr(not(feature = "code"), path = "syntax/left_out.rs")]
 mod syntax;
+mod table;
 #[cfg_attr(not(feature = "office"), allow(dead_code, reason = "office files are read with it"))]
 mod xml;
 

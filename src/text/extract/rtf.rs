@@ -1,25 +1,23 @@
 //! RTF: paragraphs and rows of tables. Groups have an explicit stack, so deep nesting cannot
 //! overflow the call stack.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use encoding_rs::{Encoding, WINDOWS_1252};
 
 use super::build::Build;
 use super::doc::{BlockKind, Extracted, NoText};
+use super::table::{Table, repeated};
 use crate::document::Format;
 
 /// No writer nests groups deeper.
 const MAX_DEPTH: usize = 10_000;
 
-/// Destinations without text of the document.
+/// Destinations without text of the document. Comments are in destinations that readers may ignore.
 const SKIPPED: &str = "fonttbl colortbl listtable listoverridetable rsidtbl generator pict object \
-     themedata \
-    colorschememapping latentstyles datastore xmlnstbl mmathPr header headerl headerr headerf \
-    footer footerl footerr \
-    footerf bkmkstart bkmkend fldinst pgptbl filetbl revtbl operator creatim revtim printim buptim \
-    nonshppict listtext \
-    pntext category keywords subject doccomm comment company manager";
+     themedata colorschememapping latentstyles datastore xmlnstbl mmathPr bkmkstart bkmkend fldinst \
+     pgptbl filetbl revtbl operator revtim printim buptim nonshppict shprslt doccomm comment company \
+     manager category atnid atnauthor ftnsep ftnsepc aftnsep aftnsepc";
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
     let mut parser = Parser {
@@ -40,6 +38,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
             Token::Close => parser.close(),
             Token::Byte(byte) => parser.byte(byte),
             Token::Control("'", number) => parser.escaped_byte(number),
+            Token::Control("*", _) => {
+                parser.control("*", None, was_group_start);
+                is_group_start = was_group_start;
+            }
             Token::Control(name, number) => parser.control(name, number, was_group_start),
         }
     }
@@ -47,8 +49,25 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
     let mut doc = parser.doc;
     doc.end_row();
     doc.end_paragraph(None);
-    doc.build.metadata("author", doc.author.as_deref().unwrap_or_default());
-    doc.build.finish(Format::Rtf, doc.title.as_deref())
+    doc.end_table();
+    for footer in std::mem::take(&mut doc.footers) {
+        doc.build.block(BlockKind::Paragraph, &footer);
+    }
+    let info = std::mem::take(&mut doc.info);
+    for (kind, value) in &info {
+        let key = match kind {
+            Capture::Author => "author",
+            Capture::Subject => "subject",
+            Capture::Keywords => "keywords",
+            _ => continue,
+        };
+        doc.build.metadata(key, value);
+    }
+    if let (Some(year), Some(month), Some(day)) = doc.created {
+        doc.build.metadata("date", &format!("{year:04}-{month:02}-{day:02}"));
+    }
+    let title = info.iter().find(|(kind, _)| *kind == Capture::Title);
+    doc.build.finish(Format::Rtf, title.map(|(_, title)| title.as_str()))
 }
 
 struct Parser<'a> {
@@ -81,11 +100,10 @@ impl Parser<'_> {
             self.doc.end_style(self.state.style);
         }
         if let Some(outer) = self.stack.pop() {
-            if self.state.is_title && !outer.is_title {
-                self.doc.title = Some(std::mem::take(&mut self.doc.line));
-            }
-            if self.state.is_author && !outer.is_author {
-                self.doc.author = Some(std::mem::take(&mut self.doc.line));
+            if self.state.capture != outer.capture
+                && let Some(kind) = self.state.capture
+            {
+                self.doc.end_capture(kind);
             }
             self.state = outer;
         }
@@ -124,8 +142,22 @@ impl Parser<'_> {
             "outlinelevel" if state.is_style => doc.styles.extend(state.style.zip(level(number))),
             "s" => state.level = number.and_then(|style| doc.styles.get(&style)).copied(),
             "info" => state.is_info = true,
-            "title" if is_group_start && state.is_info => state.is_title = true,
-            "author" if is_group_start && state.is_info => state.is_author = true,
+            "creatim" => state.is_created = true,
+            "yr" if state.is_created => doc.created.0 = number,
+            "mo" if state.is_created => doc.created.1 = number,
+            "dy" if state.is_created => doc.created.2 = number,
+            "v" => state.is_hidden = number != Some(0),
+            "deleted" => state.is_deleted = number != Some(0),
+            "plain" => (state.is_hidden, state.is_deleted) = (false, false),
+            _ if is_group_start
+                && let Some(kind) = capture(name, state.is_info)
+                // The text of a shape is in a destination that readers may ignore.
+                && (kind == Capture::Shape || !self.stack.last().is_some_and(|s| s.is_skipped)) =>
+            {
+                state.is_skipped = false;
+                state.capture = Some(kind);
+                doc.outer.push(std::mem::take(&mut doc.line));
+            }
             _ if is_group_start && SKIPPED.split_ascii_whitespace().any(|word| word == name) => {
                 state.is_skipped = true;
             }
@@ -138,7 +170,9 @@ impl Parser<'_> {
                 }
                 self.to_skip = state.skip_after_unicode;
             }
-            _ if state.is_text() && !state.is_info => self.text_control(name, number),
+            _ if state.is_text() && (!state.is_info || state.capture.is_some()) => {
+                self.text_control(name, number)
+            }
             _ => {}
         }
     }
@@ -147,12 +181,28 @@ impl Parser<'_> {
     fn text_control(&mut self, name: &str, number: Option<i64>) {
         let (state, doc) = (&mut self.state, &mut self.doc);
         match name {
+            "par" | "sect" | "page" | "line" | "\n" | "\r" if state.capture.is_some() => {
+                doc.line.push('\n');
+            }
             "par" | "sect" | "page" | "\n" | "\r" => doc.end_paragraph(state.level),
-            "pard" => state.level = None,
+            "pard" => {
+                state.level = None;
+                doc.list_level = 0;
+            }
+            "ilvl" => doc.list_level = number.and_then(|n| usize::try_from(n).ok()).unwrap_or(0),
+            _ if state.capture.is_some() && TABLE.contains(&name) => {}
             "outlinelevel" => state.level = level(number),
             "cell" | "nestcell" => doc.end_cell(),
             "row" | "nestrow" => doc.end_row(),
-            "trowd" => doc.in_row = true,
+            "trowd" => {
+                doc.in_row = true;
+                doc.definitions.clear();
+                (doc.definition, doc.is_header) = (Definition::default(), false);
+            }
+            "trhdr" => doc.is_header = true,
+            "clvmrg" => doc.definition.is_below = true,
+            "clmrg" => doc.definition.is_right = true,
+            "cellx" => doc.definitions.push(std::mem::take(&mut doc.definition)),
             "line" => doc.line.push('\n'),
             "tab" => doc.line.push('\t'),
             "emdash" => doc.line.push('—'),
@@ -170,13 +220,59 @@ impl Parser<'_> {
     }
 }
 
+/// Text apart from the paragraph that it is in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Capture {
+    Title,
+    Author,
+    Subject,
+    Keywords,
+    Header,
+    Footer,
+    Note,
+    /// A text box.
+    Shape,
+    /// The number or bullet of a list item.
+    Mark,
+}
+
+fn capture(name: &str, is_info: bool) -> Option<Capture> {
+    Some(match name {
+        "title" if is_info => Capture::Title,
+        "author" if is_info => Capture::Author,
+        "subject" if is_info => Capture::Subject,
+        "keywords" if is_info => Capture::Keywords,
+        "header" | "headerl" | "headerr" | "headerf" => Capture::Header,
+        "footer" | "footerl" | "footerr" | "footerf" => Capture::Footer,
+        "footnote" => Capture::Note,
+        "shptxt" => Capture::Shape,
+        "listtext" | "pntext" => Capture::Mark,
+        _ => return None,
+    })
+}
+
+/// Control words that end cells and rows, and define them.
+const TABLE: [&str; 9] =
+    ["cell", "nestcell", "row", "nestrow", "trowd", "trhdr", "clvmrg", "clmrg", "cellx"];
+
+/// The definition of a cell: whether it continues the cell above, or the one to its left.
+#[derive(Clone, Copy, Default)]
+struct Definition {
+    is_below: bool,
+    is_right: bool,
+}
+
 /// The state of a group.
 #[derive(Clone, Copy, Default)]
 struct State {
     is_skipped: bool,
     is_info: bool,
-    is_title: bool,
-    is_author: bool,
+    is_created: bool,
+    /// Hidden or deleted text.
+    is_hidden: bool,
+    is_deleted: bool,
+    /// What the text is, if it is not of the paragraph.
+    capture: Option<Capture>,
     is_style: bool,
     style: Option<i64>,
     skip_after_unicode: usize,
@@ -189,16 +285,27 @@ fn level(number: Option<i64>) -> Option<u8> {
 
 impl State {
     fn is_text(self) -> bool {
-        !self.is_skipped && !self.is_style && (!self.is_info || self.is_title || self.is_author)
+        !(self.is_skipped || self.is_style || self.is_hidden || self.is_deleted)
+            && (!self.is_info || self.capture.is_some())
     }
 }
 
 #[derive(Default)]
 struct Document {
     build: Build,
-    title: Option<String>,
-    author: Option<String>,
+    info: Vec<(Capture, String)>,
+    /// Year, month and day.
+    created: (Option<i64>, Option<i64>, Option<i64>),
     line: String,
+    /// The lines around the text that is apart.
+    outer: Vec<String>,
+    /// Notes and text boxes, which follow the paragraph.
+    after: Vec<String>,
+    /// Texts of headers and footers that were read, each once.
+    furniture: HashSet<String>,
+    footers: Vec<String>,
+    mark: Option<String>,
+    list_level: usize,
     /// Text that is not decoded yet: a character may have two bytes.
     raw: Vec<u8>,
     /// A high surrogate of UTF-16.
@@ -208,7 +315,10 @@ struct Document {
     /// Levels of styles that are headings, from 0.
     styles: HashMap<i64, u8>,
     in_row: bool,
-    was_row: bool,
+    is_header: bool,
+    table: Table,
+    definitions: Vec<Definition>,
+    definition: Definition,
 }
 
 impl Document {
@@ -248,8 +358,49 @@ impl Document {
         }
     }
 
-    fn end_paragraph(&mut self, level: Option<u8>) {
+    /// Ends text that is apart from its paragraph.
+    fn end_capture(&mut self, kind: Capture) {
+        let text = std::mem::replace(&mut self.line, self.outer.pop().unwrap_or_default());
+        let text = text.trim();
+        match kind {
+            _ if text.is_empty() => {}
+            Capture::Header | Capture::Footer => {
+                // `Page 3` says nothing without its number.
+                let words: Vec<&str> = text.split_whitespace().collect();
+                let is_number = |word: &&str| word.bytes().all(|byte| byte.is_ascii_digit());
+                let is_page = words.len() < 5 && words.iter().any(is_number);
+                if is_page || !self.furniture.insert(words.join(" ")) {
+                    return;
+                }
+                if kind == Capture::Footer {
+                    self.footers.push(text.to_owned());
+                } else if self.line.is_empty() && self.cells.is_empty() {
+                    self.build.block(BlockKind::Paragraph, text);
+                } else {
+                    self.after.push(text.to_owned());
+                }
+            }
+            Capture::Note | Capture::Shape => self.after.push(text.to_owned()),
+            Capture::Mark => self.mark = Some(text.to_owned()),
+            _ => self.info.push((kind, text.to_owned())),
+        }
+    }
+
+    /// The line with its number or bullet, and whether it has one.
+    fn marked(&mut self) -> (String, bool) {
         let text = std::mem::take(&mut self.line);
+        match self.mark.take() {
+            Some(_) if text.trim().is_empty() => (text, false),
+            Some(mark) if mark.contains(char::is_alphanumeric) => {
+                (format!("{mark} {}", text.trim_start()), true)
+            }
+            Some(_) => (format!("- {}", text.trim_start()), true),
+            None => (text, false),
+        }
+    }
+
+    fn end_paragraph(&mut self, level: Option<u8>) {
+        let (text, is_item) = self.marked();
         if self.in_row {
             self.line = format!("{text} ");
             return;
@@ -257,24 +408,56 @@ impl Document {
         if text.trim().is_empty() {
             return;
         }
-        self.was_row = false;
+        self.end_table();
         match level {
             Some(level) => self.build.heading(level + 1, &text),
+            None if is_item => {
+                let indent = "  ".repeat(self.list_level.min(8));
+                self.build.block(BlockKind::ListItem, &format!("{indent}{text}"));
+            }
             None => drop(self.build.block(BlockKind::Paragraph, &text)),
+        }
+        self.write_after();
+    }
+
+    /// Writes the notes and text boxes of what was written.
+    fn write_after(&mut self) {
+        for text in std::mem::take(&mut self.after) {
+            self.build.block(BlockKind::Paragraph, &text);
         }
     }
 
     fn end_cell(&mut self) {
-        let cell = std::mem::take(&mut self.line);
+        let (cell, _) = self.marked();
         self.cells.push(cell.split_whitespace().collect::<Vec<_>>().join(" "));
     }
 
     fn end_row(&mut self) {
         self.in_row = false;
-        let cells = std::mem::take(&mut self.cells);
+        let mut cells = std::mem::take(&mut self.cells);
+        let is_alone = cells.iter().filter(|cell| !cell.is_empty()).count() < 2;
+        let above = self.table.rows.last();
+        for (n, definition) in self.definitions.iter().enumerate().take(cells.len()) {
+            if definition.is_below {
+                let above = above.and_then(|above| above.get(n));
+                cells[n] = above.map(|above| repeated(above)).unwrap_or_default();
+            } else if definition.is_right && n > 0 && !is_alone {
+                cells[n] = repeated(&cells[n - 1]);
+            }
+        }
+        if self.is_header && self.table.headers == self.table.rows.len() {
+            self.table.headers += 1;
+        }
         if cells.iter().any(|cell| !cell.is_empty()) {
-            self.build.row(!self.was_row, &cells.join(" | "));
-            self.was_row = true;
+            self.table.rows.push(cells);
+        }
+    }
+
+    /// Writes the table whose rows were read.
+    fn end_table(&mut self) {
+        if !self.table.rows.is_empty() {
+            std::mem::take(&mut self.table).write(&mut self.build);
+            self.write_after();
         }
     }
 }

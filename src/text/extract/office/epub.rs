@@ -6,7 +6,7 @@ use super::super::build::Build;
 use super::super::doc::{Extracted, NoText};
 use super::super::html;
 use super::super::xml::{self, Node};
-use super::archive::{Archive, element_text, resolved};
+use super::archive::{Archive, Properties, resolved};
 use crate::document::Format;
 
 pub(super) fn epub(bytes: &[u8]) -> Result<Extracted, NoText> {
@@ -27,7 +27,7 @@ pub(super) fn epub(bytes: &[u8]) -> Result<Extracted, NoText> {
         package.ok_or_else(|| NoText::Damaged("its container names no package".into()))?;
     let folder = package.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
     let text = archive.required(&package)?;
-    let (title, author) = (element_text(&text, "title")?, element_text(&text, "creator")?);
+    let properties = Properties::read(&text)?;
     let mut items: HashMap<String, String> = HashMap::new();
     let mut chapters = Vec::new();
     xml::walk(&text, &mut |node| {
@@ -58,8 +58,8 @@ pub(super) fn epub(bytes: &[u8]) -> Result<Extracted, NoText> {
             build.append(&page.text, page.blocks, 0);
         }
     }
-    build.metadata("author", author.as_deref().unwrap_or_default());
-    build.finish(Format::Epub, title.as_deref())
+    properties.write(&mut build);
+    build.finish(Format::Epub, properties.title())
 }
 
 fn percent_decoded(text: &str) -> String {

@@ -2,8 +2,12 @@
 
 mod archive;
 mod docx;
+mod drawing;
 mod epub;
+mod number;
+mod numbering;
 mod odf;
+mod odf_lists;
 mod pptx;
 mod xlsx;
 

@@ -1,28 +1,29 @@
 //! Excel workbooks: every sheet as a table with one line per row, and values as displayed.
 
 use std::collections::HashMap;
-
-use jiff::{ToSpan as _, civil};
+use std::ops::Range;
 
 use super::super::build::Build;
-use super::super::doc::{Extracted, NoText};
+use super::super::doc::{BlockKind, Extracted, NoText};
+use super::super::table::{names_columns, repeated, shown_row};
 use super::super::xml::{self, Node};
-use super::archive::{Archive, cell_name, shown_row};
+use super::archive::{Archive, cell_name};
+use super::{drawing, number};
 use crate::document::{Format, Location};
 
 /// Maximum columns of a sheet.
-const MAX_COLUMNS: usize = 16_384;
+pub(super) const MAX_COLUMNS: usize = 16_384;
 
 pub(super) fn xlsx(bytes: &[u8]) -> Result<Extracted, NoText> {
     let mut archive = Archive::open(bytes)?;
-    let (title, author) = archive.core_properties()?;
+    let properties = archive.core_properties()?;
     let relations = archive.relations("xl/workbook.xml")?;
     let mut sheets = Vec::new();
     let mut begins_1904 = false;
     xml::walk(&archive.required("xl/workbook.xml")?, &mut |node| {
         if let Node::Open(element) = node {
             match element.name.as_str() {
-                "sheet" => {
+                "sheet" if element.get("state").is_none_or(|state| state == "visible") => {
                     let path = element
                         .get("r:id")
                         .and_then(|id| relations.get(id))
@@ -41,19 +42,21 @@ pub(super) fn xlsx(bytes: &[u8]) -> Result<Extracted, NoText> {
         Some(text) => shared_strings(&text)?,
         None => Vec::new(),
     };
-    let kinds = match archive.text("xl/styles.xml")? {
-        Some(text) => number_kinds(&text)?,
+    let formats = match archive.text("xl/styles.xml")? {
+        Some(text) => number_formats(&text)?,
         None => Vec::new(),
     };
     let mut build = Build::default();
+    let book = Book { strings, formats, begins_1904 };
     for (name, path) in &sheets {
-        if let Some(text) = archive.text(path)? {
-            let book = Book { strings: &strings, kinds: &kinds, begins_1904 };
-            book.sheet(name, &text, &mut build)?;
+        if let Some(text) = archive.text(path)?
+            && book.sheet(&text)?.write(name, &mut build)
+        {
+            drawing::write(&mut archive, path, &mut build)?;
         }
     }
-    build.metadata("author", author.as_deref().unwrap_or_default());
-    build.finish(Format::Xlsx, title.as_deref())
+    properties.write(&mut build);
+    build.finish(Format::Xlsx, properties.title())
 }
 
 fn shared_strings(text: &str) -> Result<Vec<String>, NoText> {
@@ -82,20 +85,10 @@ fn shared_strings(text: &str) -> Result<Vec<String>, NoText> {
     Ok(strings)
 }
 
-/// How a number is displayed.
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Number,
-    Percent,
-    Date,
-    Time,
-    DateTime,
-}
-
-/// The kind of each cell style.
-fn number_kinds(text: &str) -> Result<Vec<Kind>, NoText> {
-    let mut own: HashMap<String, Kind> = HashMap::new();
-    let mut kinds = Vec::new();
+/// The format code of each cell style.
+fn number_formats(text: &str) -> Result<Vec<String>, NoText> {
+    let mut own: HashMap<String, String> = HashMap::new();
+    let mut formats = Vec::new();
     let mut in_cells = false;
     xml::walk(text, &mut |node| {
         match node {
@@ -104,20 +97,14 @@ fn number_kinds(text: &str) -> Result<Vec<Kind>, NoText> {
                     if let (Some(id), Some(code)) =
                         (element.get("numFmtId"), element.get("formatCode"))
                     {
-                        own.insert(id.to_owned(), kind_of(code));
+                        own.insert(id.to_owned(), code.to_owned());
                     }
                 }
                 "cellXfs" => in_cells = true,
                 "xf" if in_cells => {
                     let id = element.get("numFmtId").unwrap_or("0");
-                    let known = match id.parse::<u32>() {
-                        Ok(9 | 10) => Kind::Percent,
-                        Ok(14..=17 | 27..=31 | 36 | 50..=58) => Kind::Date,
-                        Ok(18..=21 | 32..=35 | 45..=47) => Kind::Time,
-                        Ok(22) => Kind::DateTime,
-                        _ => Kind::Number,
-                    };
-                    kinds.push(own.get(id).copied().unwrap_or(known));
+                    let built_in = || number::built_in(id.parse().unwrap_or(0)).to_owned();
+                    formats.push(own.get(id).cloned().unwrap_or_else(built_in));
                 }
                 _ => {}
             },
@@ -126,40 +113,12 @@ fn number_kinds(text: &str) -> Result<Vec<Kind>, NoText> {
         }
         true
     })?;
-    Ok(kinds)
+    Ok(formats)
 }
 
-/// The kind of a format code.
-fn kind_of(code: &str) -> Kind {
-    let (mut has_date, mut has_time, mut has_percent) = (false, false, false);
-    let (mut in_quotes, mut in_brackets, mut is_escaped) = (false, false, false);
-    for c in code.split(';').next().unwrap_or_default().chars() {
-        match c {
-            _ if is_escaped => is_escaped = false,
-            '\\' | '_' | '*' => is_escaped = true,
-            '"' => in_quotes = !in_quotes,
-            _ if in_quotes => {}
-            '[' => in_brackets = true,
-            ']' => in_brackets = false,
-            'h' | 's' | 'H' | 'S' => has_time = true,
-            _ if in_brackets => {}
-            'y' | 'd' | 'Y' | 'D' => has_date = true,
-            '%' => has_percent = true,
-            _ => {}
-        }
-    }
-    match (has_date, has_time) {
-        (true, true) => Kind::DateTime,
-        (true, false) => Kind::Date,
-        (false, true) => Kind::Time,
-        (false, false) if has_percent => Kind::Percent,
-        (false, false) => Kind::Number,
-    }
-}
-
-struct Book<'a> {
-    strings: &'a [String],
-    kinds: &'a [Kind],
+struct Book {
+    strings: Vec<String>,
+    formats: Vec<String>,
     begins_1904: bool,
 }
 
@@ -169,19 +128,36 @@ struct Cell {
     column: usize,
     kind: String,
     style: usize,
-    value: String,
+    /// The cached value, if there is one.
+    value: Option<String>,
+    formula: String,
 }
 
-impl Book<'_> {
-    fn sheet(&self, name: &str, text: &str, build: &mut Build) -> Result<(), NoText> {
+/// Where the text of an element belongs.
+#[derive(Clone, Copy, PartialEq)]
+enum Target {
+    None,
+    Value,
+    Formula,
+}
+
+impl Book {
+    /// The visible rows of a sheet.
+    fn sheet(&self, text: &str) -> Result<Sheet, NoText> {
+        let mut sheet = Sheet::default();
         let mut cells: Vec<String> = Vec::new();
         let mut cell = Cell::default();
-        let (mut row, mut next_row, mut in_value) = (0, 0, false);
-        let mut last_row = None;
-        let mut is_named = false;
+        let (mut row, mut next_row) = (0, 0);
+        let (mut target, mut in_reading, mut is_hidden) = (Target::None, false, false);
         xml::walk(text, &mut |node| {
             match node {
                 Node::Open(element) => match element.name.as_str() {
+                    "col" if is_true(element.get("hidden")) => {
+                        let number = |name| element.get(name).and_then(|n| n.parse::<usize>().ok());
+                        if let (Some(first @ 1..), Some(last)) = (number("min"), number("max")) {
+                            sheet.hidden_columns.push(first - 1..last);
+                        }
+                    }
                     "row" => {
                         row = element
                             .get("r")
@@ -190,6 +166,7 @@ impl Book<'_> {
                         next_row = row + 1;
                         cells.clear();
                         cell.column = usize::MAX;
+                        is_hidden = is_true(element.get("hidden"));
                     }
                     "c" => {
                         let column = element.get("r").map(column_of);
@@ -200,98 +177,199 @@ impl Book<'_> {
                                 .get("s")
                                 .and_then(|s| s.parse().ok())
                                 .unwrap_or(usize::MAX),
-                            value: String::new(),
+                            ..Cell::default()
                         };
                     }
-                    "v" | "t" => in_value = true,
+                    "v" | "t" if !in_reading => {
+                        target = Target::Value;
+                        cell.value.get_or_insert_default();
+                    }
+                    // The pronunciation of the text before it.
+                    "rPh" => in_reading = true,
+                    "f" => target = Target::Formula,
+                    "mergeCell" => sheet.merged.extend(element.get("ref").and_then(area)),
                     _ => {}
                 },
-                Node::Text(text) => {
-                    if in_value {
-                        cell.value.push_str(text);
-                    }
-                }
+                Node::Text(text) => match target {
+                    Target::None => {}
+                    Target::Value => cell.value.get_or_insert_default().push_str(text),
+                    Target::Formula => cell.formula.push_str(text),
+                },
                 Node::Close(closed) => match closed {
-                    "v" | "t" => in_value = false,
-                    "c" if cell.column < MAX_COLUMNS => {
-                        if cells.len() <= cell.column {
-                            cells.resize(cell.column + 1, String::new());
+                    "v" | "t" | "f" => target = Target::None,
+                    "rPh" => in_reading = false,
+                    "c" if cell.column < MAX_COLUMNS && !is_hidden => {
+                        let shown = self.shown(&cell);
+                        if !shown.trim().is_empty() {
+                            if cells.len() <= cell.column {
+                                cells.resize(cell.column + 1, String::new());
+                            }
+                            cells[cell.column] = shown;
                         }
-                        cells[cell.column] = self.shown(&cell);
                     }
-                    "row" => {
-                        let Some(first) = cells.iter().position(|cell| !cell.trim().is_empty())
-                        else {
-                            return true;
-                        };
-                        if !is_named {
-                            build.place(Location::Sheet(name.to_owned(), cell_name(first, row)));
-                            build.heading(1, name);
-                            is_named = true;
-                        }
-                        // Empty columns before the table are left out.
-                        let begins = last_row.is_none_or(|last: usize| last + 1 < row);
-                        last_row = Some(row);
-                        build.place(Location::Sheet(name.to_owned(), cell_name(first, row)));
-                        return build.row(begins, &shown_row(&cells[first..]));
+                    "row" if !cells.is_empty() => {
+                        sheet.rows.push((row, std::mem::take(&mut cells)));
                     }
                     _ => {}
                 },
             }
             true
-        })
+        })?;
+        Ok(sheet)
     }
 
     fn shown(&self, cell: &Cell) -> String {
-        match cell.kind.as_str() {
-            "s" => cell
-                .value
-                .trim()
-                .parse::<usize>()
-                .ok()
-                .and_then(|n| self.strings.get(n))
-                .cloned()
-                .unwrap_or_default(),
-            "b" => if cell.value.trim() == "1" { "TRUE" } else { "FALSE" }.to_owned(),
-            "n" => match (cell.value.trim().parse::<f64>(), self.kinds.get(cell.style)) {
-                (Ok(number), Some(kind)) => self.number(number, *kind),
-                (Ok(number), None) => self.number(number, Kind::Number),
-                (Err(_), _) => cell.value.clone(),
-            },
-            _ => cell.value.clone(),
-        }
-    }
-
-    fn number(&self, number: f64, kind: Kind) -> String {
-        let rounded = |n: f64| {
-            // Spreadsheets have fifteen digits.
-            let exact: f64 = format!("{n:.14e}").parse().unwrap_or(n);
-            exact.to_string()
+        let Some(value) = &cell.value else {
+            // A program wrote the formula without calculating it.
+            let formula = cell.formula.trim();
+            return if formula.is_empty() { String::new() } else { format!("={formula}") };
         };
-        let is_day = (0.0..2_958_466.0).contains(&number);
-        match kind {
-            Kind::Percent => format!("{}%", rounded(number * 100.0)),
-            Kind::Date | Kind::DateTime | Kind::Time if is_day => {
-                let seconds = (number.fract() * 86_400.0).round() as u64;
-                let time =
-                    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
-                let date = date(number as i64 + if self.begins_1904 { 1462 } else { 0 });
-                match kind {
-                    Kind::Date => date,
-                    Kind::DateTime => format!("{date} {time}"),
-                    _ => time,
-                }
+        let format = self.formats.get(cell.style).map_or("General", String::as_str);
+        match cell.kind.as_str() {
+            "s" => {
+                let n = value.trim().parse::<usize>().ok();
+                let text = n.and_then(|n| self.strings.get(n)).map_or("", String::as_str);
+                number::shown_text(text, format)
             }
-            _ => rounded(number),
+            "b" => if matches!(value.trim(), "1" | "true") { "TRUE" } else { "FALSE" }.to_owned(),
+            "n" => match value.trim().parse::<f64>() {
+                Ok(number) => number::shown(number, format, self.begins_1904),
+                Err(_) => value.clone(),
+            },
+            "str" | "inlineStr" => number::shown_text(value, format),
+            // Errors, and dates in ISO 8601.
+            _ => value.clone(),
         }
     }
 }
 
-/// The ISO 8601 date of a day, which spreadsheets count from the end of 1899.
-fn date(serial: i64) -> String {
-    // Spreadsheets treat 1900 as a leap year, so days before March 1900 are off by one.
-    let days = serial + i64::from(serial < 60);
-    civil::date(1899, 12, 30).saturating_add(days.days()).to_string()
+fn is_true(value: Option<&str>) -> bool {
+    matches!(value, Some("1" | "true"))
+}
+
+/// The visible part of a sheet.
+#[derive(Default)]
+struct Sheet {
+    /// In order, by their number.
+    rows: Vec<(usize, Vec<String>)>,
+    hidden_columns: Vec<Range<usize>>,
+    /// Rows and columns.
+    merged: Vec<(Range<usize>, Range<usize>)>,
+}
+
+/// Maximum cells that are looked at to fill merged cells.
+const MAX_MERGED: usize = 1 << 22;
+
+impl Sheet {
+    /// Repeats the text of a merged cell beside each row that it spans, and above each column that
+    /// it spans unless it is a title of the whole table.
+    fn fill_merged(&mut self) {
+        let mut n_filled = 0;
+        for (rows, columns) in std::mem::take(&mut self.merged) {
+            let at = self.rows.partition_point(|(row, _)| *row < rows.start);
+            let Some((row, cells)) = self.rows.get(at) else { continue };
+            let text = repeated(cells.get(columns.start).map_or("", String::as_str));
+            if *row != rows.start || text.trim().is_empty() {
+                continue;
+            }
+            let is_beside = |cells: &[String]| {
+                let outside =
+                    |(n, cell): (usize, &String)| !columns.contains(&n) && !cell.trim().is_empty();
+                cells.iter().enumerate().any(outside)
+            };
+            for (row, cells) in &mut self.rows[at..] {
+                n_filled += cells.len() + 1;
+                if !rows.contains(row) || n_filled > MAX_MERGED {
+                    break;
+                }
+                if !is_beside(cells) {
+                    continue;
+                }
+                let last = columns.end.min(MAX_COLUMNS);
+                if cells.len() < last {
+                    cells.resize(last, String::new());
+                }
+                for cell in &mut cells[columns.start.min(last)..last] {
+                    cell.clone_from(&text);
+                }
+            }
+        }
+    }
+
+    fn hide_columns(&mut self) {
+        self.hidden_columns.truncate(MAX_COLUMNS);
+        let mut is_hidden = vec![false; MAX_COLUMNS];
+        for columns in &self.hidden_columns {
+            let end = columns.end.min(MAX_COLUMNS);
+            is_hidden[columns.start.min(end)..end].fill(true);
+        }
+        for (_, cells) in &mut self.rows {
+            let hidden = is_hidden.iter().zip(cells.iter_mut()).filter(|(hidden, _)| **hidden);
+            hidden.for_each(|(_, cell)| cell.clear());
+        }
+    }
+
+    fn write(mut self, name: &str, build: &mut Build) -> bool {
+        self.fill_merged();
+        if !self.hidden_columns.is_empty() {
+            self.hide_columns();
+        }
+        let is_empty = |cells: &[String]| cells.iter().all(|cell| cell.trim().is_empty());
+        self.rows.retain(|(_, cells)| !is_empty(cells));
+        write_sheet(name, &self.rows, build)
+    }
+}
+
+/// Writes a sheet: each run of rows without an empty row between them is a table.
+pub(super) fn write_sheet(name: &str, rows: &[(usize, Vec<String>)], build: &mut Build) -> bool {
+    if let Some((row, cells)) = rows.first() {
+        let first = cells.iter().position(|cell| !cell.trim().is_empty()).unwrap_or(0);
+        build.place(Location::Sheet(name.to_owned(), cell_name(first, *row)));
+        build.heading(1, name);
+    }
+    rows.chunk_by(|(row, _), (next, _)| row + 1 >= *next).all(|rows| write_rows(name, rows, build))
+}
+
+/// Writes adjacent rows. Empty columns before the table are left out.
+fn write_rows(name: &str, rows: &[(usize, Vec<String>)], build: &mut Build) -> bool {
+    let start = |cells: &[String]| cells.iter().position(|cell| !cell.trim().is_empty());
+    let n_cells = |cells: &[String]| cells.iter().filter(|cell| !cell.trim().is_empty()).count();
+    let is_wide = rows.iter().any(|(_, cells)| n_cells(cells) > 1);
+    // Lines above the table, such as its title.
+    let n_lines =
+        if is_wide { rows.iter().take_while(|(_, cells)| n_cells(cells) == 1).count() } else { 0 };
+    let (lines, rows) = rows.split_at(n_lines);
+    for (row, cells) in lines {
+        let first = start(cells).unwrap_or(0);
+        build.place(Location::Sheet(name.to_owned(), cell_name(first, *row)));
+        if !build.block(BlockKind::Paragraph, &shown_row(&cells[first..])) {
+            return false;
+        }
+    }
+    let left = rows.iter().filter_map(|(_, cells)| start(cells)).min().unwrap_or(0);
+    let next = rows.get(1).map_or(&[][..], |(_, cells)| &cells[left.min(cells.len())..]);
+    let has_header = rows.first().is_some_and(|(_, cells)| names_columns(&cells[left..], next));
+    for (n, (row, cells)) in rows.iter().enumerate() {
+        let first = start(cells).unwrap_or(0);
+        build.place(Location::Sheet(name.to_owned(), cell_name(first, *row)));
+        if !build.row(n == 0, &shown_row(&cells[left..])) {
+            return false;
+        }
+    }
+    build.headers(usize::from(has_header));
+    true
+}
+
+/// The area of a reference such as `A1:B4`: rows and columns.
+fn area(reference: &str) -> Option<(Range<usize>, Range<usize>)> {
+    let (first, last) = reference.split_once(':')?;
+    let row = |cell: &str| {
+        cell.trim_start_matches(|c: char| c.is_ascii_alphabetic()).parse::<usize>().ok()
+    };
+    let rows = row(first)?.checked_sub(1)?..row(last)?;
+    let columns = column_of(first)..column_of(last).checked_add(1)?;
+    (columns.start < MAX_COLUMNS && !rows.is_empty() && !columns.is_empty())
+        .then_some((rows, columns))
 }
 
 /// The column of a reference such as `B4`, from 0; beyond all columns when it is invalid.
@@ -305,24 +383,6 @@ fn column_of(reference: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn serial_days_are_dates() {
-        let dates =
-            [(1, "1900-01-01"), (61, "1900-03-01"), (25_569, "1970-01-01"), (45_351, "2024-02-29")];
-        for (serial, expected) in dates {
-            assert_eq!(date(serial), expected);
-        }
-    }
-
-    #[test]
-    fn format_codes_have_kinds() {
-        assert!(kind_of("yyyy-mm-dd") == Kind::Date && kind_of("[h]:mm") == Kind::Time);
-        assert!(kind_of("0.00%") == Kind::Percent && kind_of("#,##0 \"days\"") == Kind::Number);
-        assert!(
-            kind_of("[Red]0.00") == Kind::Number && kind_of("dd/mm/yy hh:mm") == Kind::DateTime
-        );
-    }
 
     #[test]
     fn references_have_columns() {
