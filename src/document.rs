@@ -61,6 +61,10 @@ pub enum Format {
     /// One JSON value per line.
     JsonLines,
     Latex,
+    Org,
+    AsciiDoc,
+    /// A manual page in `man` or `mdoc` macros.
+    Man,
     /// `SubRip` and `WebVTT`.
     Subtitles,
     Xml,
@@ -80,7 +84,7 @@ pub enum Format {
 }
 
 impl Format {
-    const NAMES: [(Self, &'static str); 23] = [
+    const NAMES: [(Self, &'static str); 26] = [
         (Self::Plain, "text"),
         (Self::Markdown, "markdown"),
         (Self::ReStructuredText, "rst"),
@@ -90,6 +94,9 @@ impl Format {
         (Self::Json, "json"),
         (Self::JsonLines, "jsonl"),
         (Self::Latex, "latex"),
+        (Self::Org, "org"),
+        (Self::AsciiDoc, "asciidoc"),
+        (Self::Man, "man"),
         (Self::Subtitles, "subtitles"),
         (Self::Xml, "xml"),
         (Self::Pdf, "pdf"),

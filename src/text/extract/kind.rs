@@ -11,7 +11,7 @@ const CODE_EXTENSIONS: &str = "\
     d dart diff \
     edn el elm env erl ex exs f f90 fish fs fsx gemspec go gradle graphql groovy h hcl hh hpp hrl \
     hs hxx inc ini \
-    java jl js json5 jsonc jsx kt kts less lisp lock log lua m mjs mk ml mli mm mts nim nix pas \
+    java jl js json5 jsonc jsx kt kts less lisp lock lua m mjs mk ml mli mm mts nim nix pas \
     patch php pl pm po pot properties proto ps1 py pyi pyx r rake rb rkt rs s sass scala scm scss \
     sh sql \
     swift tcl tf tfvars thrift toml ts tsx v vb vim vue xsd xsl yaml yml zig zsh";
@@ -131,6 +131,14 @@ pub(super) fn format_of(path: &str, bytes: &[u8]) -> Result<Format, NoText> {
         "json" | "geojson" | "webmanifest" => Format::Json,
         "jsonl" | "ndjson" => Format::JsonLines,
         "tex" | "ltx" | "latex" => Format::Latex,
+        "org" => Format::Org,
+        "adoc" | "asciidoc" | "asc" if !begins_like(bytes, "-----BEGIN ") => Format::AsciiDoc,
+        "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "man" | "mdoc" | "roff" | "troff"
+        | "1m" | "1p" | "3p" | "3pm" | "1ssl" | "3ssl" | "5ssl" | "7ssl" | "0p"
+            if begins_like_troff(bytes) =>
+        {
+            Format::Man
+        }
         "srt" | "vtt" => Format::Subtitles,
         "xml" => Format::Xml,
         // A drawing has few words among many coordinates.
@@ -140,6 +148,7 @@ pub(super) fn format_of(path: &str, bytes: &[u8]) -> Result<Format, NoText> {
         _ if bytes.starts_with(b"#!") => Format::Code,
         _ if begins_like_html(bytes) => Format::Html,
         _ if begins_like(bytes, "<?xml") => Format::Xml,
+        "" if begins_like_troff(bytes) => Format::Man,
         _ if begins_like(bytes, "WEBVTT") => Format::Subtitles,
         _ => Format::Plain,
     };
@@ -266,6 +275,14 @@ fn is_among(words: &str, word: &str) -> bool {
 
 fn begins_like_html(bytes: &[u8]) -> bool {
     begins_like(bytes, "<!doctype html") || begins_like(bytes, "<html")
+}
+
+/// A request or a comment of troff in the first line, or the title of a manual page near the top.
+fn begins_like_troff(bytes: &[u8]) -> bool {
+    let head = &bytes[..bytes.len().min(16 << 10)];
+    let mut lines = head.split(|b| *b == b'\n');
+    let has_title = lines.any(|line| line.starts_with(b".TH ") || line.starts_with(b".Dd "));
+    has_title || head.starts_with(b".so ") || head.starts_with(b"'\\\" ")
 }
 
 fn begins_like(bytes: &[u8], start: &str) -> bool {

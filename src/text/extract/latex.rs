@@ -1,134 +1,807 @@
-//! LaTeX: sections, lists and listings. The text stays as written; preamble and comments are not
-//! blocks.
+//! LaTeX as the printed page: commands, comments and layout are left out; accents, symbols,
+//! quantities and the author's macros become their text; footnotes follow their paragraph.
 
-use super::doc::{Block, BlockKind};
-use super::lines::{Line, lines};
-use crate::document::Span;
+mod symbols;
+
+use std::cell::Cell;
+use std::collections::HashMap;
+
+use super::doc::BlockKind;
+use super::rendered::{Inline, Rendered};
 use crate::strings::StrExt as _;
+use symbols::{accented, symbol, unit};
 
-/// The title and the blocks.
-pub(super) fn parse(text: &str) -> (Option<String>, Vec<Block>) {
-    // Without `\begin{document}` it is a part of a document.
-    let mut in_body = !text.contains("\\begin{document}");
-    let mut body = Body::default();
-    let mut verbatim: Option<&str> = None;
-    for line in lines(text) {
-        let content = line.of(text).trim();
-        let begins = |name: &str| content.starts_with(&format!("\\begin{{{name}}}"));
-        if !in_body {
-            in_body = begins("document");
-        } else if let Some(name) = verbatim {
-            body.extend(line);
-            if content.contains(&format!("\\end{{{name}}}")) {
-                verbatim = None;
-                body.close();
-            }
-        } else if let Some(name) = VERBATIM.into_iter().find(|name| begins(name)) {
-            body.begin(line, BlockKind::Code);
-            verbatim = Some(name);
-        } else if content.is_empty()
-            || content.starts_with('%')
-            || begins("document")
-            || matches!(content, "\\end{document}" | "\\maketitle")
-        {
-            body.close();
-        } else if let Some((level, text)) = section(content) {
-            body.begin(line, BlockKind::Heading { level, text });
-            body.close();
-        } else if content.starts_with("\\item") {
-            body.begin(line, BlockKind::ListItem);
-        } else if body.open.is_some() {
-            body.extend(line);
-        } else {
-            body.begin(line, BlockKind::Paragraph);
+/// Deeper arguments in arguments are left out.
+const MAX_DEPTH: usize = 12;
+
+/// Longer arguments have an unclosed brace.
+const MAX_ARGUMENT_BYTES: usize = 20_000;
+
+/// Bytes that the macros of a document may expand to.
+const MAX_EXPANSION_BYTES: usize = 1 << 20;
+
+pub(super) fn parse(source: &str) -> Rendered {
+    let context = Context { macros: macros(source), fuel: Cell::new(MAX_EXPANSION_BYTES) };
+    let begin = "\\begin{document}";
+    let body = source.find(begin).map_or(0, |at| at + begin.len());
+    let mut rendered = Rendered::default();
+    for name in ["title", "author", "date"] {
+        let value = stated(source, name).map(|value| plain(value, &context, 0));
+        match value.map(|value| value.split_whitespace().collect::<Vec<_>>().join(" ")) {
+            Some(value) if name == "title" && !value.is_empty() => rendered.title = Some(value),
+            Some(value) => rendered.metadata(name, &value),
+            None => {}
         }
     }
-    body.close();
-    let blocks = body.blocks;
-    let title = text.find("\\title");
-    let title = title.and_then(|at| argument(without_option(text.slice(at + 6..).trim_start())));
-    (title, blocks)
+    let mut reader = Reader::new(source, &context, 0);
+    reader.out = rendered;
+    reader.run(body, source.len());
+    reader.end_table();
+    reader.flush();
+    reader.out
 }
 
-/// A text without the `[…]` that it starts with.
-fn without_option(text: &str) -> &str {
-    let option = text.strip_prefix('[').and_then(|option| option.split_once(']'));
-    option.map_or(text, |(_, rest)| rest)
+/// The argument of the last command of this name that is not in a comment.
+fn stated<'a>(source: &'a str, name: &str) -> Option<&'a str> {
+    let command = format!("\\{name}");
+    let found = source.match_indices(&command).filter(|(at, _)| !is_commented(source, *at));
+    found
+        .filter_map(|(at, _)| {
+            let at = skip_options(source, at + command.len());
+            group(source, at).map(|(start, end)| source.slice(start..end))
+        })
+        .last()
+}
+
+struct Context {
+    macros: HashMap<String, Macro>,
+    fuel: Cell<usize>,
+}
+
+struct Macro {
+    n_arguments: usize,
+    /// The first argument is optional.
+    default: Option<String>,
+    body: String,
+}
+
+/// The macros that a document defines without `#` marks in their names.
+fn macros(source: &str) -> HashMap<String, Macro> {
+    const DEFINERS: [&str; 5] =
+        ["\\newcommand", "\\renewcommand", "\\providecommand", "\\DeclareRobustCommand", "\\def"];
+    let mut found = HashMap::new();
+    for definer in DEFINERS {
+        for (at, _) in source.match_indices(definer) {
+            if !is_commented(source, at)
+                && let Some((name, defined)) = definition(source, at + definer.len())
+            {
+                found.insert(name, defined.0);
+            }
+        }
+    }
+    found
+}
+
+/// The name and the body of a macro after `\newcommand`, and the end of its definition.
+fn definition(source: &str, at: usize) -> Option<(String, (Macro, usize))> {
+    let bytes = source.as_bytes();
+    let mut at = at + usize::from(bytes.get(at) == Some(&b'*'));
+    let braced = bytes.get(at) == Some(&b'{');
+    at += usize::from(braced);
+    if bytes.get(at) != Some(&b'\\') {
+        return None;
+    }
+    let len = name_len(source, at + 1);
+    let name = source.slice(at + 1..at + 1 + len).to_owned();
+    at += 1 + len + usize::from(braced);
+    let (mut n_arguments, mut default) = (0, None);
+    while let Some((start, end)) = option(source, at) {
+        match source.slice(start..end).parse() {
+            Ok(n) if n_arguments == 0 => n_arguments = n,
+            _ => default = Some(source.slice(start..end).to_owned()),
+        }
+        at = end + 1;
+    }
+    while bytes.get(at) == Some(&b'#') {
+        n_arguments += 1;
+        at += 2;
+    }
+    let (start, end) = group(source, at)?;
+    let body = source.slice(start..end).to_owned();
+    (!name.is_empty()).then_some((name, (Macro { n_arguments, default, body }, end + 1)))
+}
+
+/// Whether a `%` before `at` on its line makes it a comment.
+fn is_commented(source: &str, at: usize) -> bool {
+    let before = &source.as_bytes()[..at];
+    let start =
+        before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1).max(at.saturating_sub(400));
+    let line = &before[start..];
+    line.iter().enumerate().any(|(i, b)| *b == b'%' && (i == 0 || line[i - 1] != b'\\'))
+}
+
+/// The number of letters of a command.
+fn name_len(source: &str, at: usize) -> usize {
+    let is_letter = |b: &&u8| b.is_ascii_alphabetic() || **b == b'@';
+    source.as_bytes().get(at..).map_or(0, |rest| rest.iter().take_while(is_letter).count())
+}
+
+/// The content of the braces that follow, after white space.
+fn group(source: &str, at: usize) -> Option<(usize, usize)> {
+    delimited(source, skip_space(source, at), b'{', b'}')
+}
+
+/// The content of the brackets that follow immediately.
+fn option(source: &str, at: usize) -> Option<(usize, usize)> {
+    delimited(source, at, b'[', b']')
+}
+
+fn delimited(source: &str, at: usize, open: u8, close: u8) -> Option<(usize, usize)> {
+    let rest = source.as_bytes().get(at..)?;
+    if rest.first() != Some(&open) {
+        return None;
+    }
+    let mut depth = 0_usize;
+    let mut i = 0;
+    while i < rest.len().min(MAX_ARGUMENT_BYTES) {
+        match rest[i] {
+            b'\\' => i += 1,
+            b'%' => i += rest[i..].iter().position(|b| *b == b'\n').unwrap_or(rest.len()),
+            b if b == close && (close == b'}' || depth == 1) => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some((at + 1, at + i));
+                }
+            }
+            b if b == open || b == b'{' => depth += 1,
+            b'}' => depth = depth.saturating_sub(1).max(1),
+            _ => {}
+        }
+        i += 1;
+    }
+    None
+}
+
+fn skip_space(source: &str, at: usize) -> usize {
+    let rest = source.as_bytes().get(at..).unwrap_or_default();
+    let mut n_lines = 0;
+    let is_gap = |b: &&u8| {
+        n_lines += usize::from(**b == b'\n');
+        b.is_ascii_whitespace() && n_lines < 2
+    };
+    at + rest.iter().take_while(is_gap).count()
+}
+
+fn skip_options(source: &str, at: usize) -> usize {
+    let mut at = at + usize::from(source.as_bytes().get(at) == Some(&b'*'));
+    while let Some((_, end)) = option(source, at) {
+        at = end + 1;
+    }
+    at
+}
+
+/// The text of a piece of LaTeX.
+fn plain(text: &str, context: &Context, depth: usize) -> String {
+    if depth > MAX_DEPTH {
+        return String::new();
+    }
+    let mut reader = Reader::new(text, context, depth);
+    reader.is_inline = true;
+    reader.run(0, text.len());
+    reader.content.text
+}
+
+struct Reader<'a> {
+    source: &'a str,
+    context: &'a Context,
+    depth: usize,
+    out: Rendered,
+    /// Only text is wanted, as for a macro: nothing ends a paragraph.
+    is_inline: bool,
+    /// The paragraph, item or cell so far.
+    content: Inline,
+    kind: BlockKind,
+    notes: Vec<Inline>,
+    /// For each open list, the number of its next item if it is numbered.
+    lists: Vec<Option<usize>>,
+    n_quotes: usize,
+    table: Option<Table>,
+    in_math: bool,
+}
+
+#[derive(Default)]
+struct Table {
+    rows: Vec<Vec<Inline>>,
+    row: Vec<Inline>,
+    headers: Option<usize>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(source: &'a str, context: &'a Context, depth: usize) -> Self {
+        Self {
+            source,
+            context,
+            depth,
+            out: Rendered::default(),
+            is_inline: false,
+            content: Inline::default(),
+            kind: BlockKind::Paragraph,
+            notes: Vec::new(),
+            lists: Vec::new(),
+            n_quotes: 0,
+            table: None,
+            in_math: false,
+        }
+    }
+
+    fn run(&mut self, start: usize, end: usize) {
+        let source = self.source;
+        let mut at = start;
+        while at < end {
+            let rest = source.slice(at..end);
+            let Some(c) = rest.chars().next() else { break };
+            at = match c {
+                '\\' => match self.command(at) {
+                    Some(next) => next,
+                    None => break,
+                },
+                '%' => {
+                    let line = rest.find('\n').map_or(end, |n| at + n + 1);
+                    let blank = source.slice(line..end);
+                    line + (blank.len() - blank.trim_start_matches([' ', '\t']).len())
+                }
+                '{' | '}' => at + 1,
+                '$' => {
+                    let n = if rest.starts_with("$$") { 2 } else { 1 };
+                    self.in_math = !self.in_math;
+                    at + n
+                }
+                '~' => self.put(' ', at, 1),
+                '&' if self.table.is_some() => {
+                    self.end_cell();
+                    at + 1
+                }
+                '^' | '_' if self.in_math => {
+                    let degree = rest.slice(1..).trim_start_matches('{').starts_with("\\circ");
+                    if !degree {
+                        self.content.put(c, at, 1);
+                    }
+                    at + 1
+                }
+                '-' if rest.starts_with("---") => self.put('—', at, 3),
+                '-' if rest.starts_with("--") => self.put('–', at, 2),
+                '`' if rest.starts_with("``") => self.put('“', at, 2),
+                '\'' if rest.starts_with("''") => self.put('”', at, 2),
+                '`' => self.put('‘', at, 1),
+                '\n' if self.kind == BlockKind::Code => self.put('\n', at, 1),
+                '\n' => {
+                    let gap = rest.len() - rest.trim_start().len();
+                    if rest.slice(..gap).matches('\n').count() > 1 {
+                        self.flush();
+                    } else {
+                        self.content.put(' ', at, 1);
+                    }
+                    at + gap
+                }
+                c => self.put(c, at, c.len_utf8()),
+            };
+        }
+    }
+
+    fn put(&mut self, c: char, at: usize, len: usize) -> usize {
+        self.content.put(c, at, len);
+        at + len
+    }
+
+    /// Reads the command at `at`; returns the offset after it, or `None` at the end of the document.
+    fn command(&mut self, at: usize) -> Option<usize> {
+        let source = self.source;
+        let len = name_len(source, at + 1);
+        if len == 0 {
+            return Some(self.mark(at));
+        }
+        let name = source.slice(at + 1..at + 1 + len);
+        let end = at + 1 + len;
+        if let Some(level) = section_level(name) {
+            return Some(self.heading(level, end));
+        }
+        if let Some(text) = symbol(name) {
+            self.content.insert(text, at, end - at);
+            return Some(if self.in_math { end } else { self.after_name(end) });
+        }
+        if let Some(known) = self.context.macros.get(name) {
+            return Some(self.expand(known, at, end));
+        }
+        Some(match name {
+            "begin" => return self.begin(end),
+            "end" => return self.end(end),
+            "newcommand" | "renewcommand" | "providecommand" | "DeclareRobustCommand" | "def" => {
+                definition(source, end).map_or(end, |(_, (_, end))| end)
+            }
+            "iffalse" => source.slice(end..).find("\\fi").map_or(source.len(), |n| end + n + 3),
+            "item" => self.item(end),
+            "bibitem" => {
+                self.flush();
+                self.kind = BlockKind::ListItem;
+                self.skip(end, 1)
+            }
+            "footnote" | "thanks" | "footnotetext" | "marginpar" | "sidenote" | "marginnote"
+            | "endnote" => {
+                let end = skip_options(source, end);
+                self.argument(end, |reader, note| reader.notes.push(note))
+            }
+            "caption" | "captionof" => {
+                let from =
+                    if name == "captionof" { self.skip(end, 1) } else { skip_options(source, end) };
+                self.argument(from, |reader, caption| {
+                    let held = std::mem::take(&mut reader.content);
+                    reader.out.prose(BlockKind::Paragraph, &caption);
+                    reader.content = held;
+                })
+            }
+            "SI" | "qty" | "num" | "si" | "unit" | "SIrange" | "qtyrange" | "numrange" | "ang" => {
+                self.quantity(name, at, end)
+            }
+            "verb" | "lstinline" | "mintinline" => self.verb(name, end),
+            "url" | "path" | "nolinkurl" => match group(source, end) {
+                Some((from, to)) => {
+                    self.content.copy(source.slice(from..to), from);
+                    to + 1
+                }
+                None => end,
+            },
+            "frac" | "dfrac" | "tfrac" | "nicefrac" | "sfrac" => {
+                let next = self.argument(end, |reader, over| reader.content.append(over));
+                self.content.insert("/", next, 0);
+                self.argument(next, |reader, under| reader.content.append(under))
+            }
+            "multicolumn" => {
+                let n = group(source, end)
+                    .and_then(|(from, to)| source.slice(from..to).trim().parse().ok());
+                let from = self.skip(end, 2);
+                let next = self.argument(from, |reader, cell| reader.content.append(cell));
+                for _ in 1..n.unwrap_or(1_usize).min(100) {
+                    self.end_cell();
+                }
+                next
+            }
+            "hline" | "midrule" | "cline" | "cmidrule" | "toprule" | "bottomrule" | "endhead" => {
+                if let Some(table) = &mut self.table
+                    && table.headers.is_none()
+                    && !table.rows.is_empty()
+                {
+                    table.headers = Some(table.rows.len());
+                }
+                let end = match delimited(source, end, b'(', b')') {
+                    Some((_, close)) => close + 1,
+                    None => skip_options(source, end),
+                };
+                if matches!(name, "cline" | "cmidrule") { self.skip(end, 1) } else { end }
+            }
+            "par" | "maketitle" | "newpage" | "clearpage" | "tableofcontents" => {
+                self.flush();
+                self.after_name(end)
+            }
+            "tabularnewline" => {
+                self.end_row();
+                end
+            }
+            _ if is_accent(name) => self.accent(name, at, end),
+            _ => match dropped_arguments(name) {
+                Some(n) => {
+                    let next = self.skip(skip_options(source, end), n);
+                    // A full stop follows the word, not the gap before the citation.
+                    if source.slice(next..).starts_with(['.', ',', ';', ':', ')', '?', '!']) {
+                        self.content.trim_end();
+                    }
+                    next
+                }
+                None => self.after_name(skip_options(source, end)),
+            },
+        })
+    }
+
+    /// White space after a name belongs to it.
+    fn after_name(&self, at: usize) -> usize {
+        let rest = self.source.slice(at..);
+        let gap = rest.len() - rest.trim_start_matches([' ', '\t']).len();
+        // `\foo{}` ends the name.
+        if rest.starts_with("{}") { at + 2 } else { at + gap }
+    }
+
+    /// A command of one character that is not a letter.
+    fn mark(&mut self, at: usize) -> usize {
+        let source = self.source;
+        let Some(c) = source.slice(at + 1..).chars().next() else { return source.len() };
+        let end = at + 1 + c.len_utf8();
+        match c {
+            '\\' => {
+                let end = skip_options(source, end);
+                if self.table.is_some() {
+                    self.end_row();
+                } else {
+                    self.content.put(' ', at, 2);
+                }
+                end
+            }
+            '%' | '$' | '&' | '#' | '_' | '{' | '}' => self.put(c, at, 2),
+            ' ' | ',' | ';' | ':' | '>' | '\n' => self.put(' ', at, 2),
+            '(' | ')' => {
+                self.in_math = c == '(';
+                end
+            }
+            '[' | ']' => {
+                self.in_math = c == '[';
+                self.content.put(' ', at, 2);
+                end
+            }
+            '"' | '\'' | '`' | '^' | '~' | '=' | '.' => {
+                self.accent(source.slice(at + 1..end), at, end)
+            }
+            _ => end,
+        }
+    }
+
+    fn accent(&mut self, accent: &str, at: usize, end: usize) -> usize {
+        let source = self.source;
+        let (base, next) = match group(source, end) {
+            Some((from, to)) => (source.slice(from..to).to_owned(), to + 1),
+            None => {
+                let from = skip_space(source, end);
+                let len = match source.slice(from..).chars().next() {
+                    Some('\\') => 1 + name_len(source, from + 1),
+                    Some(c) => c.len_utf8(),
+                    None => 0,
+                };
+                (source.slice(from..from + len).to_owned(), from + len)
+            }
+        };
+        let base = match base.trim() {
+            "\\i" => "i".to_owned(),
+            "\\j" => "j".to_owned(),
+            base => plain(base, self.context, self.depth + 1),
+        };
+        self.content.insert(&accented(accent, &base), at, next - at);
+        next
+    }
+
+    /// Expands a macro.
+    fn expand(&mut self, known: &Macro, at: usize, end: usize) -> usize {
+        let source = self.source;
+        let mut arguments: Vec<&str> = Vec::new();
+        let mut next = end;
+        if let Some(default) = &known.default {
+            match option(source, next) {
+                Some((from, to)) => {
+                    arguments.push(source.slice(from..to));
+                    next = to + 1;
+                }
+                None => arguments.push(default),
+            }
+        }
+        while arguments.len() < known.n_arguments.min(9) {
+            let Some((from, to)) = group(source, next) else { break };
+            arguments.push(source.slice(from..to));
+            next = to + 1;
+        }
+        if known.n_arguments == 0 {
+            next = self.after_name(next);
+        }
+        let mut body = known.body.clone();
+        for (nth, argument) in arguments.iter().enumerate() {
+            body = body.replace(&format!("#{}", nth + 1), argument);
+        }
+        let cost = body.len() + 1;
+        if cost <= self.context.fuel.get() {
+            self.context.fuel.set(self.context.fuel.get() - cost);
+            let text = plain(&body, self.context, self.depth + 1);
+            self.content.insert(&text, at, next - at);
+        }
+        next
+    }
+
+    fn quantity(&mut self, name: &str, at: usize, end: usize) -> usize {
+        let source = self.source;
+        let mut next = skip_options(source, end);
+        let mut arguments = Vec::new();
+        let n = match name {
+            "num" | "si" | "unit" | "ang" => 1,
+            "SIrange" | "qtyrange" => 3,
+            _ => 2,
+        };
+        while arguments.len() < n {
+            next = skip_options(source, next);
+            let Some((from, to)) = group(source, next) else { break };
+            arguments.push(source.slice(from..to));
+            next = to + 1;
+        }
+        let number = |text: &str| {
+            let text = plain(text, self.context, self.depth + 1);
+            match text.split_once(['e', 'E']) {
+                Some((digits, power)) => format!("{digits} × 10^{power}"),
+                None => text.replace("+-", " ± "),
+            }
+        };
+        let text = match (name, arguments.as_slice()) {
+            ("num", [value]) => number(value),
+            ("ang", [value]) => format!("{}°", value.trim_end_matches(';')),
+            ("si" | "unit", [value]) => unit(value),
+            ("numrange", [from, to]) => format!("{} to {}", number(from), number(to)),
+            (_, [value, of]) => format!("{} {}", number(value), unit(of)),
+            (_, [from, to, of]) => format!("{} to {} {}", number(from), number(to), unit(of)),
+            _ => arguments.join(" "),
+        };
+        self.content.insert(&text, at, next - at);
+        next
+    }
+
+    fn verb(&mut self, name: &str, end: usize) -> usize {
+        let source = self.source;
+        let mut from = skip_options(source, end);
+        if name == "mintinline" {
+            from = self.skip(from, 1);
+        }
+        let Some(quote) = source.slice(from..).chars().next() else { return source.len() };
+        let close = if quote == '{' { '}' } else { quote };
+        let from = from + quote.len_utf8();
+        let line = source.slice(from..).split('\n').next().unwrap_or_default();
+        let Some(len) = line.find(close) else { return from };
+        self.content.copy(line.slice(..len), from);
+        from + len + close.len_utf8()
+    }
+
+    /// Skips `n` arguments in braces.
+    fn skip(&self, at: usize, n: usize) -> usize {
+        let mut at = skip_options(self.source, at);
+        for _ in 0..n {
+            let Some((_, end)) = group(self.source, at) else { break };
+            at = skip_options(self.source, end + 1);
+        }
+        at
+    }
+
+    /// Gives the text of the argument at `at` to `take`; returns the offset after it.
+    fn argument(&mut self, at: usize, take: impl FnOnce(&mut Self, Inline)) -> usize {
+        let Some((from, to)) = group(self.source, at) else { return at };
+        if self.depth < MAX_DEPTH {
+            let mut inner = Reader::new(self.source, self.context, self.depth + 1);
+            inner.is_inline = true;
+            inner.run(from, to);
+            let (content, notes) = (inner.content, inner.notes);
+            take(self, content);
+            self.notes.extend(notes);
+        }
+        to + 1
+    }
+
+    fn heading(&mut self, level: u8, end: usize) -> usize {
+        self.flush();
+        let from = skip_options(self.source, end);
+        self.argument(from, |reader, heading| reader.out.heading(level, &heading))
+    }
+
+    fn item(&mut self, end: usize) -> usize {
+        self.flush();
+        self.kind = BlockKind::ListItem;
+        let label = option(self.source, end);
+        let next = label.map_or(end, |(_, to)| to + 1);
+        let indent = "  ".repeat(self.lists.len().saturating_sub(1).min(6));
+        let marker = match (label, self.lists.last_mut()) {
+            (Some((from, to)), _) => {
+                let label = plain(self.source.slice(from..to), self.context, self.depth + 1);
+                format!("{} ", label.trim())
+            }
+            (None, Some(Some(n))) => {
+                *n += 1;
+                format!("{}. ", *n - 1)
+            }
+            _ => "- ".to_owned(),
+        };
+        self.content.insert(&format!("{indent}{marker}"), end, 0);
+        skip_space(self.source, next)
+    }
+
+    fn begin(&mut self, at: usize) -> Option<usize> {
+        let source = self.source;
+        let Some((from, to)) = group(source, at) else { return Some(at) };
+        let name = source.slice(from..to).trim();
+        let base = name.trim_end_matches('*');
+        let end = to + 1;
+        if is_code(base) || is_left_out(base) {
+            let close = format!("\\end{{{name}}}");
+            let len = source.slice(end..).find(&close).unwrap_or(source.len() - end);
+            if is_code(base) {
+                self.flush();
+                let from = skip_options(source, end);
+                let from = if base == "minted" { self.skip(from, 1) } else { from };
+                let mut code = Inline::default();
+                code.copy(source.slice(from.min(end + len)..end + len), from);
+                self.out.block(BlockKind::Code, code);
+            }
+            return Some((end + len + close.len()).min(source.len()));
+        }
+        Some(match base {
+            // Code with marked words, as pandoc writes it.
+            "Highlighting" => {
+                self.flush();
+                self.kind = BlockKind::Code;
+                skip_options(source, end)
+            }
+            "itemize" | "enumerate" | "description" | "compactitem" | "compactenum" => {
+                self.flush();
+                self.lists.push(base.contains("enum").then_some(1));
+                skip_options(source, end)
+            }
+            "quote" | "quotation" | "displayquote" | "verse" => {
+                self.flush();
+                self.n_quotes += 1;
+                end
+            }
+            "tabular" | "tabularx" | "tabulary" | "longtable" | "supertabular" | "tblr"
+            | "array" => {
+                self.flush();
+                self.table = Some(Table::default());
+                let is_wide = base.starts_with("tabular") && (name != base || base.len() > 7);
+                self.skip(end, if is_wide { 2 } else { 1 })
+            }
+            "frame" => {
+                self.flush();
+                let from = skip_options(source, end);
+                self.argument(from, |reader, heading| reader.out.heading(3, &heading))
+            }
+            "abstract" => {
+                self.flush();
+                let mut heading = Inline::default();
+                heading.insert("Abstract", from, to - from);
+                self.out.heading(2, &heading);
+                end
+            }
+            "thebibliography" | "minipage" | "multicols" | "wrapfigure" | "columns" | "column"
+            | "adjustbox" | "spacing" => {
+                self.flush();
+                self.skip(end, 1)
+            }
+            "equation" | "align" | "gather" | "multline" | "eqnarray" | "displaymath" | "math" => {
+                self.in_math = true;
+                self.content.put(' ', from, 0);
+                end
+            }
+            _ => {
+                self.flush();
+                skip_options(source, end)
+            }
+        })
+    }
+
+    fn end(&mut self, at: usize) -> Option<usize> {
+        let Some((from, to)) = group(self.source, at) else { return Some(at) };
+        let name = self.source.slice(from..to).trim().trim_end_matches('*');
+        match name {
+            "document" if !self.is_inline => return None,
+            "equation" | "align" | "gather" | "multline" | "eqnarray" | "displaymath" | "math" => {
+                self.in_math = false;
+                self.content.put(' ', from, 0);
+                return Some(to + 1);
+            }
+            "itemize" | "enumerate" | "description" | "compactitem" | "compactenum" => {
+                self.flush();
+                self.lists.pop();
+            }
+            "quote" | "quotation" | "displayquote" | "verse" => {
+                self.flush();
+                self.n_quotes = self.n_quotes.saturating_sub(1);
+            }
+            "tabular" | "tabularx" | "tabulary" | "longtable" | "supertabular" | "tblr"
+            | "array" => {
+                self.end_table();
+            }
+            _ => {
+                self.flush();
+            }
+        }
+        Some(to + 1)
+    }
+
+    fn end_cell(&mut self) {
+        if let Some(table) = &mut self.table {
+            table.row.push(std::mem::take(&mut self.content));
+        }
+    }
+
+    fn end_row(&mut self) {
+        self.end_cell();
+        if let Some(table) = &mut self.table {
+            let row = std::mem::take(&mut table.row);
+            if row.iter().any(|cell| !cell.is_blank()) {
+                table.rows.push(row);
+            }
+        }
+    }
+
+    fn end_table(&mut self) {
+        self.end_row();
+        let Some(table) = self.table.take() else { return };
+        // A rule below the last row heads nothing.
+        let headers = table.headers.filter(|n| *n < table.rows.len()).unwrap_or(0);
+        self.out.table(headers, table.rows);
+        self.flush();
+    }
+
+    /// Ends the paragraph or the like, and puts its notes below it.
+    fn flush(&mut self) {
+        if self.is_inline || self.table.is_some() {
+            self.content.put(' ', 0, 0);
+            return;
+        }
+        let content = std::mem::take(&mut self.content);
+        let kind = match std::mem::replace(&mut self.kind, BlockKind::Paragraph) {
+            BlockKind::Paragraph if self.n_quotes > 0 => BlockKind::Quote,
+            kind => kind,
+        };
+        if kind == BlockKind::Code {
+            self.out.block(kind, content);
+        } else {
+            self.out.prose(kind, &content);
+        }
+        for note in std::mem::take(&mut self.notes) {
+            self.out.prose(BlockKind::Paragraph, &note);
+        }
+    }
+}
+
+fn section_level(name: &str) -> Option<u8> {
+    Some(match name {
+        "part" | "chapter" => 1,
+        "section" => 2,
+        "subsection" | "frametitle" => 3,
+        "subsubsection" => 4,
+        "paragraph" | "subparagraph" => 5,
+        _ => return None,
+    })
+}
+
+fn is_accent(name: &str) -> bool {
+    matches!(name, "c" | "v" | "u" | "H" | "k" | "r" | "d" | "b" | "t")
 }
 
 /// Environments whose content is code.
-const VERBATIM: [&str; 4] = ["verbatim", "lstlisting", "minted", "alltt"];
-
-/// The blocks, and the one that the next line may extend.
-#[derive(Default)]
-struct Body {
-    blocks: Vec<Block>,
-    open: Option<Block>,
+fn is_code(name: &str) -> bool {
+    matches!(
+        name,
+        "verbatim" | "lstlisting" | "minted" | "alltt" | "Verbatim" | "BVerbatim" | "LVerbatim"
+    )
 }
 
-impl Body {
-    fn begin(&mut self, line: Line, kind: BlockKind) {
-        self.close();
-        self.open = Some(Block { span: Span::new(line.start, line.end), kind });
-    }
-
-    fn extend(&mut self, line: Line) {
-        if let Some(block) = &mut self.open {
-            block.span.end = line.end;
-        }
-    }
-
-    fn close(&mut self) {
-        self.blocks.extend(self.open.take());
-    }
+/// Environments without text for a reader.
+fn is_left_out(name: &str) -> bool {
+    matches!(name, "comment" | "tikzpicture" | "filecontents" | "pgfpicture" | "axis" | "CCSXML")
 }
 
-/// Level and heading of a line that starts a section.
-fn section(line: &str) -> Option<(u8, String)> {
-    const LEVELS: [(&str, u8); 7] = [
-        ("part", 1),
-        ("chapter", 1),
-        ("section", 2),
-        ("subsection", 3),
-        ("subsubsection", 4),
-        ("paragraph", 5),
-        ("frametitle", 3),
-    ];
-    let rest = line.strip_prefix('\\')?;
-    let name_end = rest.find(|c: char| !c.is_ascii_alphabetic())?;
-    let (_, level) = LEVELS.into_iter().find(|(name, _)| *name == rest.slice(..name_end))?;
-    let rest = without_option(rest.slice(name_end..).trim_start_matches('*'));
-    Some((level, argument(rest)?))
-}
-
-/// The text in the braces that a text starts with, without commands.
-fn argument(text: &str) -> Option<String> {
-    let text = text.trim_start().strip_prefix('{')?;
-    let mut depth = 1;
-    let mut out = String::new();
-    let mut chars = text.chars().take(1000).peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '{' => depth += 1,
-            '}' => {
-                depth -= 1;
-                if depth == 0 {
-                    let words = out.split_whitespace().collect::<Vec<_>>().join(" ");
-                    return (!words.is_empty()).then_some(words);
-                }
-            }
-            '\\' => {
-                if chars.peek().is_some_and(char::is_ascii_alphabetic) {
-                    while chars.next_if(char::is_ascii_alphabetic).is_some() {}
-                    out.push(' ');
-                } else {
-                    // An escaped character, or a line break.
-                    out.extend(chars.next().map(|c| if c == '\\' { ' ' } else { c }));
-                }
-            }
-            '~' => out.push(' '),
-            c => out.push(c),
-        }
+/// How many arguments of a command are not text; `None` when they are.
+fn dropped_arguments(name: &str) -> Option<usize> {
+    const ONE: &str = "label ref eqref pageref autoref cref Cref vref nameref input include \
+         includegraphics includeonly vspace hspace usepackage documentclass bibliography \
+         bibliographystyle addbibresource pagestyle thispagestyle pagenumbering index hypersetup \
+         color geometry graphicspath phantom hphantom vphantom todo hyphenation title author date \
+         institute subtitle affiliation email usetikzlibrary usetheme textcolor colorbox parbox \
+         multirow rotatebox scalebox href hyperref lstset sisetup tikzset pgfplotsset cellcolor \
+         rowcolor columncolor captionsetup selectlanguage setmainfont linespread nocite fontsize \
+         addtocounter stepcounter newcounter theoremstyle DeclareUnicodeCharacter foreignlanguage \
+         hskip vskip newlength markright IfFileExists lstinputlisting verbatiminput glsadd hypertarget \
+         inputminted subimport PassOptionsToPackage RequirePackage";
+    const TWO: &str = "setlength setcounter addtolength newtheorem rule resizebox raisebox \
+         markboth addcontentsline DeclareMathOperator fcolorbox titleformat";
+    const THREE: &str = "definecolor newenvironment renewenvironment";
+    let is_among = |names: &str| names.split_whitespace().any(|other| other == name);
+    let is_citation = name.len() < 20 && (name.starts_with("cite") || name.ends_with("cite"));
+    if matches!(name, "multirow") {
+        return Some(2);
     }
-    None
+    if is_among(ONE) || is_citation {
+        return Some(1);
+    }
+    if is_among(TWO) {
+        return Some(2);
+    }
+    is_among(THREE).then_some(3)
 }

@@ -79,7 +79,7 @@ impl<'a> Parser<'a> {
         }
         if line.contains('|') && is_table_rule(self.line(i + 1)) {
             let end = self.end_of(i, |next| next.contains('|'));
-            self.push(i, end, BlockKind::Table { headers: 0 });
+            self.push(i, end, BlockKind::Table { headers: 1 });
             return end;
         }
         self.paragraph(i)

@@ -9,27 +9,33 @@
 //! and `places` has page, slide or sheet. Their parsers may need unbounded memory or stack, so they
 //! run in a process with limits: see [`is_risky`].
 
+mod asciidoc;
 mod build;
 mod code;
 mod decode;
 mod doc;
+mod embedded;
 mod html;
 mod kind;
 mod latex;
 mod lines;
 mod mail;
+mod man;
 mod markdown;
 mod notebook;
 mod numbered;
 #[cfg(feature = "office")]
 mod office;
+mod org;
 mod origin;
 #[cfg(feature = "pdf")]
 mod pdf;
 mod plain;
 mod records;
+mod rendered;
 mod rst;
 mod rtf;
+mod stamps;
 mod subtitles;
 #[cfg_attr(not(feature = "code"), path = "syntax/left_out.rs")]
 mod syntax;
@@ -39,6 +45,8 @@ mod xml;
 
 use crate::document::Format;
 use doc::{opening_heading, short_title};
+use origin::OffsetMap;
+use rendered::Rendered;
 
 pub(in crate::text) use code::is_closing;
 pub use doc::{Block, BlockKind, Extracted, NoText, Node};
@@ -121,43 +129,91 @@ fn text_file(format: Format, bytes: &[u8]) -> Result<Extracted, NoText> {
     if kind::is_table(format, source) {
         return Err(NoText::Generated("a table".into()));
     }
-    let mut metadata = Vec::new();
-    let (title, rendering, blocks) = match format {
-        Format::Html => html::parse(source).into_parts(),
-        Format::Subtitles => {
-            let (text, map, blocks) = subtitles::parse(source);
-            (None, Some((text, map)), blocks)
-        }
-        Format::Xml => xml::parse(source)
-            .map_or_else(|| (None, None, code::parse(source)), html::Page::into_parts),
-        Format::Markdown => {
-            let (title, blocks, front) = markdown::parse(source);
-            metadata = front;
-            (title, None, blocks)
-        }
-        Format::Latex => {
-            let (title, blocks) = latex::parse(source);
-            (title, None, blocks)
-        }
-        Format::Csv => (None, None, records::csv(source)),
-        Format::JsonLines => (None, None, records::json_lines(source)),
-        Format::Code | Format::Json => (None, None, code::parse(source)),
-        _ => {
-            let is_rst = format == Format::ReStructuredText;
-            let blocks = if is_rst { rst::parse(source) } else { plain::parse(source) };
-            (opening_heading(&blocks), None, blocks)
-        }
-    };
-    let (origin, text) = match rendering {
+    let reading = Reading::of(format, source);
+    let (origin, text) = match reading.rendering {
         None => (Origin::new(source, decoded.map, None), decoded.text),
         Some((text, map)) => (Origin::new(source, decoded.map, Some(map)), text),
     };
     if text.trim().is_empty() {
         return Err(NoText::Empty);
     }
-    let title = title.as_deref().and_then(short_title);
+    let title = reading.title.as_deref().and_then(short_title);
     let (outline, places) = (Vec::new(), Vec::new());
+    let (blocks, metadata) = (reading.blocks, reading.metadata);
     Ok(Extracted { format, title, text, blocks, outline, places, metadata, origin })
+}
+
+/// What the parser of a text makes of it.
+#[derive(Default)]
+struct Reading {
+    title: Option<String>,
+    /// The text and its map to the source; `None` when the text is the source.
+    rendering: Option<(String, OffsetMap)>,
+    blocks: Vec<Block>,
+    metadata: Vec<(String, String)>,
+}
+
+impl Reading {
+    fn of(format: Format, source: &str) -> Self {
+        match format {
+            Format::Html => Self::of_page(html::parse(source)),
+            Format::Xml => match xml::parse(source) {
+                Some(page) => Self::of_page(page),
+                None => Self { blocks: code::parse(source), ..Self::default() },
+            },
+            Format::Subtitles => {
+                let (text, map, blocks) = subtitles::parse(source);
+                Self { rendering: Some((text, map)), blocks, ..Self::default() }
+            }
+            Format::Latex => Self::of_rendered(latex::parse(source)),
+            Format::ReStructuredText => Self::of_rendered(rst::parse(source)),
+            Format::Org => Self::of_rendered(org::parse(source)),
+            Format::AsciiDoc => Self::of_rendered(asciidoc::parse(source)),
+            Format::Man => Self::of_rendered(man::parse(source)),
+            Format::Csv => Self::of_rendered(records::csv(source)),
+            _ => Self::as_written(format, source),
+        }
+    }
+
+    fn of_page(page: html::Page) -> Self {
+        let (title, rendering, blocks) = page.into_parts();
+        Self { title, rendering, blocks, metadata: Vec::new() }
+    }
+
+    fn of_rendered(rendered: Rendered) -> Self {
+        let Rendered { title, metadata, .. } = &rendered;
+        let (title, metadata) = (title.clone(), metadata.clone());
+        let (text, map, blocks) = rendered.finish();
+        let title = title.or_else(|| opening_heading(&blocks));
+        Self { title, rendering: Some((text, map)), blocks, metadata }
+    }
+
+    /// A format that people read as it is written; only embedded files are left out.
+    fn as_written(format: Format, source: &str) -> Self {
+        if let Some((text, map)) = embedded::without_embedded(source) {
+            let reading = Self::as_written_whole(format, &text);
+            return Self { rendering: Some((text, map)), ..reading };
+        }
+        Self::as_written_whole(format, source)
+    }
+
+    fn as_written_whole(format: Format, text: &str) -> Self {
+        let mut metadata = Vec::new();
+        let (title, blocks) = match format {
+            Format::Markdown => {
+                let (title, blocks, front) = markdown::parse(text);
+                metadata = front;
+                (title, blocks)
+            }
+            Format::JsonLines => (None, records::json_lines(text)),
+            Format::Code | Format::Json => (None, code::parse(text)),
+            _ => {
+                let blocks = plain::parse(text);
+                (opening_heading(&blocks), blocks)
+            }
+        };
+        Self { title, rendering: None, blocks, metadata }
+    }
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::build::Build;
 use super::doc::{BlockKind, Extracted, NoText};
-use super::{decode, markdown};
+use super::{decode, embedded, html, markdown};
 use crate::document::{Format, Location};
-use crate::strings::StrExt as _;
+use crate::strings::{StrExt as _, lines};
 
 /// Longer output is data rather than a result.
 const MAX_OUTPUT_BYTES: usize = 20_000;
@@ -28,9 +28,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
         let source = text_of(cell.get("source").or_else(|| cell.get("input")));
         match cell.get("cell_type").and_then(Value::as_str) {
             Some("markdown") => {
-                let (heading, blocks, _) = markdown::parse(&source);
+                let heading = text_cell(&source, &mut build);
                 title = title.or(heading.filter(|_| n < 2));
-                build.append(&source, blocks, 0);
             }
             Some("heading") => {
                 let level =
@@ -40,11 +39,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
             Some("code") => {
                 build.block(BlockKind::Code, &source);
                 for output in cell.get("outputs").and_then(Value::as_array).into_iter().flatten() {
-                    let text = output.get("text").or_else(|| output.pointer("/data/text~1plain"));
-                    let shown = text_of(text);
-                    let end =
-                        shown.char_indices().map(|(at, _)| at).find(|at| *at >= MAX_OUTPUT_BYTES);
-                    build.block(BlockKind::Code, shown.slice(..end.unwrap_or(shown.len())));
+                    shown(output, &mut build);
                 }
             }
             _ => {
@@ -52,8 +47,81 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
             }
         }
     }
+    let authors = notebook.pointer("/metadata/authors").and_then(Value::as_array);
+    for author in authors.into_iter().flatten() {
+        let name = author.get("name").unwrap_or(author);
+        build.metadata("author", name.as_str().unwrap_or_default());
+    }
     let stated = notebook.pointer("/metadata/title").and_then(Value::as_str).map(str::to_owned);
     build.finish(Format::Notebook, stated.or(title).as_deref())
+}
+
+/// Adds a cell of Markdown; returns its title.
+fn text_cell(source: &str, build: &mut Build) -> Option<String> {
+    let stripped = embedded::without_embedded(source).map(|(text, _)| text);
+    let source = stripped.as_deref().unwrap_or(source);
+    let (heading, blocks, _) = markdown::parse(source);
+    build.append(source, blocks, 0);
+    heading
+}
+
+/// Adds an output: its lines are records. An error is one record without the code that led to it,
+/// which is in the notebook.
+fn shown(output: &Value, build: &mut Build) {
+    let data = |kind: &str| {
+        let data = output.get("data").unwrap_or(output);
+        text_of(data.get(kind))
+    };
+    if output.get("output_type").and_then(Value::as_str) == Some("error")
+        || output.get("output_type").and_then(Value::as_str) == Some("pyerr")
+    {
+        let part = |key: &str| without_colours(&text_of(output.get(key)));
+        let (name, message) = (part("ename"), part("evalue"));
+        build.block(BlockKind::Record, &format!("{name}: {message}"));
+        return;
+    }
+    // A frame of data is a table; what fits a line is as good without one.
+    let page = data("text/html");
+    if page.contains("<table") && data("text/plain").trim().contains('\n') {
+        let page = html::parse(&page);
+        build.append(&page.text, page.blocks, 0);
+        return;
+    }
+    let markdown = data("text/markdown");
+    if !markdown.is_empty() {
+        text_cell(&markdown, build);
+        return;
+    }
+    let text = match output.get("text") {
+        text @ Some(_) => text_of(text),
+        None => data("text/plain"),
+    };
+    let text = without_colours(&text);
+    // A picture shows as the name of its object.
+    let is_object =
+        text.trim().starts_with('<') && text.trim().ends_with('>') && !text.trim().contains('\n');
+    if is_object {
+        return;
+    }
+    let text = embedded::without_embedded(&text).map_or(text, |(text, _)| text);
+    let end = text.char_indices().map(|(at, _)| at).find(|at| *at >= MAX_OUTPUT_BYTES);
+    for line in lines(text.slice(..end.unwrap_or(text.len()))) {
+        // A progress bar writes its line again and again.
+        let line = line.rsplit('\r').next().unwrap_or(line);
+        build.block(BlockKind::Record, line);
+    }
+}
+
+/// A text without the escape sequences of terminals.
+fn without_colours(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut parts = text.split("\u{1b}[");
+    out.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let is_final = |c: char| ('@'..='~').contains(&c);
+        out.push_str(part.split_once(is_final).map_or("", |(_, rest)| rest));
+    }
+    out
 }
 
 /// A text, which may be stored as a list of lines.

@@ -31,8 +31,22 @@ impl<'a> NumberedLines<'a> {
         self.content(i).starts_with([' ', '\t'])
     }
 
+    pub(super) fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// Where a line starts in the text.
+    pub(super) fn start(&self, i: usize) -> usize {
+        self.lines.get(i).map_or(self.text.len(), |line| line.start)
+    }
+
+    /// The lines `first..end`, without the last line end.
+    pub(super) fn span(&self, first: usize, end: usize) -> Span {
+        Span::new(self.lines[first].start, self.lines[end - 1].end)
+    }
+
     /// The block of the lines `first..end`.
     pub(super) fn block(&self, first: usize, end: usize, kind: BlockKind) -> Block {
-        Block { span: Span::new(self.lines[first].start, self.lines[end - 1].end), kind }
+        Block { span: self.span(first, end), kind }
     }
 }

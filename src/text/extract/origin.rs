@@ -53,7 +53,7 @@ impl Origin {
 
 /// A piecewise linear map from offsets in a text to offsets in its source.
 ///
-/// Built front to back: both cursors only move forwards.
+/// Built front to back. The cursor in the source moves forwards, except by [`OffsetMap::jump`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct OffsetMap {
     runs: Vec<Run>,
@@ -74,6 +74,12 @@ impl OffsetMap {
     /// Advances in the source to `offset`, past bytes that are not in the text.
     pub(super) fn seek(&mut self, offset: usize) {
         self.source = self.source.max(offset);
+    }
+
+    /// Continues at `offset` in the source, which may be before the last: a note is moved below its
+    /// paragraph.
+    pub(super) fn jump(&mut self, offset: usize) {
+        self.source = offset;
     }
 
     /// Adds `n` bytes that are the same on both sides.

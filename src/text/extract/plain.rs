@@ -3,17 +3,30 @@
 //! A heading is an underlined line, a single line in capitals as in a manual page, a single
 //! numbered line as in an RFC, or the first line of an entry in a change log. A false heading does
 //! no harm: its words are still indexed.
+//!
+//! Logs, chats and lists of keys with values have records instead: a line, and the lines that go on
+//! with it, such as a stack trace.
+
+use std::collections::HashMap;
 
 use super::doc::{Block, BlockKind};
 use super::numbered::NumberedLines;
+use super::stamps::{is_stamped, label};
 
 pub(super) fn parse(text: &str) -> Vec<Block> {
     let lines = NumberedLines::new(text);
+    let log = Log::of(&lines);
     let mut blocks = Vec::new();
     let mut i = 0;
     while i < lines.len() {
         if lines.is_blank(i) {
             i += 1;
+            continue;
+        }
+        if log.begins(i) {
+            let end = log.end(&lines, i);
+            blocks.push(lines.block(i, end, BlockKind::Record));
+            i = end;
             continue;
         }
         if let Some((level, n_lines)) = heading(&lines, i) {
@@ -25,13 +38,88 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
         let first = i;
         while i < lines.len()
             && !lines.is_blank(i)
+            && !log.begins(i)
             && (i == first || underlined(lines.content(i), lines.content(i + 1)).is_none())
         {
             i += 1;
         }
-        blocks.push(lines.block(first, i, BlockKind::Paragraph));
+        match labelled(&lines, first, i) {
+            Some(starts) => {
+                let ends = starts.iter().skip(1).copied().chain([i]);
+                let records = starts.iter().zip(ends);
+                blocks.extend(
+                    records.map(|(&start, end)| lines.block(start, end, BlockKind::Record)),
+                );
+            }
+            None => blocks.push(lines.block(first, i, BlockKind::Paragraph)),
+        }
     }
     blocks
+}
+
+/// The lines with a time at the start, if the text is a log or a chat.
+struct Log {
+    begins: Vec<bool>,
+    /// Most lines are: then lines after an empty one go on with the record.
+    is_mostly: bool,
+}
+
+impl Log {
+    fn of(lines: &NumberedLines<'_>) -> Self {
+        let mut begins: Vec<bool> =
+            (0..lines.len()).map(|i| is_stamped(lines.content(i))).collect();
+        let n = begins.iter().filter(|begins| **begins).count();
+        let n_text = (0..lines.len()).filter(|i| !lines.is_blank(*i)).count();
+        // One line may start with a time by chance, and so may the lines of a timetable in prose.
+        if n < 2 || n * 20 < n_text {
+            begins.clear();
+        }
+        Self { begins, is_mostly: n * 4 >= n_text }
+    }
+
+    fn begins(&self, i: usize) -> bool {
+        self.begins.get(i).copied().unwrap_or(false)
+    }
+
+    /// The line after the record that begins at line `first`.
+    fn end(&self, lines: &NumberedLines<'_>, first: usize) -> usize {
+        /// A stack trace, or a long message. What follows is something else.
+        const MAX_LINES: usize = 200;
+        let mut end = first + 1;
+        let mut i = end;
+        while i < lines.len().min(first + MAX_LINES) && !self.begins(i) {
+            if lines.is_blank(i) {
+                if !self.is_mostly && !lines.is_indented(i + 1) {
+                    break;
+                }
+            } else {
+                end = i + 1;
+            }
+            i += 1;
+        }
+        end
+    }
+}
+
+/// The first lines of the records in `first..end`, if that is a list of keys with values or a chat.
+/// Indented lines go on with the record above; in a chat other lines do, too.
+fn labelled(lines: &NumberedLines<'_>, first: usize, end: usize) -> Option<Vec<usize>> {
+    let starts: Vec<usize> = (first..end)
+        .filter(|&i| !lines.is_indented(i) && label(lines.content(i)).is_some())
+        .collect();
+    if starts.len() < 2 || starts[0] != first {
+        return None;
+    }
+    let n_at_margin = (first..end).filter(|&i| !lines.is_indented(i)).count();
+    if n_at_margin == starts.len() {
+        return Some(starts);
+    }
+    let mut n_by_label: HashMap<&str, usize> = HashMap::new();
+    for &i in &starts {
+        *n_by_label.entry(label(lines.content(i)).unwrap_or_default()).or_default() += 1;
+    }
+    let is_chat = starts.len() >= 4 && n_by_label.len() * 2 <= starts.len();
+    (is_chat && starts.len() * 5 >= n_at_margin * 3).then_some(starts)
 }
 
 /// Level and number of lines of a heading that starts at line `i`.

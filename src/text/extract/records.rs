@@ -1,53 +1,84 @@
-//! Records: rows of CSV and TSV, lines of JSON Lines. The text stays as written.
+//! Records: rows of CSV and TSV, lines of JSON Lines.
 
 use super::doc::{Block, BlockKind};
 use super::lines::lines;
+use super::rendered::{Inline, Rendered};
 use crate::document::Span;
-use crate::strings::StrExt as _;
 
-/// The first row is the heading of the others, so that each passage has the names of its columns;
-/// the rest is a table. Quoted line ends do not end a row.
-pub(super) fn csv(text: &str) -> Vec<Block> {
-    let mut rows: Vec<Span> = Vec::new();
-    let mut in_quotes = false;
-    for line in lines(text) {
-        let content = line.of(text);
-        match rows.last_mut() {
-            Some(row) if in_quotes => row.end = line.end,
-            _ if content.trim().is_empty() => continue,
-            _ => rows.push(Span::new(line.start, line.end)),
+/// Rows become lines of cells. The first row is the header of the table unless it has numbers.
+/// Quoted line ends do not end a row.
+pub(super) fn csv(text: &str) -> Rendered {
+    let separator = separator(text);
+    let mut rows: Vec<Vec<Inline>> = Vec::new();
+    let mut row: Vec<Inline> = Vec::new();
+    let mut cell = Inline::default();
+    let (mut in_quotes, mut is_start) = (false, true);
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' if in_quotes && chars.peek().is_some_and(|(_, next)| *next == '"') => {
+                chars.next();
+                cell.put('"', at, 2);
+            }
+            '"' if in_quotes => in_quotes = false,
+            '"' if is_start => in_quotes = true,
+            c if in_quotes => cell.put(c, at, c.len_utf8()),
+            c if c == separator => {
+                row.push(std::mem::take(&mut cell));
+                is_start = true;
+                continue;
+            }
+            '\n' | '\r' => {
+                row.push(std::mem::take(&mut cell));
+                push_row(&mut rows, &mut row);
+                is_start = true;
+                continue;
+            }
+            c => cell.put(c, at, c.len_utf8()),
         }
-        in_quotes ^= content.bytes().filter(|b| *b == b'"').count() % 2 == 1;
+        is_start = false;
     }
-    let Some((first, rest)) = rows.split_first() else { return Vec::new() };
-    let head = text.slice(first.range());
-    let separator = ['\t', ';', ','].into_iter().find(|c| head.contains(*c)).unwrap_or(',');
-    let names: Vec<&str> =
-        head.split(separator).map(|name| name.trim().trim_matches('"')).collect();
-    // A first row with numbers has no names of columns.
-    let is_head =
-        rest.len() > 1 && names.iter().all(|name| name.is_empty() || name.parse::<f64>().is_err());
-    let mut blocks = Vec::new();
-    if is_head {
-        blocks.push(Block {
-            span: *first,
-            kind: BlockKind::Heading { level: 1, text: names.join(", ") },
-        });
-    }
-    let body = if is_head { rest } else { &rows };
-    if let (Some(from), Some(to)) = (body.first(), body.last()) {
-        blocks.push(Block {
-            span: Span::new(from.start, to.end),
-            kind: BlockKind::Table { headers: 0 },
-        });
-    }
-    blocks
+    row.push(cell);
+    push_row(&mut rows, &mut row);
+    let mut rendered = Rendered::default();
+    let is_name = |cell: &Inline| {
+        let text = cell.text.trim();
+        text.is_empty() || text.parse::<f64>().is_err()
+    };
+    let has_header = rows.len() > 1 && rows[0].iter().all(is_name);
+    rendered.table(usize::from(has_header), rows);
+    rendered
 }
 
-/// Each line is a block.
+fn push_row(rows: &mut Vec<Vec<Inline>>, row: &mut Vec<Inline>) {
+    let row = std::mem::take(row);
+    if row.iter().any(|cell| !cell.is_blank()) {
+        rows.push(row);
+    }
+}
+
+/// The character that most often parts the cells of the first lines.
+fn separator(text: &str) -> char {
+    let head = lines(text).take(5).map(|line| line.of(text));
+    let mut n = [0_usize; 4];
+    const SEPARATORS: [char; 4] = ['\t', ';', '|', ','];
+    for line in head {
+        let mut in_quotes = false;
+        for c in line.chars() {
+            in_quotes ^= c == '"';
+            if !in_quotes && let Some(at) = SEPARATORS.iter().position(|other| *other == c) {
+                n[at] += 1;
+            }
+        }
+    }
+    let most = (0..SEPARATORS.len()).rev().max_by_key(|at| n[*at]).unwrap_or(3);
+    SEPARATORS[most]
+}
+
+/// Each line is a record.
 pub(super) fn json_lines(text: &str) -> Vec<Block> {
     lines(text)
         .filter(|line| !line.of(text).trim().is_empty())
-        .map(|line| Block { span: Span::new(line.start, line.end), kind: BlockKind::Code })
+        .map(|line| Block { span: Span::new(line.start, line.end), kind: BlockKind::Record })
         .collect()
 }

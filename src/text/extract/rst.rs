@@ -1,20 +1,238 @@
 //! reStructuredText: section titles by their adornment. Levels are the order in which the styles
 //! first appear.
 //!
-//! Directives are text, because their content is for readers. Comments and link targets are not
-//! blocks.
+//! The text stays as written, except that the rows of tables become lines of cells. Directives are
+//! text, because their content is for readers; comments and link targets are not. Fields are records,
+//! and those at the top are metadata.
 
 use super::doc::{Block, BlockKind};
+use super::lines::lines;
 use super::markdown;
 use super::numbered::NumberedLines;
+use super::rendered::{Inline, Rendered};
+use crate::strings::StrExt as _;
 
-pub(super) fn parse(text: &str) -> Vec<Block> {
+pub(super) fn parse(text: &str) -> Rendered {
     let lines = NumberedLines::new(text);
+    let mut out = Rendered::default();
+    let first = headers(&lines, &mut out);
+    let mut is_top = true;
+    for block in blocks(&lines, first) {
+        let content = text.slice(block.span.range());
+        match block.kind {
+            BlockKind::Table { .. } => {
+                let (headers, rows) = table(content, block.span.start);
+                out.table(headers, rows);
+                continue;
+            }
+            BlockKind::Record if is_top => {
+                if let Some((name, value)) = field(content) {
+                    state(name, value, &mut out);
+                }
+            }
+            BlockKind::Record | BlockKind::Heading { .. } => {}
+            _ => is_top = false,
+        }
+        let mut copied = Inline::default();
+        copied.copy(content, block.span.start);
+        out.block(block.kind, copied);
+    }
+    out
+}
+
+/// Headers as those of mail at the top of a text, such as `PEP: 8`; returns the line after them.
+fn headers(lines: &NumberedLines<'_>, out: &mut Rendered) -> usize {
+    let mut entries: Vec<(usize, usize)> = Vec::new();
+    let mut i = 0;
+    while i < lines.len() && !lines.is_blank(i) {
+        if lines.is_indented(i)
+            && let Some((_, end)) = entries.last_mut()
+        {
+            *end = i + 1;
+        } else if header(lines.content(i)).is_some() {
+            entries.push((i, i + 1));
+        } else {
+            return 0;
+        }
+        i += 1;
+    }
+    if entries.len() < 3 {
+        return 0;
+    }
+    for (first, end) in entries {
+        let span = lines.span(first, end);
+        let content = lines.text().slice(span.range());
+        if let Some((name, value)) = header(content) {
+            if name.eq_ignore_ascii_case("title") {
+                out.title = Some(value.split_whitespace().collect::<Vec<_>>().join(" "));
+            }
+            out.metadata(name, value);
+            if value.trim().is_empty() {
+                continue;
+            }
+        }
+        let mut record = Inline::default();
+        record.copy(content, span.start);
+        out.prose(BlockKind::Record, &record);
+    }
+    i
+}
+
+/// `Name: value`.
+fn header(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.split_once(':')?;
+    let is_name = name.starts_with(char::is_alphabetic)
+        && name.len() <= 30
+        && name.chars().all(|c| c.is_alphanumeric() || c == '-' || c == ' ')
+        && name.split(' ').count() <= 2;
+    (is_name && !value.starts_with(':')).then_some((name, value))
+}
+
+/// The name and the value of `:name: value`, unless it is a role.
+fn field(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.trim_start().strip_prefix(':')?.split_once(':')?;
+    let is_name =
+        name.starts_with(char::is_alphanumeric) && name.len() <= 60 && !name.contains('`');
+    (is_name && (value.is_empty() || value.starts_with([' ', '\n', '\r']))).then_some((name, value))
+}
+
+/// Keeps a field at the top as metadata.
+fn state(name: &str, value: &str, out: &mut Rendered) {
+    const KEYS: [&str; 14] = [
+        "title",
+        "author",
+        "authors",
+        "date",
+        "status",
+        "version",
+        "revision",
+        "created",
+        "keywords",
+        "tags",
+        "description",
+        "organization",
+        "contact",
+        "copyright",
+    ];
+    let name = name.to_lowercase();
+    if KEYS.contains(&name.as_str()) {
+        let key = if name == "authors" { "author" } else { &name };
+        out.metadata(key, value);
+    }
+}
+
+fn is_table_start(line: &str, next: &str) -> bool {
+    (line.trim_start().starts_with("+-")
+        && line.trim_end().ends_with('+')
+        && next.trim_start().starts_with('|'))
+        || (is_simple_table_rule(line) && !next.trim().is_empty())
+}
+
+/// The line after a table that starts at line `first`.
+fn table_end(lines: &NumberedLines<'_>, first: usize) -> usize {
+    let mut end = first + 1;
+    if !is_simple_table_rule(lines.content(first)) {
+        while end < lines.len() && lines.content(end).trim_start().starts_with(['|', '+']) {
+            end += 1;
+        }
+        return end;
+    }
+    // A simple table ends with a rule above an empty line.
+    let mut i = end;
+    while i < lines.len() {
+        if is_simple_table_rule(lines.content(i)) {
+            end = i + 1;
+            if lines.is_blank(i + 1) {
+                return end;
+            }
+        } else if lines.is_blank(i) && lines.is_blank(i + 1) {
+            break;
+        }
+        i += 1;
+    }
+    end
+}
+
+/// The number of header rows and the rows of a grid or a simple table.
+fn table(text: &str, at: usize) -> (usize, Vec<Vec<Inline>>) {
+    let is_grid = text.trim_start().starts_with('+');
+    let mut columns: Vec<(usize, usize)> = Vec::new();
+    let mut rows: Vec<Vec<Inline>> = Vec::new();
+    let (mut headers, mut n_rules, mut begins) = (0, 0, true);
+    for line in lines(text) {
+        let (content, start) = (line.of(text), at + line.start);
+        let is_rule = if is_grid {
+            content.trim_start().starts_with('+') && !content.contains(char::is_alphanumeric)
+        } else {
+            is_simple_table_rule(content)
+        };
+        if is_rule {
+            if columns.is_empty() {
+                columns = column_ranges(content, if is_grid { '-' } else { '=' });
+            }
+            n_rules += 1;
+            let heads = if is_grid { content.contains('=') } else { n_rules == 2 };
+            if heads && headers == 0 {
+                headers = rows.len();
+            }
+            begins = true;
+            continue;
+        }
+        if content.trim().is_empty() || columns.is_empty() {
+            continue;
+        }
+        // A row of a simple table without its first cell goes on with the row above.
+        if !is_grid && !content.starts_with([' ', '\t']) {
+            begins = true;
+        }
+        if begins || rows.is_empty() {
+            rows.push(vec![Inline::default(); columns.len()]);
+            begins = false;
+        }
+        let Some(row) = rows.last_mut() else { continue };
+        let bounds: Vec<usize> =
+            content.char_indices().map(|(at, _)| at).chain([content.len()]).collect();
+        for (nth, &(from, to)) in columns.iter().enumerate() {
+            // The last column of a simple table has no end.
+            let to = if !is_grid && nth + 1 == columns.len() { usize::MAX } else { to };
+            let last = bounds.len() - 1;
+            let (from, to) = (bounds[from.min(last)], bounds[to.min(last)]);
+            if from < to {
+                row[nth].put(' ', start + from, 0);
+                row[nth].copy(content.slice(from..to).trim_matches('|'), start + from);
+            }
+        }
+    }
+    // The rule at the end heads nothing.
+    if headers >= rows.len() {
+        headers = 0;
+    }
+    (headers, rows)
+}
+
+/// The columns of a table by the runs of `mark` in a rule, in characters.
+fn column_ranges(rule: &str, mark: char) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    let mut start = None;
+    for (i, c) in rule.chars().chain([' ']).enumerate() {
+        match (c == mark, start) {
+            (true, None) => start = Some(i),
+            (false, Some(from)) => {
+                found.push((from, i));
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn blocks(lines: &NumberedLines<'_>, first: usize) -> Vec<Block> {
     let content = |i: usize| lines.content(i);
     let mut styles: Vec<(char, bool)> = Vec::new();
     let mut blocks = Vec::new();
     let mut literal_follows = false;
-    let mut i = 0;
+    let mut i = first;
     while i < lines.len() {
         if lines.is_blank(i) {
             i += 1;
@@ -47,6 +265,24 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
             continue;
         }
         i += 1;
+        if field(content(first)).is_some() {
+            while i < lines.len()
+                && (lines.is_indented(i) || (lines.is_blank(i) && lines.is_indented(i + 1)))
+            {
+                i += 1;
+            }
+            blocks.push(lines.block(first, i, BlockKind::Record));
+            continue;
+        }
+        if is_table_start(content(first), content(first + 1)) {
+            i = table_end(lines, first);
+            blocks.push(lines.block(first, i, BlockKind::Table { headers: 0 }));
+            continue;
+        }
+        // An empty comment ends the block above; what follows is no part of it.
+        if content(first).trim() == ".." && lines.is_blank(i) {
+            continue;
+        }
         if is_comment(content(first)) {
             while i < lines.len()
                 && (lines.is_indented(i) || (lines.is_blank(i) && lines.is_indented(i + 1)))
@@ -55,7 +291,11 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
             }
             continue;
         }
-        while i < lines.len() && !lines.is_blank(i) && !is_list_marker(content(i)) {
+        while i < lines.len()
+            && !lines.is_blank(i)
+            && !is_list_marker(content(i))
+            && field(content(i)).is_none()
+        {
             i += 1;
         }
         literal_follows =
@@ -67,13 +307,7 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
 
 /// The kind of a block by its first line.
 fn kind_of(line: &str) -> BlockKind {
-    if is_list_marker(line) {
-        BlockKind::ListItem
-    } else if line.trim_start().starts_with("+-") || is_simple_table_rule(line) {
-        BlockKind::Table { headers: 0 }
-    } else {
-        BlockKind::Paragraph
-    }
+    if is_list_marker(line) { BlockKind::ListItem } else { BlockKind::Paragraph }
 }
 
 /// The style of a section title and its number of lines.

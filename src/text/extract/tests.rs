@@ -5,6 +5,8 @@ use super::*;
 use crate::document::{Lines, Span};
 
 mod documents;
+mod markup;
+mod records;
 
 /// The blocks of a document, one line each: kind, then text.
 fn blocks(path: &str, text: &str) -> Vec<String> {
@@ -18,6 +20,7 @@ fn blocks(path: &str, text: &str) -> Vec<String> {
             let text = &doc.text[block.span.range()];
             match &block.kind {
                 BlockKind::Heading { level, text } => format!("h{level} {text}"),
+                BlockKind::Table { .. } => format!("table {text}"),
                 kind => format!("{} {text}", format!("{kind:?}").to_lowercase()),
             }
         })
@@ -375,10 +378,7 @@ mod rst_blocks {
             "see::\n\n   code\n\n   more\n\ntext",
             &["paragraph see::", "code    code\n\n   more", "paragraph text"],
         );
-        check(
-            "=====  =====\na      b\n=====  =====",
-            &["table =====  =====\na      b\n=====  ====="],
-        );
+        check("=====  =====\na      b\n=====  =====", &["table a | b"]);
         check("- a\n- b\n  c", &["listitem - a", "listitem - b\n  c"]);
     }
 }
@@ -509,7 +509,7 @@ mod pages {
         check(
             "<nav>n</nav><header>h</header><main>m \
              <aside>a</aside><footer>in</footer></main><footer>f</footer>",
-            "m\n\nin",
+            "m\n\na\n\nin",
         );
         check("<header>h</header><article>a</article><p>b</p><footer>f</footer>", "a\n\nb");
         check(

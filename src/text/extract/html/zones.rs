@@ -12,7 +12,7 @@ pub(super) enum Zone {
     Body,
     /// Header or footer outside main part, article and section.
     Margin,
-    /// Navigation and asides.
+    /// Notes in an `aside` are not navigation: they belong to the part around them.
     Navigation,
 }
 
@@ -25,15 +25,14 @@ impl Zone {
             b"navheader",
             b"navfooter",
             b"sphinxsidebar",
+            b"sidebar",
             b"breadcrumb",
             b"breadcrumbs",
         ]) {
             return Some(Self::Navigation);
         }
         match (tag.name.as_slice(), tag.role.as_slice()) {
-            (b"nav" | b"aside", _) | (_, b"navigation" | b"complementary" | b"search") => {
-                Some(Self::Navigation)
-            }
+            (b"nav", _) | (_, b"navigation" | b"search") => Some(Self::Navigation),
             (b"main", _) | (_, b"main") => Some(Self::Main),
             (b"article", _) if self != Self::Main => Some(Self::Article),
             (b"header" | b"footer", _) | (_, b"banner" | b"contentinfo") if !is_in_main => {

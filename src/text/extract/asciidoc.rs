@@ -1,0 +1,698 @@
+//! `AsciiDoc` with its attributes substituted; comments, attributes and anchors are left out.
+
+use std::collections::HashMap;
+
+use super::doc::BlockKind;
+use super::numbered::NumberedLines;
+use super::rendered::{Inline, Rendered};
+use crate::strings::StrExt as _;
+
+pub(super) fn parse(source: &str) -> Rendered {
+    let mut reader = Reader {
+        lines: NumberedLines::new(source),
+        out: Rendered::default(),
+        attributes: HashMap::new(),
+        options: String::new(),
+    };
+    let mut i = 0;
+    while i < reader.lines.len() {
+        i = reader.block(i);
+    }
+    reader.out
+}
+
+struct Reader<'a> {
+    lines: NumberedLines<'a>,
+    out: Rendered,
+    attributes: HashMap<String, String>,
+    /// The `[…]` above the block.
+    options: String,
+}
+
+impl Reader<'_> {
+    /// Reads the block that starts at line `i`; returns the line after it.
+    fn block(&mut self, i: usize) -> usize {
+        let line = self.lines.content(i).trim_end();
+        if line.is_empty() {
+            self.options.clear();
+            return i + 1;
+        }
+        if let Some(end) = self.delimited(i, line) {
+            self.options.clear();
+            return end;
+        }
+        if line.starts_with("//") {
+            return i + 1;
+        }
+        if let Some((name, value)) = attribute(line) {
+            return self.attribute(i, name, value);
+        }
+        if let Some((level, at)) = heading(line) {
+            return self.heading(i, level, at, line);
+        }
+        if line.starts_with('[') && line.ends_with(']') && !line.starts_with("[[") {
+            self.options = line.trim_matches(['[', ']']).to_owned();
+            return i + 1;
+        }
+        if line.starts_with("[[") && line.ends_with("]]") || is_silent_macro(line) {
+            return i + 1;
+        }
+        if line.starts_with('.')
+            && line.len() > 1
+            && !line.starts_with("..")
+            && !line.starts_with(". ")
+        {
+            // The title of a block.
+            self.prose(i, i + 1, BlockKind::Paragraph, 1);
+            return i + 1;
+        }
+        if line.starts_with([' ', '\t']) && item(line).is_none() {
+            let end = self.end_of(i, |line| !line.trim().is_empty());
+            self.copy(i, end, BlockKind::Code);
+            return end;
+        }
+        if matches!(line, "'''" | "---" | "***" | "<<<" | "+") {
+            return i + 1;
+        }
+        if let Some(at) = item(line) {
+            let end = self.item_end(i);
+            self.item(i, end, at);
+            return end;
+        }
+        if term(line).is_some() {
+            let end = self.term_end(i);
+            self.prose(i, end, BlockKind::Record, 0);
+            return end;
+        }
+        let mut end = i + 1;
+        while end < self.lines.len() && !self.ends_paragraph(end) {
+            end += 1;
+        }
+        let kind =
+            if self.options.starts_with("quote") { BlockKind::Quote } else { BlockKind::Paragraph };
+        let is_code = self.options.starts_with("source") || self.options.starts_with("listing");
+        if is_code {
+            self.copy(i, end, BlockKind::Code);
+        } else {
+            self.prose(i, end, kind, 0);
+        }
+        end
+    }
+
+    fn ends_paragraph(&self, i: usize) -> bool {
+        let line = self.lines.content(i).trim_end();
+        line.is_empty()
+            || line == "+"
+            || delimiter(line).is_some()
+            || item(line).is_some()
+            || term(line).is_some()
+    }
+
+    fn end_of(&self, first: usize, goes_on: impl Fn(&str) -> bool) -> usize {
+        let mut end = first + 1;
+        while end < self.lines.len() && goes_on(self.lines.content(end)) {
+            end += 1;
+        }
+        end
+    }
+
+    fn item_end(&self, first: usize) -> usize {
+        let mut end = first + 1;
+        while end < self.lines.len() && !self.ends_paragraph(end) {
+            end += 1;
+        }
+        end
+    }
+
+    /// A term and its meaning, which may follow an empty line.
+    fn term_end(&self, first: usize) -> usize {
+        let mut end = first + 1;
+        if self.lines.content(first).trim_end().ends_with("::") {
+            while end < self.lines.len() && self.lines.is_blank(end) {
+                end += 1;
+            }
+            if self.ends_paragraph(end) {
+                return first + 1;
+            }
+        }
+        while end < self.lines.len() && !self.ends_paragraph(end) {
+            end += 1;
+        }
+        end
+    }
+
+    fn attribute(&mut self, i: usize, name: &str, value: &str) -> usize {
+        const KEYS: [&str; 9] = [
+            "author",
+            "authors",
+            "email",
+            "revdate",
+            "revnumber",
+            "version",
+            "description",
+            "keywords",
+            "status",
+        ];
+        let mut value = value.trim().to_owned();
+        let mut end = i + 1;
+        while value.ends_with('\\') && end < self.lines.len() {
+            value.pop();
+            value = format!("{} {}", value.trim_end(), self.lines.content(end).trim());
+            end += 1;
+        }
+        let value = self.substituted(&value);
+        let name = name.to_ascii_lowercase();
+        if let Some(unset) = name.strip_prefix('!').or_else(|| name.strip_suffix('!')) {
+            self.attributes.remove(unset);
+            return end;
+        }
+        if KEYS.contains(&name.as_str()) {
+            let key = match name.as_str() {
+                "authors" => "author",
+                "revdate" => "date",
+                "revnumber" => "version",
+                name => name,
+            };
+            self.out.metadata(key, &value);
+        }
+        if self.attributes.len() < 10_000 {
+            self.attributes.insert(name, value);
+        }
+        end
+    }
+
+    /// A heading; below the title of the document may be lines with the author and the revision.
+    fn heading(&mut self, i: usize, level: u8, at: usize, line: &str) -> usize {
+        let mut content = Inline::default();
+        self.inline(line.slice(at..), self.lines.start(i) + at, &mut content);
+        if level == 1 && self.out.title.is_none() {
+            self.out.title = Some(content.squeezed().text);
+        }
+        self.out.heading(level, &content);
+        if level > 1 {
+            return i + 1;
+        }
+        let author = self.lines.content(i + 1).trim();
+        let is_author = author.starts_with(char::is_alphabetic)
+            && (author.contains('<') || author.split_whitespace().count() <= 4)
+            && attribute(author).is_none();
+        if !is_author {
+            return i + 1;
+        }
+        for author in author.split(';') {
+            self.out.metadata("author", author.split('<').next().unwrap_or_default());
+        }
+        let revision = self.lines.content(i + 2).trim();
+        let has_number =
+            revision.starts_with('v') || revision.starts_with(|c: char| c.is_ascii_digit());
+        if !has_number {
+            return i + 2;
+        }
+        let (number, date) = revision.split_once(',').unwrap_or(if revision.starts_with('v') {
+            (revision, "")
+        } else {
+            ("", revision)
+        });
+        self.out.metadata("version", number.trim_start_matches('v'));
+        self.out.metadata("date", date.split(':').next().unwrap_or_default());
+        i + 3
+    }
+
+    /// A block between two equal lines.
+    fn delimited(&mut self, i: usize, line: &str) -> Option<usize> {
+        let kind = delimiter(line)?;
+        if kind == Delimiter::Table {
+            return Some(self.table(i, line));
+        }
+        if kind == Delimiter::Open {
+            // The blocks inside are read as any others.
+            return Some(i + 1);
+        }
+        let mut end = i + 1;
+        while end < self.lines.len() && !closes(line, self.lines.content(end).trim_end()) {
+            end += 1;
+        }
+        if end > i + 1 {
+            match kind {
+                Delimiter::Comment => {}
+                Delimiter::Quote => return Some(i + 1),
+                _ => self.copy(i + 1, end, BlockKind::Code),
+            }
+        }
+        Some((end + 1).min(self.lines.len()))
+    }
+
+    fn table(&mut self, first: usize, fence: &str) -> usize {
+        let mut end = first + 1;
+        while end < self.lines.len() && self.lines.content(end).trim_end() != fence {
+            end += 1;
+        }
+        let separator = if fence.starts_with(',') {
+            ','
+        } else if fence.starts_with(':') {
+            ':'
+        } else if fence.starts_with('!') {
+            '!'
+        } else {
+            '|'
+        };
+        let is_csv = separator == ','
+            || self.options.contains("format=csv")
+            || self.options.contains("format=\"csv\"");
+        let mut columns = columns(&self.options);
+        let mut cells: Vec<Inline> = Vec::new();
+        let mut rows: Vec<Vec<Inline>> = Vec::new();
+        let first_row = (first + 1..end).find(|i| !self.lines.is_blank(*i));
+        for i in first + 1..end {
+            let line = self.lines.content(i);
+            if line.starts_with("//") {
+                continue;
+            }
+            let before = cells.len();
+            if is_csv {
+                self.cells(line, self.lines.start(i), ',', true, &mut cells);
+            } else {
+                self.cells(line, self.lines.start(i), separator, false, &mut cells);
+            }
+            if columns == 0 && Some(i) == first_row {
+                columns = cells.len() - before;
+            }
+        }
+        // A first row on a line of its own, above an empty line, is the header.
+        let is_first_above_gap = first_row
+            .is_some_and(|row| row == first + 1 && self.lines.is_blank(row + 1) && row + 1 < end);
+        let has_header = self.options.contains("header") || is_first_above_gap;
+        let columns = columns.max(1);
+        let is_whole_row = first_row.is_some() && has_header;
+        let mut row = Vec::new();
+        for cell in cells {
+            row.push(cell);
+            if row.len() == columns {
+                rows.push(std::mem::take(&mut row));
+            }
+        }
+        if !row.is_empty() {
+            rows.push(row);
+        }
+        let headers =
+            usize::from(is_whole_row && !self.options.contains("noheader") && rows.len() > 1);
+        self.out.table(headers, rows);
+        (end + 1).min(self.lines.len())
+    }
+
+    /// Adds the cells of a line; text before the first separator goes on with the last cell.
+    fn cells(&self, line: &str, at: usize, separator: char, is_csv: bool, cells: &mut Vec<Inline>) {
+        let mut start = 0;
+        for (nth, piece) in line.split(separator).enumerate() {
+            let offset = at + start;
+            start += piece.len() + separator.len_utf8();
+            if nth == 0 && !is_csv {
+                // The style of the first cell, such as `2+` or `a`, is no text.
+                if !is_cell_style(piece)
+                    && let Some(cell) = cells.last_mut()
+                {
+                    cell.put(' ', offset, 0);
+                    self.inline(piece, offset, cell);
+                }
+                continue;
+            }
+            let mut text = piece;
+            if !is_csv
+                && start < line.len()
+                && let Some((before, style)) = piece.rsplit_once(' ')
+                && !style.is_empty()
+                && is_cell_style(style)
+                && style.contains(['+', '*', '.', '^', '<', '>'])
+            {
+                text = before;
+            }
+            let mut cell = Inline::default();
+            self.inline(
+                text.trim_matches('"'),
+                offset + usize::from(text.starts_with('"')),
+                &mut cell,
+            );
+            cells.push(cell);
+        }
+    }
+
+    fn item(&mut self, first: usize, end: usize, at: usize) {
+        let line = self.lines.content(first);
+        let marker = line.slice(..at).trim();
+        let depth =
+            marker.bytes().filter(|b| matches!(b, b'*' | b'.')).count().saturating_sub(1).min(6);
+        let shown = if marker.starts_with('.') {
+            "1."
+        } else if marker.ends_with('.') {
+            marker
+        } else {
+            "-"
+        };
+        let mut content = Inline::default();
+        content.insert(&format!("{}{shown} ", "  ".repeat(depth)), self.lines.start(first), 0);
+        let mut text = Inline::default();
+        self.inline(line.slice(at..), self.lines.start(first) + at, &mut text);
+        for i in first + 1..end {
+            text.put(' ', self.lines.start(i), 0);
+            self.inline(self.lines.content(i), self.lines.start(i), &mut text);
+        }
+        content.append(text.squeezed());
+        self.out.block(BlockKind::ListItem, content);
+    }
+
+    fn copy(&mut self, first: usize, end: usize, kind: BlockKind) {
+        let span = self.lines.span(first, end);
+        let text = self.lines.text().slice(span.range());
+        let mut content = Inline::default();
+        if self.options.contains("subs=") {
+            self.inline(text, span.start, &mut content);
+        } else {
+            content.copy(text, span.start);
+        }
+        self.out.block(kind, content);
+    }
+
+    /// Adds lines as text, the first without its first `skip` bytes.
+    fn prose(&mut self, first: usize, end: usize, kind: BlockKind, skip: usize) {
+        let mut content = Inline::default();
+        let is_comment = |i: usize| self.lines.content(i).starts_with("//");
+        let mut from = first;
+        // Links and emphasis may go over the end of a line, but not over a comment.
+        while from < end {
+            let to = (from..end).find(|i| is_comment(*i)).unwrap_or(end);
+            if from < to {
+                let span = self.lines.span(from, to);
+                let skip = if from == first { skip } else { 0 };
+                let text = self.lines.text().slice(span.start + skip..span.end);
+                self.inline(text, span.start + skip, &mut content);
+                content.put(' ', span.end, 0);
+            }
+            from = to + 1;
+        }
+        self.out.prose(kind, &content);
+    }
+
+    fn substituted(&self, text: &str) -> String {
+        let mut out = Inline::default();
+        self.inline(text, 0, &mut out);
+        out.text
+    }
+
+    /// Writes a text with attributes substituted, without the marks of emphasis and links.
+    fn inline(&self, text: &str, at: usize, out: &mut Inline) {
+        let mut i = 0;
+        let mut before = ' ';
+        while i < text.len() {
+            let rest = text.slice(i..);
+            let Some(c) = rest.chars().next() else { break };
+            let (len, shown) = match c {
+                '\\' if rest.slice(1..).starts_with(['{', '*', '_', '`', '<', '#']) => {
+                    out.copy(rest.slice(1..2), at + i + 1);
+                    i += 2;
+                    before = '\\';
+                    continue;
+                }
+                // A mark of a line end.
+                '+' if before == ' ' && rest.slice(1..).starts_with(['\n', '\r']) => (1, None),
+                '{' => self.reference(rest),
+                '<' if rest.starts_with("<<") => cross_reference(rest),
+                '[' if rest.starts_with("[[") => (rest.find("]]").map_or(0, |n| n + 2), None),
+                _ if !before.is_alphanumeric() => inline_macro(rest),
+                _ => (0, None),
+            };
+            if len > 0 {
+                if let Some(shown) = shown {
+                    out.insert(&shown, at + i, len);
+                }
+                i += len;
+                before = ' ';
+                continue;
+            }
+            if "*_`#+".contains(c)
+                && let Some((n, close)) = emphasis(rest, c, before)
+            {
+                self.nested(rest.slice(n..close), at + i + n, out);
+                i += close + n;
+                before = c;
+                continue;
+            }
+            out.put(c, at + i, c.len_utf8());
+            i += c.len_utf8();
+            before = c;
+        }
+    }
+
+    /// The text inside marks of emphasis: attributes are substituted, marks stay.
+    fn nested(&self, text: &str, at: usize, out: &mut Inline) {
+        let mut i = 0;
+        while i < text.len() {
+            let rest = text.slice(i..);
+            let Some(c) = rest.chars().next() else { break };
+            let (len, shown) = if c == '{' { self.reference(rest) } else { (0, None) };
+            if len > 0 {
+                out.insert(&shown.unwrap_or_default(), at + i, len);
+                i += len;
+                continue;
+            }
+            out.put(c, at + i, c.len_utf8());
+            i += c.len_utf8();
+        }
+    }
+
+    /// The length and the value of `{name}`, if the attribute is known.
+    fn reference(&self, text: &str) -> (usize, Option<String>) {
+        const MAX_NAME_BYTES: usize = 100;
+        let Some(end) = text.bytes().take(MAX_NAME_BYTES).position(|b| b == b'}') else {
+            return (0, None);
+        };
+        let name = text.slice(1..end).to_ascii_lowercase();
+        let known = self.attributes.get(&name).cloned().or_else(|| {
+            let shown = match name.as_str() {
+                "nbsp" | "sp" => " ",
+                "zwsp" | "empty" | "blank" | "wj" => "",
+                "plus" => "+",
+                "amp" => "&",
+                "lt" => "<",
+                "gt" => ">",
+                "startsb" => "[",
+                "endsb" => "]",
+                "vbar" => "|",
+                "asterisk" => "*",
+                "backtick" => "`",
+                "caret" => "^",
+                "tilde" => "~",
+                "cpp" => "C++",
+                "deg" => "°",
+                "ldquo" => "“",
+                "rdquo" => "”",
+                "lsquo" => "‘",
+                "rsquo" | "apos" => "’",
+                _ => return None,
+            };
+            Some(shown.to_owned())
+        });
+        match known {
+            Some(value) => (end + 1, Some(value)),
+            None => (0, None),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Delimiter {
+    Comment,
+    Code,
+    /// An example, a sidebar or an open block.
+    Open,
+    Quote,
+    Table,
+}
+
+fn delimiter(line: &str) -> Option<Delimiter> {
+    let is_all = |mark: char| line.len() >= 4 && line.chars().all(|c| c == mark);
+    Some(match line {
+        "|===" | ",===" | ":===" | "!===" => Delimiter::Table,
+        "--" => Delimiter::Open,
+        _ if is_all('/') => Delimiter::Comment,
+        _ if is_all('-') || is_all('.') || is_all('+') => Delimiter::Code,
+        _ if is_all('=') || is_all('*') => Delimiter::Open,
+        _ if is_all('_') => Delimiter::Quote,
+        _ if line.starts_with("```") => Delimiter::Code,
+        _ => return None,
+    })
+}
+
+fn closes(fence: &str, line: &str) -> bool {
+    line == fence || (fence.starts_with("```") && line == "```")
+}
+
+/// `:name: value`.
+fn attribute(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.strip_prefix(':')?.split_once(':')?;
+    let is_name = !name.is_empty()
+        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '!'));
+    (is_name && (value.is_empty() || value.starts_with(' '))).then_some((name, value))
+}
+
+/// The level of a heading, and where its text starts.
+fn heading(line: &str) -> Option<(u8, usize)> {
+    let mark = line.chars().next().filter(|c| matches!(c, '=' | '#'))?;
+    let n = line.len() - line.trim_start_matches(mark).len();
+    let level = u8::try_from(n).ok().filter(|n| *n <= 6)?;
+    line.slice(n..).starts_with(' ').then_some((level, n + 1))
+}
+
+/// Where the text of a list item starts.
+fn item(line: &str) -> Option<usize> {
+    let text = line.trim_start();
+    let rest = text.trim_start_matches(['*', '.']);
+    let n = text.len() - rest.len();
+    let rest = if n > 0 && n <= 5 {
+        rest
+    } else if let Some(rest) = text.strip_prefix('-') {
+        rest
+    } else {
+        let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
+        rest.strip_prefix('.').filter(|_| rest.len() < text.len())?
+    };
+    let spaced = rest.trim_start();
+    (spaced.len() < rest.len() && !spaced.is_empty()).then(|| line.len() - spaced.len())
+}
+
+/// The term of `term:: meaning`.
+fn term(line: &str) -> Option<&str> {
+    let (term, rest) = line.split_once("::")?;
+    let is_term = !term.is_empty() && term.len() <= 120 && !term.contains("http");
+    let rest = rest.trim_start_matches(':');
+    (is_term && (rest.is_empty() || rest.starts_with(' '))).then_some(term)
+}
+
+/// `include::`, `ifdef::` and other macros of a line without text.
+fn is_silent_macro(line: &str) -> bool {
+    const NAMES: [&str; 10] = [
+        "include::",
+        "ifdef::",
+        "ifndef::",
+        "ifeval::",
+        "endif::",
+        "toc::",
+        "image::",
+        "video::",
+        "audio::",
+        "anchor:",
+    ];
+    let is_image_with_text =
+        line.starts_with("image::") && line.split_once('[').is_some_and(|(_, alt)| alt.len() > 1);
+    NAMES.iter().any(|name| line.starts_with(name)) && !is_image_with_text
+}
+
+/// The number of columns that the options of a table state; 0 when they do not.
+fn columns(options: &str) -> usize {
+    let Some((_, rest)) = options.split_once("cols=") else { return 0 };
+    let list = match rest.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next().unwrap_or_default(),
+        None => rest.split(',').next().unwrap_or_default(),
+    };
+    let count = |column: &str| match column.trim().split_once('*') {
+        Some((n, _)) => n.parse().unwrap_or(1_usize).min(1000),
+        None => match column.trim().parse::<usize>() {
+            Ok(n) if !list.contains(',') && n < 100 && !rest.starts_with('"') => n,
+            _ => 1,
+        },
+    };
+    list.split([',', ';']).map(count).sum()
+}
+
+fn is_cell_style(text: &str) -> bool {
+    let text = text.trim();
+    text.len() <= 8 && text.chars().all(|c| c.is_ascii_digit() || "+*.^<>adehlms".contains(c))
+}
+
+/// `<<target,text>>`: the text, or the target in words.
+fn cross_reference(text: &str) -> (usize, Option<String>) {
+    const MAX_BYTES: usize = 200;
+    let Some(end) = text.slice(2..).find(">>").filter(|end| *end < MAX_BYTES) else {
+        return (0, None);
+    };
+    let inner = text.slice(2..2 + end);
+    let shown = match inner.split_once(',') {
+        Some((_, shown)) => shown.trim().to_owned(),
+        None => inner.trim_start_matches(['_', '#']).replace(['_', '-'], " "),
+    };
+    (end + 4, Some(shown))
+}
+
+/// The length and the text of `name:target[text]` at the start of a text.
+fn inline_macro(text: &str) -> (usize, Option<String>) {
+    const NAMES: [&str; 17] = [
+        "latexmath:",
+        "asciimath:",
+        "link:",
+        "xref:",
+        "image::",
+        "image:",
+        "footnote:",
+        "kbd:",
+        "btn:",
+        "menu:",
+        "mailto:",
+        "https://",
+        "http://",
+        "indexterm:",
+        "pass:",
+        "stem:",
+        "icon:",
+    ];
+    const MAX_BYTES: usize = 2000;
+    let Some(name) = NAMES.iter().find(|name| text.starts_with(**name)) else { return (0, None) };
+    let ends = text.find(|c: char| c == '[' || c.is_whitespace()).unwrap_or(text.len());
+    if *name == "latexmath:" || *name == "asciimath:" || *name == "stem:" {
+        let close = text.slice(ends..).find(']').filter(|n| *n < MAX_BYTES && *n > 0).unwrap_or(0);
+        return (
+            if close > 0 { ends + close + 1 } else { 0 },
+            Some(
+                text.slice(ends + usize::from(close > 0)..ends + close)
+                    .trim_matches('$')
+                    .to_owned(),
+            ),
+        );
+    }
+    if text.slice(ends..).chars().next() != Some('[') {
+        return (0, None);
+    }
+    let Some(close) = text.slice(ends..).find(']').filter(|n| *n < MAX_BYTES) else {
+        return (0, None);
+    };
+    let inner = text.slice(ends + 1..ends + close).trim_matches('"');
+    let target = text.slice(name.len()..ends);
+    let shown = match *name {
+        "footnote:" => format!(" ({inner})"),
+        "indexterm:" => String::new(),
+        "image::" | "image:" | "icon:" => inner.split(',').next().unwrap_or_default().to_owned(),
+        "menu:" => format!("{target} > {inner}"),
+        _ if inner.is_empty() => {
+            text.slice(..ends).trim_start_matches("link:").trim_start_matches("xref:").to_owned()
+        }
+        _ => inner.split(",window=").next().unwrap_or_default().trim_end_matches('^').to_owned(),
+    };
+    (ends + close + 1, Some(shown))
+}
+
+/// The length of the mark at the start of `text`, and the offset of the mark that closes it.
+fn emphasis(text: &str, mark: char, before: char) -> Option<(usize, usize)> {
+    const MAX_BYTES: usize = 300;
+    let double = format!("{mark}{mark}");
+    if text.starts_with(&double) {
+        let len = text.slice(2..).find(&double).filter(|len| (1..MAX_BYTES).contains(len))?;
+        return Some((2, len + 2));
+    }
+    let inner = text.slice(1..);
+    if before.is_alphanumeric() || inner.starts_with(char::is_whitespace) {
+        return None;
+    }
+    inner.match_indices(mark).take_while(|(at, _)| *at < MAX_BYTES).find_map(|(at, _)| {
+        let follows = inner.slice(at + 1..).chars().next();
+        let ends_word = at > 0 && !inner.slice(..at).ends_with(char::is_whitespace);
+        (ends_word && follows.is_none_or(|c| !c.is_alphanumeric())).then_some((1, at + 1))
+    })
+}

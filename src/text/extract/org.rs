@@ -1,0 +1,359 @@
+//! Org: headlines without keyword marks, drawers and directives; planning lines as records.
+
+use super::doc::BlockKind;
+use super::numbered::NumberedLines;
+use super::rendered::{Inline, Rendered};
+use crate::strings::StrExt as _;
+
+pub(super) fn parse(source: &str) -> Rendered {
+    let mut reader = Reader { lines: NumberedLines::new(source), out: Rendered::default() };
+    let mut i = 0;
+    while i < reader.lines.len() {
+        i = reader.block(i);
+    }
+    reader.out
+}
+
+struct Reader<'a> {
+    lines: NumberedLines<'a>,
+    out: Rendered,
+}
+
+impl Reader<'_> {
+    /// Reads the block that starts at line `i`; returns the line after it.
+    fn block(&mut self, i: usize) -> usize {
+        let line = self.lines.content(i);
+        let trimmed = line.trim();
+        if trimmed.is_empty() {
+            return i + 1;
+        }
+        if let Some((level, at, text, tags)) = headline(line) {
+            self.headline(i, level, at, text, tags);
+            return i + 1;
+        }
+        let lower = trimmed.to_ascii_lowercase();
+        if let Some(name) = lower.strip_prefix("#+begin_") {
+            return self.environment(i, name);
+        }
+        if let Some(entry) = trimmed.strip_prefix("#+") {
+            self.keyword(entry);
+            return i + 1;
+        }
+        if trimmed == "#" || trimmed.starts_with("# ") || is_rule(trimmed) {
+            return i + 1;
+        }
+        if is_drawer(trimmed) {
+            return self.drawer(i);
+        }
+        if is_planning(trimmed) {
+            self.copy(i, i + 1, BlockKind::Record);
+            return i + 1;
+        }
+        if trimmed.starts_with('|') {
+            return self.table(i);
+        }
+        if trimmed.starts_with(": ") || trimmed == ":" {
+            let end = self.end_of(i, |line| line.trim_start().starts_with(':'));
+            self.copy(i, end, BlockKind::Code);
+            return end;
+        }
+        let kind = if is_item(line) { BlockKind::ListItem } else { BlockKind::Paragraph };
+        let mut end = i + 1;
+        while end < self.lines.len() && !self.begins_other(end) {
+            end += 1;
+        }
+        self.prose(i, end, kind);
+        end
+    }
+
+    fn begins_other(&self, i: usize) -> bool {
+        let line = self.lines.content(i);
+        let trimmed = line.trim();
+        trimmed.is_empty()
+            || headline(line).is_some()
+            || trimmed.starts_with("#+")
+            || trimmed.starts_with("# ")
+            || trimmed.starts_with('|')
+            || is_drawer(trimmed)
+            || is_planning(trimmed)
+            || is_item(line)
+    }
+
+    fn end_of(&self, first: usize, goes_on: impl Fn(&str) -> bool) -> usize {
+        let mut end = first + 1;
+        while end < self.lines.len() && goes_on(self.lines.content(end)) {
+            end += 1;
+        }
+        end
+    }
+
+    fn headline(&mut self, i: usize, level: u8, at: usize, text: &str, tags: &str) {
+        let start = self.lines.start(i) + at;
+        let mut heading = Inline::default();
+        inline(text, start, &mut heading);
+        self.out.heading(level, &heading);
+        let tags: Vec<&str> = tags.split(':').filter(|tag| !tag.is_empty()).collect();
+        if !tags.is_empty() {
+            for tag in &tags {
+                self.out.metadata("tags", tag);
+            }
+        }
+    }
+
+    /// `#+TITLE: …` and other entries about the document.
+    fn keyword(&mut self, entry: &str) {
+        const KEYS: [&str; 8] = [
+            "author",
+            "date",
+            "email",
+            "description",
+            "keywords",
+            "subtitle",
+            "language",
+            "category",
+        ];
+        let Some((key, value)) = entry.split_once(':') else { return };
+        let key = key.trim().to_ascii_lowercase();
+        match key.as_str() {
+            "title" => {
+                let mut title = Inline::default();
+                inline(value, 0, &mut title);
+                self.out.title = Some(title.squeezed().text).filter(|title| !title.is_empty());
+            }
+            "filetags" => {
+                for tag in value.split([':', ' ']).filter(|tag| !tag.is_empty()) {
+                    self.out.metadata("tags", tag);
+                }
+            }
+            key if KEYS.contains(&key) => {
+                self.out.metadata(key, value.trim().trim_matches(['<', '>', '[', ']']));
+            }
+            _ => {}
+        }
+    }
+
+    /// `#+BEGIN_SRC` and the like.
+    fn environment(&mut self, i: usize, name: &str) -> usize {
+        let name = name.split_whitespace().next().unwrap_or_default();
+        let close = format!("#+end_{name}");
+        let ends = |line: &str| line.trim().to_ascii_lowercase() == close;
+        let mut end = i + 1;
+        while end < self.lines.len() && !ends(self.lines.content(end)) {
+            end += 1;
+        }
+        if end > i + 1 {
+            match name {
+                "comment" => {}
+                "quote" | "verse" => self.prose(i + 1, end, BlockKind::Quote),
+                "center" | "abstract" => self.prose(i + 1, end, BlockKind::Paragraph),
+                _ => self.copy(i + 1, end, BlockKind::Code),
+            }
+        }
+        (end + 1).min(self.lines.len())
+    }
+
+    /// A drawer is not shown, but its properties, other than names for links, are records.
+    fn drawer(&mut self, first: usize) -> usize {
+        const INTERNAL: [&str; 3] = ["custom_id", "id", "ordered"];
+        let is_log = self.lines.content(first).trim().eq_ignore_ascii_case(":logbook:");
+        let mut i = first + 1;
+        while i < self.lines.len() && headline(self.lines.content(i)).is_none() {
+            let line = self.lines.content(i);
+            let trimmed = line.trim();
+            if trimmed.eq_ignore_ascii_case(":end:") {
+                return i + 1;
+            }
+            let entry = trimmed.strip_prefix(':').and_then(|rest| rest.split_once(':'));
+            if let Some((key, value)) = entry.filter(|_| !is_log)
+                && !INTERNAL.contains(&key.to_ascii_lowercase().as_str())
+                && !value.trim().is_empty()
+            {
+                let at = self.lines.start(i) + line.len() - line.trim_start().len() + 1;
+                let mut record = Inline::default();
+                record.copy(key, at);
+                record.insert(": ", at + key.len(), 1);
+                record.copy(
+                    value.trim(),
+                    at + key.len() + 1 + value.len() - value.trim_start().len(),
+                );
+                self.out.block(BlockKind::Record, record);
+            }
+            i += 1;
+        }
+        i
+    }
+
+    fn table(&mut self, first: usize) -> usize {
+        let end = self.end_of(first, |line| line.trim_start().starts_with('|'));
+        let mut rows: Vec<Vec<Inline>> = Vec::new();
+        let mut headers = None;
+        for i in first..end {
+            let line = self.lines.content(i);
+            if line.trim_start().starts_with("|-") {
+                if !rows.is_empty() && headers.is_none() {
+                    headers = Some(rows.len());
+                }
+                continue;
+            }
+            let start = self.lines.start(i) + line.len() - line.trim_start().len() + 1;
+            let inner = line.trim().strip_prefix('|').unwrap_or_default();
+            let inner = inner.strip_suffix('|').unwrap_or(inner);
+            let mut at = start;
+            let mut row = Vec::new();
+            for text in inner.split('|') {
+                let mut cell = Inline::default();
+                inline(text, at, &mut cell);
+                row.push(cell);
+                at += text.len() + 1;
+            }
+            rows.push(row);
+        }
+        let headers = headers.filter(|n| *n < rows.len()).unwrap_or(0);
+        self.out.table(headers, rows);
+        end
+    }
+
+    fn copy(&mut self, first: usize, end: usize, kind: BlockKind) {
+        let mut content = Inline::default();
+        let span = self.lines.span(first, end);
+        let text = self.lines.text().slice(span.range());
+        content.copy(text, span.start);
+        if kind == BlockKind::Code {
+            self.out.block(kind, content);
+        } else {
+            self.out.prose(kind, &content);
+        }
+    }
+
+    fn prose(&mut self, first: usize, end: usize, kind: BlockKind) {
+        let span = self.lines.span(first, end);
+        let text = self.lines.text().slice(span.range());
+        let mut content = Inline::default();
+        inline(text, span.start, &mut content);
+        // A term with its meaning.
+        let is_entry = kind == BlockKind::ListItem && text.contains(" :: ");
+        let kind = if is_entry { BlockKind::Record } else { kind };
+        self.out.prose(kind, &content);
+    }
+}
+
+/// Level, offset of the text, text and tags of a headline. Its state, such as `TODO`, is a part of
+/// the text; its priority is not.
+fn headline(line: &str) -> Option<(u8, usize, &str, &str)> {
+    let rest = line.trim_start_matches('*');
+    let level = line.len() - rest.len();
+    if level == 0 || !rest.starts_with(' ') {
+        return None;
+    }
+    let mut text = rest.trim();
+    for state in ["TODO", "DONE", "NEXT", "WAITING", "CANCELLED", "COMMENT"] {
+        if let Some(rest) = text.strip_prefix(state)
+            && rest.starts_with(' ')
+        {
+            text = rest.trim_start();
+            break;
+        }
+    }
+    if text.starts_with("[#") && text.get(3..4) == Some("]") {
+        text = text.slice(4..).trim_start();
+    }
+    let at = line.len() - rest.len() + (rest.len() - rest.trim_start().len());
+    let at = at.max(line.find(text).unwrap_or(at));
+    let mut tags = "";
+    if let Some((before, last)) = text.rsplit_once([' ', '\t'])
+        && last.len() > 2
+        && last.starts_with(':')
+        && last.ends_with(':')
+    {
+        (text, tags) = (before.trim_end(), last);
+    }
+    Some((u8::try_from(level).unwrap_or(u8::MAX), at, text, tags))
+}
+
+fn is_rule(line: &str) -> bool {
+    line.len() >= 5 && line.bytes().all(|b| b == b'-')
+}
+
+fn is_drawer(line: &str) -> bool {
+    let name = line.strip_prefix(':').and_then(|rest| rest.strip_suffix(':'));
+    name.is_some_and(|name| {
+        !name.is_empty()
+            && !name.eq_ignore_ascii_case("end")
+            && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
+    })
+}
+
+fn is_planning(line: &str) -> bool {
+    ["DEADLINE:", "SCHEDULED:", "CLOSED:"].iter().any(|word| line.starts_with(word))
+}
+
+fn is_item(line: &str) -> bool {
+    let is_indented = line.starts_with([' ', '\t']);
+    let line = line.trim_start();
+    let rest =
+        line.strip_prefix(['-', '+']).or_else(|| line.strip_prefix('*').filter(|_| is_indented));
+    let rest = rest.or_else(|| {
+        let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
+        rest.strip_prefix(['.', ')']).filter(|_| rest.len() < line.len())
+    });
+    rest.is_some_and(|rest| rest.starts_with(' '))
+}
+
+/// Longer links have no end.
+const MAX_LINK_BYTES: usize = 4000;
+
+/// Writes a text without the marks of links and emphasis.
+fn inline(text: &str, at: usize, out: &mut Inline) {
+    let mut i = 0;
+    let mut before = ' ';
+    while i < text.len() {
+        let rest = text.slice(i..);
+        let Some(c) = rest.chars().next() else { break };
+        if let Some(link) = rest.strip_prefix("[[")
+            && let Some(len) = link.find("]]").filter(|len| *len < MAX_LINK_BYTES)
+        {
+            let inner = link.slice(..len);
+            let (shown, offset) = match inner.split_once("][") {
+                Some((target, shown)) => (shown, target.len() + 2),
+                None => (inner, 0),
+            };
+            out.copy(shown, at + i + 2 + offset);
+            i += len + 4;
+            continue;
+        }
+        if rest.starts_with("[fn:")
+            && let Some(len) = rest.bytes().take(40).position(|b| b == b']')
+            && !rest.slice(..len).contains(' ')
+        {
+            i += len + 1;
+            continue;
+        }
+        if "*/_=~+".contains(c)
+            && !before.is_alphanumeric()
+            && let Some(len) = emphasis(rest, c)
+        {
+            out.copy(rest.slice(1..len), at + i + 1);
+            i += len + 1;
+            before = c;
+            continue;
+        }
+        out.put(c, at + i, c.len_utf8());
+        i += c.len_utf8();
+        before = c;
+    }
+}
+
+/// The offset of the mark that closes the emphasis at the start of `text`.
+fn emphasis(text: &str, mark: char) -> Option<usize> {
+    /// Longer spans are two marks by chance.
+    const MAX_BYTES: usize = 300;
+    let inner = text.slice(1..);
+    if inner.starts_with(char::is_whitespace) {
+        return None;
+    }
+    inner.match_indices(mark).take_while(|(at, _)| *at < MAX_BYTES).find_map(|(at, _)| {
+        let follows = inner.slice(at + 1..).chars().next();
+        let ends_word = !inner.slice(..at).ends_with(char::is_whitespace) && at > 0;
+        (ends_word && follows.is_none_or(|c| !c.is_alphanumeric() && c != mark)).then_some(at + 1)
+    })
+}

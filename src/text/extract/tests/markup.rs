@@ -1,0 +1,190 @@
+//! Markup that is rendered: LaTeX, Org, `AsciiDoc`, manual pages, reStructuredText.
+
+use super::super::*;
+use super::blocks;
+use crate::document::Span;
+
+fn check(path: &str, text: &str, expected: &[&str]) {
+    assert_eq!(blocks(path, text), expected, "{text}");
+}
+
+fn read(path: &str, text: &str) -> Extracted {
+    extract(path, text.as_bytes()).unwrap()
+}
+
+fn metadata(doc: &Extracted) -> Vec<(&str, &str)> {
+    doc.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+}
+
+#[test]
+fn latex_is_read_as_printed() {
+    let source = "\\documentclass{article}\n\\newcommand{\\ship}[1]{\\emph{#1} (ship)}\n\
+         \\title{On \\emph{Kelp}}\n\\author{A. M\\\"uller}\n\\begin{document}\n\\maketitle\n% a note\n\
+         \\section{Growth}\\label{g}\nIt grows % not shown\nin \\SI{4.5}{\\metre\\per\\second}~\\cite{x}.\n\
+         \\ship{Tern} saw na\\\"{\\i}ve gulls\\footnote{In \\textbf{May}.}, as Sm\\o{}rg\\aa rd said.\n\
+         \\begin{verbatim}\n\\section{no}\n\\end{verbatim}\n\\iffalse hidden \\fi\n\\end{document}\nafter";
+    check(
+        "a.tex",
+        source,
+        &[
+            "h2 Growth",
+            "paragraph It grows in 4.5 m/s. Tern (ship) saw naïve gulls, as Smørgård said.",
+            "paragraph In May.",
+            "code \\section{no}",
+        ],
+    );
+    let doc = read("a.tex", source);
+    assert_eq!(doc.title.as_deref(), Some("On Kelp"));
+    assert_eq!(metadata(&doc), [("author", "A. Müller")]);
+    let at = doc.text.find("gulls").unwrap();
+    assert_eq!(doc.origin.lines(Span::new(at, at + 5)).first, 11);
+}
+
+#[test]
+fn latex_has_tables_and_lists() {
+    check(
+        "a.tex",
+        "\\begin{table}[h]\\caption{Depths}\\begin{tabular}{lrr}\\toprule\nStation & \
+         \\multicolumn{2}{c}{Depth}\\\\ \\midrule\nArdmore & & 14.2\\\\\nKil\\&bride & 9.7\n\
+         \\end{tabular}\\end{table}\n\\begin{enumerate}\n\\item One\n\\item Two --- $\\alpha \\leq 3$\n\
+         \\end{enumerate}\n\\begin{quote}Said.\\end{quote}",
+        &[
+            "paragraph Depths",
+            "table Station | Depth |\nArdmore |  | 14.2\nKil&bride | 9.7",
+            "listitem 1. One",
+            "listitem 2. Two — α ≤ 3",
+            "quote Said.",
+        ],
+    );
+    assert_eq!(
+        read("b.tex", "\\begin{tabular}{l}A & B\\\\\\hline C & D\\end{tabular}").blocks[0].kind,
+        BlockKind::Table { headers: 1 }
+    );
+}
+
+#[test]
+fn latex_macros_expand_within_limits() {
+    let bomb = "\\newcommand{\\a}{x\\b\\b}\\newcommand{\\b}{\\a\\a}\\begin{document}\\a end\\end{document}";
+    assert!(read("a.tex", bomb).text.len() < 4 << 20);
+    let deep = format!("{}x", "\\footnote{".repeat(10_000));
+    assert!(extract("a.tex", deep.as_bytes()).is_ok_and(|doc| doc.text.contains('x')));
+}
+
+#[test]
+fn org_is_read_as_exported() {
+    let source = "#+TITLE: House jobs\n#+FILETAGS: :home:\n* TODO [#A] Mend the *gutter* :roof:\n  \
+         DEADLINE: <2026-05-20 Wed>\n  :PROPERTIES:\n  :CUSTOM_ID: g\n  :CONTACT: Fenwick\n  :END:\n  It \
+         leaks at the [[https://x.org][third\n  bracket]].\n# comment\n#+BEGIN_SRC sh\n* no headline\n#+END_SRC\n\
+         | Dish | Oven |\n|------+------|\n| Pie  |  |\n";
+    check(
+        "a.org",
+        source,
+        &[
+            "h1 Mend the gutter",
+            "record DEADLINE: <2026-05-20 Wed>",
+            "record CONTACT: Fenwick",
+            "paragraph It leaks at the third bracket.",
+            "code * no headline",
+            "table Dish | Oven\nPie |",
+        ],
+    );
+    let doc = read("a.org", source);
+    assert_eq!(doc.title.as_deref(), Some("House jobs"));
+    assert_eq!(metadata(&doc), [("tags", "home"), ("tags", "roof")]);
+    check("b.org", "- Term :: meaning\n- a\n  b", &["record - Term :: meaning", "listitem - a b"]);
+}
+
+#[test]
+fn asciidoc_has_its_attributes_substituted() {
+    let source = "= Beacon guide\nR. Tamsin <r@x.org>\nv4.2, 2024-05-01\n:port: 9345\n:url-port: {port}/udp\n\n\
+         == Ports\n\nIt listens on *port {url-port}*,\n// hidden\nsee <<_ports,the ports>> and {unknown}.\n\n\
+         ////\nhidden\n////\n\n[source,bash]\n----\n# {port}\n----\n\n* one\n** two\n\nTerm:: meaning\n";
+    check(
+        "a.adoc",
+        source,
+        &[
+            "h1 Beacon guide",
+            "h2 Ports",
+            "paragraph It listens on port 9345/udp, see the ports and {unknown}.",
+            "code # {port}",
+            "listitem - one",
+            "listitem   - two",
+            "record Term:: meaning",
+        ],
+    );
+    let doc = read("a.adoc", source);
+    assert_eq!(doc.title.as_deref(), Some("Beacon guide"));
+    assert_eq!(
+        metadata(&doc),
+        [("author", "R. Tamsin"), ("version", "4.2"), ("date", "2024-05-01")]
+    );
+    check(
+        "b.adoc",
+        "[%header,cols=2*]\n|===\n|Mode |Interval\n|Eco\n|90 seconds\n|===",
+        &["table Mode | Interval\nEco | 90 seconds"],
+    );
+    check("c.adoc", "|===\n|A |B\n\n|1 |\n|===", &["table A | B\n1 |"]);
+}
+
+#[test]
+fn manual_pages_have_no_requests() {
+    let source = ".\\\" comment\n.TH FROBD 8 \"May 2024\" \"1.4\"\n.SH NAME\nfrobd \\- a daemon\n.SH OPTIONS\n.TP\n\
+         .BR \\-d , \" \\-\\-debug\"\nPrint \\fBall\\fR messages.\n.IP \\(bu 2\nA point.\n.PP\nSee\n.BR x (1).\n\
+         .nf\nkeep\n  this\n.fi\n.TS\ntab(@);\nl l.\nA@B\n_\n1@T{\ntwo\nlines\nT}\n.TE\n";
+    check(
+        "man/frobd.8",
+        source,
+        &[
+            "h1 NAME",
+            "paragraph frobd - a daemon",
+            "h1 OPTIONS",
+            "listitem -d, --debug\nPrint all messages.",
+            "listitem • A point.",
+            "paragraph See x(1).",
+            "code keep\n  this",
+            "table A | B\n1 | two lines",
+        ],
+    );
+    let doc = read("frobd.8", source);
+    assert_eq!((doc.format, doc.title.as_deref()), (Format::Man, Some("frobd(8)")));
+    assert_eq!(metadata(&doc), [("date", "May 2024"), ("version", "1.4")]);
+    check(
+        "ls.1",
+        ".Dd May 1, 2024\n.Dt LS 1\n.Os\n.Sh NAME\n.Nm ls\n.Nd list files\n.Sh SYNOPSIS\n.Nm\n.Op Fl la\n.Ar file\n\
+         .Bl -tag\n.It Fl a\nAll, see\n.Xr sh 1 .\n.El\n",
+        &[
+            "h1 NAME",
+            "paragraph ls – list files",
+            "h1 SYNOPSIS",
+            "paragraph ls [-la] file",
+            "listitem -a\nAll, see sh(1).",
+        ],
+    );
+    assert_eq!(read("notes.1", "Release 1\n\ntext").format, Format::Plain);
+}
+
+#[test]
+fn restructured_text_has_fields_and_tables() {
+    let source = "PEP: 572\nTitle: Assignment\n Expressions\nAuthor: Ada <a@x.org>\nStatus: Final\n\n\nAbstract\n\
+         ========\n\nText.\n";
+    let doc = read("pep-0572.rst", source);
+    assert_eq!(doc.title.as_deref(), Some("Assignment Expressions"));
+    assert!(
+        metadata(&doc).contains(&("status", "Final")) && metadata(&doc).contains(&("pep", "572"))
+    );
+    assert_eq!(blocks("a.rst", source)[2], "record Author: Ada <a@x.org>");
+    let doc = read("a.rst", "Tee\n===\n\n:Author: Ada\n:Version: 2\n   beta\n\n:ref:`x` is text\n");
+    assert_eq!(metadata(&doc), [("author", "Ada"), ("version", "2 beta")]);
+    check(
+        "a.rst",
+        "+---+-----+\n| A | B   |\n+===+=====+\n| 1 | two |\n|   | 2nd |\n+---+-----+\n\n=== ===\nC   D\n=== ===\nx   y\n\
+         z\n=== ===\n\n..\n\n  text",
+        &["table A | B\n1 | two 2nd", "table C | D\nx | y\nz |", "paragraph   text"],
+    );
+}
+
+#[test]
+fn notes_in_an_aside_are_text_and_navigation_is_not() {
+    let html = "<body><p>Main.</p><aside epub:type='footnote'><p>Note.</p></aside><nav>See also</nav></body>";
+    assert_eq!(read("a.html", html).text, "Main.\n\nNote.");
+}
