@@ -358,7 +358,7 @@ fn passage(more: Value) -> Value {
             "maxItems": 2,
             "description": "First and last line, from 1",
         },
-        "location": described("string", "Page, slide, sheet, message or cell; a range if it spans several"),
+        "location": described("string", "Page, slide, sheet, message or cell, or a range of them"),
         "place": deprecated("string", "location"),
         "heading": { "type": "array", "items": { "type": "string" } },
         "text": { "type": "string" },
