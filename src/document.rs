@@ -423,6 +423,13 @@ pub struct Citation {
 }
 
 impl Citation {
+    /// The parts of the passage that are cited, as they are in its text.
+    pub fn quotes(&self) -> impl Iterator<Item = &str> {
+        let chunk = &self.hit.chunk;
+        let units = self.quoted.iter().filter_map(|&at| chunk.units.get(at));
+        units.filter_map(|unit| chunk.text.get(unit.span.range()))
+    }
+
     /// The place of what is cited.
     pub fn extent(&self) -> Extent {
         self.hit.chunk.extent_of(&self.quoted)

@@ -171,6 +171,8 @@ pub struct CitationJson<'a> {
     n: usize,
     #[serde(flatten)]
     hit: HitJson<'a>,
+    /// Parts of `text` that the answer quotes or rests on, where they are known
+    quotes: Vec<&'a str>,
     passage: CitedPassageJson,
 }
 
@@ -192,6 +194,7 @@ impl<'a> CitationJson<'a> {
         Self {
             n: citation.n,
             hit: HitJson::at(&citation.hit, &citation.extent(), false),
+            quotes: citation.quotes().collect(),
             passage: CitedPassageJson {
                 lines: [chunk.lines.first, chunk.lines.last],
                 bytes: [chunk.bytes.start, chunk.bytes.end],

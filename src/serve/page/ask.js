@@ -289,7 +289,8 @@ class Turn {
       this.heading.after(h("p", { class: "resolved" }, "Searched for ", h("q", {}, reply.resolved)));
     }
     const citations = reply.citations ?? [];
-    this.list = citations.map((hit) => ({ ...hit, index: this.#index, said: saidWith(reply.answer ?? "", hit.n) }));
+    const said = (hit) => hit.quotes?.length ? hit.quotes : saidWith(reply.answer ?? "", hit.n);
+    this.list = citations.map((hit) => ({ ...hit, index: this.#index, said: said(hit) }));
     // An incomplete answer is shown, with a note below.
     if (reply.supported || reply.answer) this.answer.replaceChildren(...answer(reply.answer, (n) => this.#cite(n)));
     else if (reply.index_empty) this.answer.replaceChildren(empty(reply.index));
