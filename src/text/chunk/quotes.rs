@@ -14,6 +14,9 @@ use crate::text::extract::{Block, BlockKind, Extracted, lines};
 /// Divides the blocks of one document.
 pub(super) struct Quotes<'a> {
     doc: &'a Extracted,
+    /// The document is source code: the comments in it are prose, and `analysis::readable` finds
+    /// them when an answer is made.
+    is_code: bool,
     /// The block divided last, by index, and its pieces.
     last: RefCell<Option<(usize, Rc<[Piece]>)>>,
 }
@@ -23,16 +26,18 @@ type Piece = (Span, UnitKind);
 
 impl<'a> Quotes<'a> {
     pub(super) fn new(doc: &'a Extracted) -> Self {
-        Self { doc, last: RefCell::default() }
+        // Logs are files of lines, too, but their lines are records.
+        let is_code = !doc.outline.is_empty()
+            || matches!(doc.format, Format::Code | Format::Json)
+                && doc.blocks.iter().all(|block| block.kind == BlockKind::Code);
+        Self { doc, is_code, last: RefCell::default() }
     }
 
     /// The units of the passage with this span of the text, and the header rows of the table that
     /// it continues.
     pub(super) fn of(&self, passage: Span) -> (Vec<Unit>, String) {
         let mut units = Vec::new();
-        // The comments in source code are prose; `analysis::readable` finds them in an answer.
-        let is_code = matches!(self.doc.format, Format::Code | Format::Json);
-        if is_code || !self.doc.outline.is_empty() {
+        if self.is_code {
             return (units, String::new());
         }
         let blocks = &self.doc.blocks;
