@@ -264,7 +264,8 @@ pub fn find(snapshot: &Snapshot, root: Option<&str>, path: &str) -> Result<Docum
     let records = snapshot.documents()?;
     let found = match root {
         Some(root) => matches(&records, |record| {
-            record.path == path && folder(&roots, record.root).given == root
+            naming::composed(&record.path) == naming::composed(path)
+                && folder(&roots, record.root).given == root
         }),
         None => find_named(&records, &roots, &names, path)?,
     };
@@ -302,6 +303,10 @@ fn find_named<'r>(
         let glob =
             PathGlob::new(path).map_err(|_| no_document(path))?.relative_to(&config::working_dir());
         found = matches(records, |r| glob.matches(folder(roots, r.root), &r.path));
+    }
+    // Of two names that differ only in the composition of accents, the one as typed.
+    if found.len() > 1 && found.iter().any(|record| path.ends_with(&record.path)) {
+        found.retain(|record| path.ends_with(&record.path));
     }
     Ok(found)
 }

@@ -202,8 +202,11 @@ impl DocumentNames {
                 continue;
             }
             let root = roots.get(record.root).map_or("", |root| &root.given);
-            paths.insert(naming::name(root, &record.path), record.path.clone());
-            paths.insert(record.path.clone(), record.path);
+            let mut insert = |name: &str| {
+                paths.insert(naming::composed(name).into_owned(), record.path.clone());
+            };
+            insert(&naming::name(root, &record.path));
+            insert(&record.path);
         }
         Ok(Self { paths, unindexed })
     }
@@ -218,7 +221,7 @@ impl DocumentNames {
     ) -> std::result::Result<BTreeMap<String, u32>, String> {
         let mut resolved = BTreeMap::new();
         for (path, grade) in relevant {
-            match self.paths.get(&path) {
+            match self.paths.get(&*naming::composed(&path)) {
                 Some(stored) => resolved.insert(stored.clone(), grade),
                 // An irrelevant document may be missing.
                 None if grade == 0 => continue,

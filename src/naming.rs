@@ -3,6 +3,22 @@
 //! A name is the folder as it was ingested and the path below it: `docs/guide.md`,
 //! `/srv/docs/guide.md`. In another directory a relative folder would be wrong, so [`Names`] shows
 //! a path that leads to the file from there. Pure: a function resolves paths.
+//!
+//! Names are compared composed (NFC): some systems store an accent as a character of its own, but
+//! keyboards type letters with it. A stored path keeps the bytes that open its file.
+
+use std::borrow::Cow;
+
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
+
+/// The form in which names are compared: canonically composed.
+pub fn composed(name: &str) -> Cow<'_, str> {
+    if name.is_ascii() || is_nfc(name) {
+        name.into()
+    } else {
+        name.nfc().collect::<String>().into()
+    }
+}
 
 /// An ingested folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,17 +115,19 @@ impl Names {
     /// Whether `text` names a document: by its path below its folder, by its name, or by a path to
     /// it from here.
     pub fn means(&self, text: &str, number: usize, path: &str) -> bool {
+        let (text, path) = (&*composed(text), &*composed(path));
         let wanted = plain(text);
         if wanted == path || text == path {
             return true;
         }
         let Some(Shown { given, real, shown }) = self.folders.get(number) else { return false };
-        let given = name(given, path);
+        let below = |folder: &str| name(&composed(folder), path);
+        let given = below(given);
         // Older versions showed names without their leading slash.
         wanted == given
             || wanted == given.trim_start_matches('/')
-            || wanted == name(shown, path)
-            || !real.is_empty() && absolute(&self.here, wanted) == name(real, path)
+            || wanted == below(shown)
+            || !real.is_empty() && absolute(&composed(&self.here), wanted) == below(real)
     }
 }
 
@@ -194,6 +212,25 @@ mod tests {
                 gone,
             ],
         );
+    }
+
+    #[test]
+    fn composed_and_decomposed_names_are_equal() {
+        let (nfc, nfd) = ("Größen/Übe\u{301}r.md", "Gro\u{308}ßen/U\u{308}b\u{e9}r.md");
+        assert_eq!(composed(nfc), composed(nfd));
+        let folders = [Folder { given: "Menu\u{308}", real: "/home/Menu\u{308}" }];
+        let names = Names::new(folders, "/home", &|path| Some(path.to_owned()));
+        for path in [nfc, nfd] {
+            for text in [nfc, nfd] {
+                assert!(names.means(text, 0, path));
+                assert!(names.means(&format!("Menü/{text}"), 0, path));
+                assert!(names.means(&format!("/home/Menü/{text}"), 0, path));
+            }
+            assert!(!names.means("Großen/Über.md", 0, path));
+        }
+        // Syllables of Hangul, which consist of letters.
+        let syllables: String = "학점인정.md".nfd().collect();
+        assert!(names.means("학점인정.md", 0, &syllables));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::path::PathGlob;
-use crate::naming::Folder;
+use crate::naming::{self, Folder};
 
 /// What a filter can test of a document.
 #[derive(Clone, Copy, Debug)]
@@ -157,8 +157,9 @@ impl Op {
     }
 }
 
-/// Equal except for the case of letters.
+/// Equal except for the case of letters and the composition of accents.
 fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (naming::composed(a), naming::composed(b));
     a == b || a.chars().flat_map(char::to_lowercase).eq(b.chars().flat_map(char::to_lowercase))
 }
 

@@ -7,7 +7,7 @@ use crate::naming::{self, Folder};
 
 /// A pattern for paths. Without a slash it names a file or folder at any depth; with one it begins
 /// at the ingested folder. A folder includes everything below it. The name of a document matches
-/// that document, whatever characters it has.
+/// that document, whatever characters it has. Patterns and paths are compared composed (NFC).
 #[derive(Clone, Debug)]
 pub struct PathGlob {
     pattern: String,
@@ -34,6 +34,7 @@ impl PathGlob {
     }
 
     pub(super) fn compile(pattern: &str) -> std::result::Result<Self, String> {
+        let pattern = &*naming::composed(pattern);
         let trimmed = naming::plain(pattern);
         let bare = trimmed.trim_start_matches('/');
         if bare.is_empty() {
@@ -49,7 +50,8 @@ impl PathGlob {
         if !self.anchored && !self.pattern.contains("../") {
             return;
         }
-        let pattern = naming::absolute(&globset::escape(here), &self.pattern);
+        let here = globset::escape(&naming::composed(here));
+        let pattern = naming::absolute(&here, &self.pattern);
         let globs = globs(pattern.trim_start_matches('/'));
         self.from_base = globs.ok().map(|globs| AbsoluteGlob { pattern, globs });
     }
@@ -61,7 +63,7 @@ impl PathGlob {
         self
     }
 
-    /// The pattern as written.
+    /// The pattern as written, but composed.
     pub(super) fn pattern(&self) -> &str {
         &self.pattern
     }
@@ -74,14 +76,15 @@ impl PathGlob {
     /// Whether a file matches: by its path below its folder, by its name, or by its absolute path.
     pub fn matches(&self, folder: Folder<'_>, path: &str) -> bool {
         let plain = naming::plain(&self.pattern);
+        let path = &*naming::composed(path);
         if self.globs.is_match(path) || plain == path {
             return true;
         }
         if !self.anchored {
             return false;
         }
-        let name = naming::name(folder.given, path);
-        let real = naming::name(folder.real, path);
+        let name = naming::name(&naming::composed(folder.given), path);
+        let real = naming::name(&naming::composed(folder.real), path);
         let matches = |globs: &GlobSet, name: &str| globs.is_match(name.trim_start_matches('/'));
         plain == name
             || plain == real

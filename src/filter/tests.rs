@@ -39,6 +39,26 @@ fn check(filter: &str, expected: bool) {
 }
 
 #[test]
+fn composed_and_decomposed_paths_are_equal() {
+    let (nfc, nfd) = ("Gr\u{f6}\u{df}en", "Gro\u{308}\u{df}en");
+    for folder in [nfc, nfd] {
+        let root = format!("/home/{folder}");
+        let path = format!("{folder}/a.md");
+        for typed in [nfc, nfd] {
+            let holds = |pattern: &str| {
+                let glob = PathGlob::new(pattern).unwrap().relative_to(&format!("/home/{typed}"));
+                glob.matches(crate::naming::Folder { given: "d", real: &root }, &path)
+            };
+            assert!(
+                holds(typed) && holds(&format!("{typed}/*")) && holds(&format!("{typed}/a.md"))
+            );
+            assert!(holds("Gr?\u{df}en/*") && holds(&format!("./{typed}/a.md")));
+            assert!(holds(&format!("d/{typed}/a.md")) && !holds("Grossen/*"));
+        }
+    }
+}
+
+#[test]
 fn every_field_compares() {
     for yes in [
         "path:guides/**",
