@@ -350,7 +350,7 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// A digest of the names, sizes and times of all files; `None` if a walk fails.
+    /// A digest of the names, sizes, times and inodes of all files; `None` if a walk fails.
     fn digest(&self) -> Option<[u8; 32]> {
         let mut hash = Blake::new(32);
         for (real, options) in self.walks() {
@@ -360,6 +360,8 @@ impl<'a> Follower<'a> {
                         hash.add(found.path.as_bytes());
                         hash.add(&found.size.to_le_bytes());
                         hash.add(&found.mtime_ns.to_le_bytes());
+                        hash.add(&found.inode.to_le_bytes());
+                        hash.add(&found.ctime_ns.to_le_bytes());
                     }
                     Entry::Skipped { path, .. } | Entry::Failed { path, .. } => {
                         hash.add(path.as_bytes());

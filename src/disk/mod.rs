@@ -19,7 +19,7 @@ pub use hash::{
     sha256_of,
 };
 pub use id::random_id;
-pub use identity::{FileId, file_id, id_of};
+pub use identity::{FileId, FileVersion, file_id, id_of};
 pub use lock::Lock;
 pub use mapped::{Damage, Mapped};
 pub use scratch::Scratch;

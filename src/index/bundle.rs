@@ -24,7 +24,7 @@ use super::rewrite::rewrite;
 use super::snapshot::Snapshot;
 use super::summary::Summary;
 use crate::config::is_name;
-use crate::disk::{self, Existing};
+use crate::disk::{self, Existing, FileVersion};
 use crate::error::{Context as _, Fault, Result};
 
 const MANIFEST: &str = "manifest.json";
@@ -121,9 +121,10 @@ fn canonical(
 ) -> Result<Source> {
     let store = Store::new(scratch);
     let _lock = store.lock(Duration::ZERO, &|| false)?;
-    // Modification times mean nothing on another machine: the next ingest there reads every file.
-    let records: Vec<Record> =
-        records.into_iter().map(|record| Record { mtime_ns: 0, ..record }).collect();
+    // Times and inodes mean nothing on another machine: the next ingest there reads every file.
+    let elsewhere =
+        |record: Record| Record { mtime_ns: 0, version: FileVersion::default(), ..record };
+    let records: Vec<Record> = records.into_iter().map(elsewhere).collect();
     let same: Vec<usize> = (0..snapshot.meta().roots.len()).collect();
     let (builder, vectors) = rewrite(&store, snapshot, &records, &same, stop)?;
     let (pointer, meta) =

@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::roots::Root;
-use crate::disk;
+use crate::disk::{self, FileVersion};
 use crate::error::{Context as _, Fault, Result};
 use crate::filter::DocumentFacts;
 
@@ -27,6 +27,9 @@ pub struct Record {
     pub size: u64,
     /// Modification time in nanoseconds since 1970; 0 when it was too recent to be trusted.
     pub mtime_ns: i64,
+    /// Inode and change time; unknown in tables of older versions and in bundles.
+    #[serde(default, skip_serializing_if = "FileVersion::is_unknown")]
+    pub version: FileVersion,
     /// BLAKE2b-256 of the content; empty when the file was not read.
     pub hash: String,
     pub state: State,
@@ -67,6 +70,8 @@ pub struct Failure {
     /// Size and modification time of the file that could not be read.
     pub size: u64,
     pub mtime_ns: i64,
+    #[serde(default, skip_serializing_if = "FileVersion::is_unknown")]
+    pub version: FileVersion,
     pub reason: String,
 }
 

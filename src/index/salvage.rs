@@ -16,7 +16,7 @@ use super::names::Store;
 use super::pointer::{Pointer, Target};
 use super::roots::Root;
 use super::snapshot::{Snapshot, table};
-use crate::disk::{self, Damage, FileSum, Mapped};
+use crate::disk::{self, Damage, FileSum, FileVersion, Mapped};
 use crate::error::{Fault, Kind, Result};
 
 /// The readable parts of a generation.
@@ -233,6 +233,7 @@ pub fn blank_record(root: usize, path: String, chunks: u64, language: Option<&st
         path,
         size: 0,
         mtime_ns: 0,
+        version: FileVersion::default(),
         hash: String::new(),
         state: State::Indexed,
         reason: None,

@@ -1,6 +1,6 @@
 use super::*;
 use crate::analysis::query_terms;
-use crate::disk::Existing;
+use crate::disk::{Existing, FileVersion};
 use crate::document::{Chunk, Lines, Span};
 use std::path::Path;
 
@@ -24,6 +24,7 @@ fn record(path: &str, text: &str) -> Record {
         path: path.into(),
         size: text.len() as u64,
         mtime_ns: 1,
+        version: FileVersion::default(),
         hash: text.into(),
         state: State::Indexed,
         reason: None,

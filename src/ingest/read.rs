@@ -12,7 +12,7 @@ use super::extractor::Extractor;
 use super::request::{Event, Request};
 use super::scan::{Scan, kept_version, reader};
 use super::turns::{self, Turns};
-use crate::disk::{self, Blake};
+use crate::disk::{self, Blake, FileVersion};
 use crate::document::{Chunk, Format, context_line, embedded_text};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
@@ -54,6 +54,7 @@ enum ReadOutcome {
 struct Finished {
     size: u64,
     mtime_ns: i64,
+    version: FileVersion,
     hash: String,
     content: ReadOutcome,
 }
@@ -204,6 +205,7 @@ impl FileReader<'_> {
         let mut finished = Finished {
             size: content.bytes.len() as u64,
             mtime_ns: content.trusted_mtime_ns(self.engine),
+            version: content.version,
             hash: disk::hex(&Blake::new(32).field(&content.bytes).finish::<32>()),
             content: ReadOutcome::Same,
         };
@@ -257,15 +259,20 @@ fn add(
             record.reason = Some(reason);
             return Ok(None);
         }
-        (Ok(Finished { content: ReadOutcome::Same, size, mtime_ns, .. }), Some(before)) => {
-            *record =
-                Record { size, mtime_ns, modified_s: record.modified_s, failure: None, ..*before };
+        (
+            Ok(Finished { content: ReadOutcome::Same, size, mtime_ns, version, .. }),
+            Some(before),
+        ) => {
+            let modified_s = record.modified_s;
+            *record = Record { size, mtime_ns, version, modified_s, failure: None, ..*before };
             return Ok(None);
         }
-        (Ok(Finished { content: ReadOutcome::NoText(none), size, mtime_ns, .. }), before)
-            if none.is_failure() =>
-        {
+        (
+            Ok(Finished { content: ReadOutcome::NoText(none), size, mtime_ns, version, .. }),
+            before,
+        ) if none.is_failure() => {
             let kept = before.filter(|_| was_indexed);
+            record.version = version;
             return Ok(fail(record, kept, &none, size, mtime_ns));
         }
         (Ok(finished), _) => finished,
@@ -274,6 +281,7 @@ fn add(
         builder.remove(record.root, &record.path)?;
     }
     (record.size, record.mtime_ns, record.hash) = (finished.size, finished.mtime_ns, finished.hash);
+    record.version = finished.version;
     match finished.content {
         ReadOutcome::Text(text) => index(builder, record, text)?,
         ReadOutcome::NoText(none) => {
@@ -298,8 +306,10 @@ fn fail(
 ) -> Option<String> {
     let reason = none.text().into_owned();
     // Without a trusted time a later version cannot be distinguished from this one.
-    let failure = (none.is_lasting() && mtime_ns != 0)
-        .then(|| Box::new(Failure { reader: reader(), size, mtime_ns, reason: reason.clone() }));
+    let version = record.version;
+    let failure = (none.is_lasting() && mtime_ns != 0).then(|| {
+        Box::new(Failure { reader: reader(), size, mtime_ns, version, reason: reason.clone() })
+    });
     if let Some(before) = kept {
         *record = Record { mtime_ns: 0, failure, ..*before };
         return Some(kept_version(&reason));
@@ -340,6 +350,7 @@ fn index(builder: &mut Builder<'_>, record: &mut Record, text: Text) -> Result<(
 struct Content {
     bytes: Vec<u8>,
     mtime_ns: i64,
+    version: FileVersion,
     /// `fstat` differs before and after reading.
     changed_meanwhile: bool,
 }
@@ -377,7 +388,7 @@ impl Content {
             stamp(&before) != stamp(&after) || bytes.len() as u64 != after.len();
         let mtime_ns =
             before.mtime().saturating_mul(1_000_000_000).saturating_add(before.mtime_nsec());
-        Ok(Self { bytes, mtime_ns, changed_meanwhile })
+        Ok(Self { bytes, mtime_ns, version: FileVersion::of(&before), changed_meanwhile })
     }
 
     /// The modification time, or 0 when the file may have changed since without another one.

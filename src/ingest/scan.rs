@@ -1,10 +1,11 @@
-//! Finds what changed since the last ingest, by size and modification time.
+//! Finds what changed since the last ingest, by size, modification time, inode and change time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::request::Event;
 use super::roots::{Folder, shown, walk_options};
+use crate::disk::FileVersion;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::index::{Failure, IngestStage, Record, Root, State};
@@ -167,7 +168,14 @@ pub(super) fn reader() -> String {
 
 /// Whether neither the file nor the reader has changed since the failure.
 fn fails_again(failure: &Failure, found: &text::WalkedFile) -> bool {
-    failure.size == found.size && failure.mtime_ns == found.mtime_ns && failure.reader == reader()
+    failure.size == found.size
+        && failure.mtime_ns == found.mtime_ns
+        && failure.version.may_be(version_of(found))
+        && failure.reader == reader()
+}
+
+fn version_of(found: &text::WalkedFile) -> FileVersion {
+    FileVersion { inode: found.inode, ctime_ns: found.ctime_ns }
 }
 
 /// The message for an indexed file that cannot be read now.
@@ -237,7 +245,9 @@ impl Scan {
             record
         });
         if let Some(record) = &known {
-            let same = record.size == found.size && record.mtime_ns == found.mtime_ns;
+            let same = record.size == found.size
+                && record.mtime_ns == found.mtime_ns
+                && record.version.may_be(version_of(&found));
             // A file that failed is read again, unless the cause was in the file itself.
             let is_known = same && record.mtime_ns != 0 && record.state != State::Failed;
             let failure = record
@@ -248,12 +258,18 @@ impl Scan {
                 self.failed.push((root, found.path.clone(), kept_version(&failure.reason)));
             }
             if is_known || failure.is_some() {
-                self.records.extend(known.map(|record| *record));
+                let version = version_of(&found);
+                self.records.extend(known.map(|record| {
+                    // A table of an older version does not have it yet.
+                    let is_unknown = is_known && record.version.is_unknown();
+                    Record { version: if is_unknown { version } else { record.version }, ..*record }
+                }));
                 return;
             }
         }
         self.todo.push(Todo { record: self.records.len(), size: found.size, before: known });
         self.records.push(Record {
+            version: version_of(&found),
             root,
             path: found.path,
             size: found.size,

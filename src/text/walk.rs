@@ -14,10 +14,12 @@ use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::error::{Context, Fault, Result};
 use crate::strings::StrExt as _;
@@ -63,6 +65,9 @@ pub struct WalkedFile {
     pub size: u64,
     /// Nanoseconds since 1970, negative before.
     pub mtime_ns: i64,
+    pub inode: u64,
+    /// Time of the last change of content, name or rights, which cannot be set.
+    pub ctime_ns: i64,
 }
 
 /// Why an entry is not a candidate.
@@ -109,8 +114,8 @@ pub fn walk(
         };
         let path = folder.path_of(&child.name);
         match child.kind {
-            ChildKind::File { size, mtime_ns } => {
-                on_entry(Entry::File(WalkedFile { path, size, mtime_ns }))?;
+            ChildKind::File { size, mtime_ns, inode, ctime_ns } => {
+                on_entry(Entry::File(WalkedFile { path, size, mtime_ns, inode, ctime_ns }))?;
             }
             ChildKind::Skipped(reason) => on_entry(Entry::Skipped { path, reason })?,
             ChildKind::Failed(reason) => on_entry(Entry::Failed { path, reason })?,
@@ -230,7 +235,7 @@ struct Child {
 
 enum ChildKind {
     Folder { included: bool },
-    File { size: u64, mtime_ns: i64 },
+    File { size: u64, mtime_ns: i64, inode: u64, ctime_ns: i64 },
     Skipped(SkipReason),
     Failed(String),
 }
@@ -320,9 +325,15 @@ impl Walk {
             ChildKind::Skipped(SkipReason::Special)
         } else {
             match target.map_or_else(|| entry.metadata(), Ok) {
-                Ok(metadata) => {
-                    ChildKind::File { size: metadata.len(), mtime_ns: mtime_ns(&metadata) }
-                }
+                Ok(metadata) => ChildKind::File {
+                    size: metadata.len(),
+                    mtime_ns: mtime_ns(&metadata),
+                    inode: metadata.ino(),
+                    ctime_ns: metadata
+                        .ctime()
+                        .saturating_mul(1_000_000_000)
+                        .saturating_add(metadata.ctime_nsec()),
+                },
                 Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
                 Err(e) => ChildKind::Failed(e.to_string()),
             }
@@ -388,7 +399,12 @@ fn globs(root: &Path, globs: &[String], what: &str) -> Result<Gitignore> {
     for glob in globs {
         // A comment in an ignore file, but a file name in an option.
         let line = if glob.starts_with('#') { format!("\\{glob}") } else { glob.clone() };
-        builder.add_line(None, &line).map_err(|e| bad_glob(what, glob, e))?;
+        // Names on disk may be composed or decomposed.
+        let mut forms = vec![line.nfc().collect(), line.nfd().collect(), line];
+        forms.dedup();
+        for form in forms {
+            builder.add_line(None, &form).map_err(|e| bad_glob(what, glob, e))?;
+        }
     }
     builder.build().map_err(|e| bad_glob(what, &globs.join(" "), e))
 }

@@ -189,6 +189,37 @@ fn a_change_of_a_fresh_file_is_seen_despite_equal_size_and_time() {
     assert_eq!(paths(&search(&sandbox, "dog", &["--mode", "lexical"])), ["a.md"]);
 }
 
+/// Archives, reproducible builds and some copies give all files one time.
+#[test]
+fn changes_that_keep_size_and_time_are_seen() {
+    let sandbox = Sandbox::new();
+    let path = |name: &str| sandbox.path().join("docs").join(name);
+    let write = |name: &str, text: &str| {
+        sandbox.write(&format!("docs/{name}"), text);
+        set_age(&path(name), 1000);
+    };
+    let found = |words: &str| paths(&search(&sandbox, words, &["--mode", "lexical"])).join(", ");
+    write("a.md", "The puma sleeps.\n");
+    write("b.md", "The lynx sleeps.\n");
+    sandbox.ingest();
+    assert_eq!(sandbox.ingest()["read"], 0);
+
+    // Two files swap their names.
+    std::fs::rename(path("a.md"), path("c.md")).unwrap();
+    std::fs::rename(path("b.md"), path("a.md")).unwrap();
+    std::fs::rename(path("c.md"), path("b.md")).unwrap();
+    assert_eq!(sandbox.ingest()["read"], 2);
+    assert_eq!((&*found("lynx"), &*found("puma")), ("a.md", "b.md"));
+
+    // Another word of the same length, in place.
+    let time = path("b.md").metadata().unwrap().modified().unwrap();
+    std::fs::write(path("b.md"), "The wolf sleeps.\n").unwrap();
+    std::fs::File::options().append(true).open(path("b.md")).unwrap().set_modified(time).unwrap();
+    assert_eq!(sandbox.ingest()["read"], 1);
+    assert_eq!(found("wolf"), "b.md");
+    assert_eq!(sandbox.ingest()["read"], 0);
+}
+
 #[test]
 fn hidden_and_ignored_files_are_not_indexed() {
     let sandbox = Sandbox::new();

@@ -110,6 +110,14 @@ fn globs_select_files() {
 }
 
 #[test]
+fn globs_select_composed_and_decomposed_names() {
+    let files = ["Me\u{301}.md", "M\u{e9}2.md", "Me.md"];
+    check_globs(&files, &["M\u{e9}*"], &[], &files[..2]);
+    check_globs(&files, &["Me\u{301}*"], &[], &files[..2]);
+    check_globs(&files, &[], &["M\u{e9}*"], &files[2..]);
+}
+
+#[test]
 fn a_malformed_glob_is_named() {
     let folder = tempfile::tempdir().unwrap();
     for bad in ["{a", "a[z-a]"] {
