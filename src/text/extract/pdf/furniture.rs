@@ -90,7 +90,8 @@ impl Level {
 /// The first and the last levels of a page, from the edge inwards.
 fn edges(lines: &[TextLine]) -> [Vec<Level>; 2] {
     let Some(turn) = lines.first().map(|line| line.turn) else { return [Vec::new(), Vec::new()] };
-    let mut order: Vec<usize> = (0..lines.len()).filter(|&i| lines[i].turn == turn).collect();
+    let mut order: Vec<usize> =
+        (0..lines.len()).filter(|&i| lines[i].turn == turn && lines[i].cell.is_none()).collect();
     order.sort_by(|&a, &b| {
         lines[a].y.total_cmp(&lines[b].y).then(lines[a].x0.total_cmp(&lines[b].x0))
     });

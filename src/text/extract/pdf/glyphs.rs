@@ -8,7 +8,7 @@ use hayro_interpret::{
     BlendMode, ClipPath, Context, Device, GlyphDrawMode, Image, InterpreterCache,
     InterpreterSettings, Paint, PathDrawMode, SoftMask, TransformExt as _, interpret_page,
 };
-use kurbo::{Affine, BezPath, Point, Rect};
+use kurbo::{Affine, BezPath, PathSeg, Point, Rect};
 
 /// A glyph. Lengths are in points, `y` grows downwards, and rotated text is turned to run to the
 /// right.
@@ -24,10 +24,58 @@ pub(super) struct Glyph {
     pub(super) turn: i32,
 }
 
+/// A horizontal or vertical line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rule {
+    pub(super) x0: f64,
+    pub(super) y0: f64,
+    pub(super) x1: f64,
+    pub(super) y1: f64,
+}
+
+impl Rule {
+    fn between(a: Point, b: Point) -> Option<Self> {
+        const LEAST_LENGTH: f64 = 5.0;
+        const MOST_SLANT: f64 = 0.5;
+        let (width, height) = ((a.x - b.x).abs(), (a.y - b.y).abs());
+        let is_rule = width.max(height) >= LEAST_LENGTH && width.min(height) <= MOST_SLANT;
+        (is_rule && width.is_finite() && height.is_finite()).then(|| Self {
+            x0: a.x.min(b.x),
+            y0: a.y.min(b.y),
+            x1: a.x.max(b.x),
+            y1: a.y.max(b.y),
+        })
+    }
+
+    pub(super) fn is_across(&self) -> bool {
+        self.x1 - self.x0 > self.y1 - self.y0
+    }
+
+    /// Whether they meet, or nearly.
+    pub(super) fn touches(&self, other: &Self) -> bool {
+        const NEAR: f64 = 2.5;
+        self.x0 <= other.x1 + NEAR
+            && other.x0 <= self.x1 + NEAR
+            && self.y0 <= other.y1 + NEAR
+            && other.y0 <= self.y1 + NEAR
+    }
+
+    /// The rectangle around both.
+    pub(super) fn with(&self, other: &Self) -> Self {
+        Self {
+            x0: self.x0.min(other.x0),
+            y0: self.y0.min(other.y0),
+            x1: self.x1.max(other.x1),
+            y1: self.y1.max(other.y1),
+        }
+    }
+}
+
 /// The content of a page.
 #[derive(Default)]
 pub(super) struct Shown {
     pub(super) glyphs: Vec<Glyph>,
+    pub(super) rules: Vec<Rule>,
     pub(super) n_images: usize,
     /// Glyphs without characters.
     pub(super) n_unknown: usize,
@@ -36,6 +84,9 @@ pub(super) struct Shown {
 
 /// A page with more glyphs is not text.
 const MAX_GLYPHS: usize = 400_000;
+
+/// A page with more rules is a drawing.
+const MAX_RULES: usize = 5000;
 
 pub(super) fn glyphs<'a>(pdf: &'a Pdf, page: &Page<'a>, cache: &InterpreterCache<'a>) -> Shown {
     let initial = page.initial_transform(true).to_kurbo();
@@ -119,7 +170,17 @@ impl<'a> Device<'a> for Collector {
 
     fn set_soft_mask(&mut self, _: Option<SoftMask<'a>>) {}
     fn set_blend_mode(&mut self, _: BlendMode) {}
-    fn draw_path(&mut self, _: &BezPath, _: Affine, _: &Paint<'a>, _: &PathDrawMode) {}
+    fn draw_path(&mut self, path: &BezPath, matrix: Affine, _: &Paint<'a>, _: &PathDrawMode) {
+        for segment in path.segments() {
+            if self.shown.rules.len() >= MAX_RULES {
+                return;
+            }
+            if let PathSeg::Line(line) = segment {
+                self.shown.rules.extend(Rule::between(matrix * line.p0, matrix * line.p1));
+            }
+        }
+    }
+
     fn push_clip_path(&mut self, _: &ClipPath) {}
     fn push_transparency_group(&mut self, _: f32, _: Option<SoftMask<'a>>, _: BlendMode) {}
     fn pop_clip_path(&mut self) {}

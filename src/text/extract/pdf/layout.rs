@@ -5,9 +5,10 @@
 //! common free strip from top to bottom and running text on both sides has columns. All other lines
 //! are read from top to bottom.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::glyphs::Glyph;
+use super::glyphs::{Glyph, Rule};
+use super::ruled::{Grid, grids};
 
 /// A line of one column.
 #[derive(Clone, Debug)]
@@ -19,42 +20,102 @@ pub(super) struct TextLine {
     pub(super) size: f64,
     /// Rotation in quarter turns.
     pub(super) turn: i32,
+    /// The cell of a table with rules.
+    pub(super) cell: Option<Cell>,
+}
+
+/// A cell of a table with rules: it spans `rows` and `columns` from the first of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cell {
+    /// The number of the table on its page.
+    pub(super) table: usize,
+    pub(super) row: usize,
+    pub(super) column: usize,
+    pub(super) n_rows: usize,
+    pub(super) n_columns: usize,
 }
 
 /// The lines of a page in reading order.
-pub(super) fn lines(glyphs: Vec<Glyph>) -> Vec<TextLine> {
+pub(super) fn lines(glyphs: Vec<Glyph>, rules: &[Rule]) -> Vec<TextLine> {
     let mut glyphs = without_repeats(glyphs);
     let mut read = Vec::new();
+    let (tables, mut stands) = (ruled_tables(&mut glyphs, rules), Vec::new());
+    for (table, lines) in tables.iter().enumerate().filter(|(_, table)| !table.1.is_empty()) {
+        let (x0, x1, y) = lines.0.bounds();
+        let (text, size) = (String::new(), lines.1[0].size);
+        let cell = Cell { table, row: 0, column: 0, n_rows: 0, n_columns: 0 };
+        stands.push(TextLine { text, x0, x1, y, size, turn: 0, cell: Some(cell) });
+    }
     // Most pages have one direction. A stamp in the margin is read after the text.
     let mut turns: Vec<(usize, i32)> = (0..4)
         .map(|turn| (glyphs.iter().filter(|glyph| glyph.turn == turn).count(), turn))
         .collect();
     turns.sort_by_key(|(n, turn)| (std::cmp::Reverse(*n), *turn));
     for (n, turn) in turns {
-        if n == 0 {
+        if n == 0 && (turn != 0 || stands.is_empty()) {
             continue;
         }
         let (of_turn, rest) = glyphs.into_iter().partition(|glyph| glyph.turn == turn);
         glyphs = rest;
-        let rows = rows(join(runs(of_turn)));
+        let mut rows = rows(join(runs(of_turn)));
+        if turn == 0 {
+            rows.append(&mut stands);
+            rows.sort_by(|a, b| a.y.total_cmp(&b.y).then(a.x0.total_cmp(&b.x0)));
+        }
         order(&rows, 0, &mut read);
     }
-    read
+    // Each table is read where it stands.
+    let mut tables: Vec<Vec<TextLine>> = tables.into_iter().map(|(_, lines)| lines).collect();
+    read.into_iter()
+        .flat_map(|line| match line.cell {
+            Some(cell) => std::mem::take(&mut tables[cell.table]),
+            None => vec![line],
+        })
+        .collect()
+}
+
+/// Takes the glyphs of tables with rules: the lines of each, cell by cell.
+fn ruled_tables(glyphs: &mut Vec<Glyph>, rules: &[Rule]) -> Vec<(Grid, Vec<TextLine>)> {
+    let mut tables = Vec::new();
+    for (table, grid) in grids(rules, glyphs).into_iter().enumerate() {
+        let mut cells: BTreeMap<(usize, usize), Vec<Glyph>> = BTreeMap::new();
+        glyphs.retain(|glyph| match grid.cell(glyph) {
+            Some(cell) => {
+                cells.entry(cell).or_default().push(glyph.clone());
+                false
+            }
+            None => true,
+        });
+        let mut lines = Vec::new();
+        for ((row, column), glyphs) in cells {
+            let is_same = |r: usize, c: usize| grid.origin(r, c) == (row, column);
+            let n_rows = (row..grid.n_rows()).take_while(|r| is_same(*r, column)).count();
+            let n_columns = (column..grid.n_columns()).take_while(|c| is_same(row, *c)).count();
+            let cell = Some(Cell { table, row, column, n_rows, n_columns });
+            let of_cell = rows(join(runs(glyphs)));
+            lines.extend(of_cell.into_iter().map(|line| TextLine { cell, ..line }));
+        }
+        tables.push((grid, lines));
+    }
+    tables
 }
 
 /// Leaves out glyphs that are drawn again at about the same place, as bold type and shadows are.
 fn without_repeats(glyphs: Vec<Glyph>) -> Vec<Glyph> {
     const NEAR: f64 = 0.12;
+    /// The side of a cell of the index, in points.
+    const CELL: f64 = 6.0;
     let mut seen: HashMap<(i64, i64), Vec<usize>> = HashMap::new();
     let mut kept: Vec<Glyph> = Vec::with_capacity(glyphs.len());
     for glyph in glyphs {
-        // Cells of one point; larger type is compared with more of them.
-        let reach = (NEAR * glyph.size).ceil().clamp(1.0, 4.0) as i64;
-        let (x, y) = (glyph.x0.floor() as i64, glyph.y.floor() as i64);
-        let is_again = (-reach..=reach)
-            .flat_map(|dx| (-reach..=reach).map(move |dy| (x + dx, y + dy)))
+        let cells = |at: f64, reach: f64| {
+            ((at - reach) / CELL).floor() as i64..=((at + reach) / CELL).floor() as i64
+        };
+        let reach = (2.0 * NEAR * glyph.size).min(3.0 * CELL);
+        let is_again = cells(glyph.x0, reach)
+            .flat_map(|x| cells(glyph.y, reach).map(move |y| (x, y)))
             .filter_map(|cell| seen.get(&cell))
-            .flat_map(|there| there.iter().rev().take(8))
+            .flat_map(|there| there.iter().rev().take(16))
             .any(|&i| {
                 let other: &Glyph = &kept[i];
                 other.text == glyph.text
@@ -64,7 +125,8 @@ fn without_repeats(glyphs: Vec<Glyph>) -> Vec<Glyph> {
                     && (other.size - glyph.size).abs() < NEAR * glyph.size
             });
         if !is_again || glyph.text.trim().is_empty() {
-            seen.entry((x, y)).or_default().push(kept.len());
+            let cell = ((glyph.x0 / CELL).floor() as i64, (glyph.y / CELL).floor() as i64);
+            seen.entry(cell).or_default().push(kept.len());
             kept.push(glyph);
         }
     }
@@ -203,6 +265,7 @@ fn line(run: Run) -> TextLine {
         y: run.y,
         size,
         turn: glyphs.first().map_or(0, |glyph| glyph.turn),
+        cell: None,
     }
 }
 
@@ -517,7 +580,10 @@ mod tests {
             };
             texts.iter().enumerate().flat_map(line).collect::<Vec<_>>()
         };
-        lines(columns.iter().flat_map(column).collect()).into_iter().map(|line| line.text).collect()
+        lines(columns.iter().flat_map(column).collect(), &[])
+            .into_iter()
+            .map(|line| line.text)
+            .collect()
     }
 
     #[test]
@@ -559,7 +625,7 @@ mod tests {
             let (x, y) = (f64::from(n * 7919 % 500), f64::from(n * 104_729 % 700));
             glyphs("p12", x, y, 3.0)
         };
-        let labels = lines((0..2500).flat_map(label).collect());
+        let labels = lines((0..2500).flat_map(label).collect(), &[]);
         assert!(labels.len() > 1000, "{}", labels.len());
     }
 }

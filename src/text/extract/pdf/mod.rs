@@ -9,6 +9,7 @@ mod glyphs;
 mod layout;
 mod outline;
 mod paragraph;
+mod ruled;
 mod table;
 mod words;
 
@@ -60,7 +61,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
         n_images += usize::from(shown.n_images > 0);
         n_unknown += shown.n_unknown;
         n_known += shown.glyphs.len();
-        pages.push(layout::lines(shown.glyphs));
+        pages.push(layout::lines(shown.glyphs, &shown.rules));
     }
     if n_known == 0 {
         return Err(if n_unknown > 0 {
@@ -178,8 +179,12 @@ impl Assembly<'_> {
             .rev()
             .take_while(|line| line.turn == lines[0].turn && line.size < 0.92 * self.body_size)
             .count();
-        // A page of small type only is not notes.
-        let n_lines = if n_notes * 2 < lines.len() { lines.len() - n_notes } else { lines.len() };
+        // A page of small type is not notes, nor is a table.
+        let from = lines.len() - n_notes;
+        let is_table = lines[from..]
+            .windows(2)
+            .any(|pair| pair[0].cell.is_some() || (pair[0].y - pair[1].y).abs() < 1.0);
+        let n_lines = if n_notes * 2 < lines.len() && !is_table { from } else { lines.len() };
         let (text, notes) = lines.split_at(n_lines);
         self.lines(n, text);
         self.notes(notes);

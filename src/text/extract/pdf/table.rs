@@ -1,6 +1,8 @@
-//! Tables: consecutive rows of cells that are aligned in columns.
+//! Tables: cells between rules, and consecutive rows of cells that are aligned in columns.
 
-use super::layout::TextLine;
+use std::collections::BTreeMap;
+
+use super::layout::{Cell, TextLine};
 use super::words::Words;
 
 /// A table, and the lines of the page that it is made of.
@@ -32,7 +34,9 @@ fn rows(lines: &[TextLine]) -> Vec<Row<'_>> {
     for (i, line) in lines.iter().enumerate() {
         match rows.last_mut() {
             Some(row)
-                if (line.y - row.y).abs() < 0.35 * line.size.min(row.size)
+                if line.cell.is_none()
+                    && row.cells[0].cell.is_none()
+                    && (line.y - row.y).abs() < 0.35 * line.size.min(row.size)
                     && row.cells.iter().all(|cell| cell.turn == line.turn)
                     && row.cells.len() < MAX_COLUMNS =>
             {
@@ -56,6 +60,14 @@ pub(super) fn tables(lines: &[TextLine], words: &Words) -> Vec<Table> {
     let mut tables = Vec::new();
     let mut i = 0;
     while i < rows.len() {
+        if let Some(cell) = rows[i].cells[0].cell {
+            let of_table =
+                |row: &&Row<'_>| row.cells[0].cell.is_some_and(|other| other.table == cell.table);
+            let n = rows[i..].iter().take_while(of_table).count();
+            tables.push(ruled(&rows[i..i + n], words));
+            i += n;
+            continue;
+        }
         if rows[i].cells.len() < 2 {
             i += 1;
             continue;
@@ -77,6 +89,42 @@ pub(super) fn tables(lines: &[TextLine], words: &Words) -> Vec<Table> {
     tables
 }
 
+/// A table with rules: each row has one line of one cell.
+fn ruled(lines: &[Row<'_>], words: &Words) -> Table {
+    let mut texts: BTreeMap<(usize, usize), (Cell, String)> = BTreeMap::new();
+    let (mut n_rows, mut n_columns) = (0, 0);
+    for line in lines.iter().flat_map(|row| &row.cells) {
+        let Some(cell) = line.cell else { continue };
+        n_rows = n_rows.max(cell.row + cell.n_rows);
+        n_columns = n_columns.max(cell.column + cell.n_columns);
+        let (_, text) =
+            texts.entry((cell.row, cell.column)).or_insert_with(|| (cell, String::new()));
+        words.append(text, &line.text.replace('|', "¦"), ' ');
+    }
+    let mut rows = vec![vec![String::new(); n_columns]; n_rows];
+    let mut n_above = 0;
+    for (cell, text) in texts.into_values() {
+        // A cell beside several rows, or above several columns, names each of them.
+        let is_above = cell.row < 2 && cell.n_columns > 1;
+        n_above = n_above.max(if is_above && cell.column > 0 { cell.row + 1 } else { 0 });
+        let columns = if is_above { cell.n_columns } else { 1 };
+        for row in &mut rows[cell.row..cell.row + cell.n_rows] {
+            row[cell.column..cell.column + columns].fill(text.clone());
+        }
+    }
+    rows.retain(|row| row.iter().any(|text| !text.is_empty()));
+    let used: Vec<bool> =
+        (0..n_columns).map(|c| rows.iter().any(|row| !row[c].is_empty())).collect();
+    for row in &mut rows {
+        let mut used = used.iter();
+        row.retain(|_| used.next().copied().unwrap_or_default());
+    }
+    let n_above = n_above.min(rows.len().saturating_sub(1));
+    let headers = n_above + usize::from(is_header(&rows, n_above));
+    let from = lines.first().map_or(0, |row| row.from);
+    Table { from, to: lines.last().map_or(from, |row| row.to), rows, headers }
+}
+
 /// The row after the widest gap between rows, if one is wider than others.
 fn widest_gap(rows: &[Row<'_>]) -> Option<usize> {
     let steps = || rows.windows(2).map(|pair| pair[1].y - pair[0].y);
@@ -95,6 +143,9 @@ fn region(rows: &[Row<'_>], i: usize) -> usize {
     }
     while end < rows.len() && end - i < MAX_ROWS {
         let (last, row) = (&rows[end - 1], &rows[end]);
+        if row.cells[0].cell.is_some() {
+            break;
+        }
         let step = row.y - last.y;
         let is_other_size = (row.size - last.size).abs() > 0.25 * last.size;
         if step <= 0.0 || step > 3.2 * row.size || step > 2.4 * least || is_other_size {
@@ -232,11 +283,14 @@ fn table(rows: &[Row<'_>], words: &Words) -> Option<Table> {
     if n_clashes * 5 > rows.len() || n_spanning * 3 > rows.len() {
         return None;
     }
-    if n_cells * 5 < rows.len() * found.len() * 2 || is_list(&placed) || is_running_text(&placed) {
+    if n_cells * 2 < rows.len() * found.len() || is_list(&placed) || is_running_text(&placed) {
         return None;
     }
     let n_aligned = (0..found.len()).filter(|&c| is_aligned(rows, &found, c)).count();
     if n_aligned * 5 < found.len() * 4 {
+        return None;
+    }
+    if !has_words(&placed) {
         return None;
     }
     let n_above = spans.iter().take(2).take_while(|spans| **spans).count();
@@ -278,6 +332,18 @@ fn is_list(rows: &[Vec<String>]) -> bool {
     };
     let filled = || rows.iter().filter(|row| !row[0].is_empty());
     rows[0].len() == 2 && filled().filter(|row| is_mark(&row[0])).count() * 2 > filled().count()
+}
+
+/// Whether the cells are words and numbers. Formulas and figures are symbols.
+fn has_words(rows: &[Vec<String>]) -> bool {
+    let is_word = |text: &str| {
+        text.split(|c: char| !c.is_alphabetic()).any(|word| word.chars().nth(2).is_some())
+    };
+    let filled = || rows.iter().flatten().filter(|text| !text.is_empty());
+    let n = filled().count();
+    let n_words = filled().filter(|text| is_word(text)).count();
+    let n_numbers = filled().filter(|text| !is_word(text) && is_number(text)).count();
+    n_words * 6 >= n && (n_words + n_numbers) * 3 >= n * 2
 }
 
 /// Whether both of two columns are running text.

@@ -177,3 +177,33 @@ fn numbered_headings_at_the_top_of_pages_are_no_heads() {
     assert!(extracted.text.contains("Step 1") && extracted.text.contains("Step 2"));
     assert!(!extracted.text.contains("- 2 -"));
 }
+
+#[test]
+fn rules_part_the_cells_of_a_table() {
+    // The texts are at the bottom of their cells, and the first cell spans two columns.
+    let mut content = grid(
+        60.0,
+        30.0,
+        &[52.0, 152.0, 252.0],
+        &[&["", "", ""], &["Fault", "Cause", "Remedy"], &["", "Blown fuse", "Replace it"]],
+    );
+    content.push_str(&show(180.0, 60.0, 10.0, "Pump and motor"));
+    content.push_str(&show(52.0, 108.0, 10.0, "No start or"));
+    content.push_str(&show(52.0, 120.0, 10.0, "slow start"));
+    let mut line = |x0: f64, y0: f64, x1: f64, y1: f64| {
+        content.push_str(&format!("{x0} {} m {x1} {} l S\n", 800.0 - y0, 800.0 - y1));
+    };
+    for y in [40.0, 65.0, 95.0, 125.0] {
+        line(50.0, y, 350.0, y);
+    }
+    for (x, y) in [(50.0, 40.0), (150.0, 40.0), (250.0, 65.0), (350.0, 40.0)] {
+        line(x, y, x, 125.0);
+    }
+    let extracted = read(&[content]);
+    assert_eq!(
+        extracted.text,
+        " | Pump and motor | Pump and motor\nFault | Cause | Remedy\n\
+         No start or slow start | Blown fuse | Replace it"
+    );
+    assert_eq!(extracted.blocks[0].kind, BlockKind::Table { headers: 2 });
+}
