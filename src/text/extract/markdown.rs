@@ -220,8 +220,28 @@ fn front_matter(text: &str, lines: &[Line]) -> (Vec<(String, String)>, usize) {
 /// The known entries of front matter: `key: value`, `key: [a, b]`, or a key above a list of
 /// `- value`. Deeper nesting and values of several lines are ignored.
 fn metadata_of<'t>(lines: impl Iterator<Item = &'t str>, separator: char) -> Vec<(String, String)> {
-    const KEYS: [&str; 8] =
-        ["title", "tags", "categories", "keywords", "date", "author", "authors", "description"];
+    const KEYS: [&str; 20] = [
+        "title",
+        "subtitle",
+        "tags",
+        "tag",
+        "aliases",
+        "alias",
+        "categories",
+        "keywords",
+        "date",
+        "created",
+        "updated",
+        "modified",
+        "author",
+        "authors",
+        "description",
+        "summary",
+        "status",
+        "version",
+        "language",
+        "subject",
+    ];
     let plain = |value: &str| {
         let value = value.trim().trim_end_matches(',');
         let quoted = value.strip_prefix(['"', '\'']).and_then(|v| v.strip_suffix(['"', '\'']));

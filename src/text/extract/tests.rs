@@ -474,6 +474,10 @@ mod pages {
             "<table><tr><th>a<th>b<tr><td>1<td><p>2</p><p>3</table>after",
             "a | b\n1 | 2 3\n\nafter",
         );
+        check(
+            "<table><tr><td></td><td colspan=2>b<td>c<tr><td>1<td><td>2<td></table>",
+            " | b |  | c\n1 |  | 2",
+        );
         check("x<pre>\n  a &lt; b\n\n  c</pre>y", "x\n\n  a < b\n\n  c\n\ny");
         check("<p>A <img src=x alt='red  fox'> ran", "A red fox ran");
         check("<h1>A <a>b</a><a class=headerlink>¶</a></h1>c", "A b\n\nc");

@@ -21,6 +21,39 @@ impl Open {
     }
 }
 
+/// The rows of the outermost table.
+#[derive(Default)]
+struct Rows {
+    /// Rows at the top that have only names of columns.
+    n_headers: usize,
+    n: usize,
+    in_head: bool,
+    /// About the current row.
+    n_cells: usize,
+    has_data: bool,
+    has_text: bool,
+    /// Further columns that the last cell spans.
+    n_spanned: usize,
+}
+
+impl Rows {
+    fn end_row(&mut self) {
+        if self.has_text {
+            if (self.in_head || !self.has_data) && self.n_headers == self.n {
+                self.n_headers += 1;
+            }
+            self.n += 1;
+        }
+        (self.n_cells, self.n_spanned) = (0, 0);
+        (self.has_data, self.has_text) = (false, false);
+    }
+
+    /// The header rows, once all rows are read. Without a row of data there are none.
+    fn headers(&self) -> usize {
+        if self.n_headers < self.n { self.n_headers } else { 0 }
+    }
+}
+
 pub(super) struct Renderer<'a> {
     source: &'a str,
     keep: Keep,
@@ -48,6 +81,7 @@ pub(super) struct Renderer<'a> {
     lists: Vec<Option<usize>>,
     n_tables: usize,
     in_cell: bool,
+    rows: Rows,
     n_quotes: usize,
 }
 
@@ -78,6 +112,7 @@ impl<'a> Renderer<'a> {
             lists: Vec::new(),
             n_tables: 0,
             in_cell: false,
+            rows: Rows::default(),
             n_quotes: 0,
         }
     }
@@ -155,13 +190,27 @@ impl<'a> Renderer<'a> {
                 self.heading = None;
                 self.n_tables += 1;
                 self.in_cell = false;
+                if self.n_tables == 1 {
+                    self.rows = Rows::default();
+                }
+            }
+            b"thead" => self.rows.in_head = true,
+            b"tbody" | b"tfoot" => {
+                self.rows.end_row();
+                self.rows.in_head = false;
             }
             b"tr" => {
                 self.in_cell = false;
-                self.out.widen(Gap::Line);
+                self.rows.end_row();
+                self.out.next_row();
             }
             b"td" | b"th" if self.n_tables > 0 => {
-                self.out.widen(Gap::Cell);
+                if self.rows.n_cells > 0 {
+                    self.out.next_cells(1 + self.rows.n_spanned);
+                }
+                self.rows.n_cells += 1;
+                self.rows.n_spanned = tag.n_spanned();
+                self.rows.has_data |= name == b"td";
                 self.in_cell = true;
             }
             b"caption" => self.end_block(),
@@ -222,12 +271,23 @@ impl<'a> Renderer<'a> {
                 self.lists.pop();
             }
             b"table" => {
+                if self.n_tables == 1 {
+                    self.rows.end_row();
+                    self.out.set_headers(self.rows.headers());
+                }
                 self.end_block();
                 self.n_tables = self.n_tables.saturating_sub(1);
                 self.in_cell = self.n_tables > 0;
             }
             b"td" | b"th" => self.in_cell = false,
-            b"tr" => self.out.widen(Gap::Line),
+            b"tr" => {
+                self.rows.end_row();
+                self.out.next_row();
+            }
+            b"thead" => {
+                self.rows.end_row();
+                self.rows.in_head = false;
+            }
             b"blockquote" => {
                 self.end_block();
                 self.n_quotes = self.n_quotes.saturating_sub(1);
@@ -353,6 +413,7 @@ impl<'a> Renderer<'a> {
     /// Writes what comes before the next piece of text.
     fn begin_text(&mut self, at: usize) {
         self.after_term = false;
+        self.rows.has_text = true;
         if self.out.is_in_block() {
             self.out.continue_block(at);
             return;

@@ -9,15 +9,21 @@ pub(super) struct Tag {
     pub(super) role: Vec<u8>,
     class: Vec<u8>,
     pub(super) alt: Vec<u8>,
+    colspan: Vec<u8>,
     /// Invisible on the page.
     pub(super) is_hidden: bool,
 }
 
 impl Tag {
     pub(super) fn clear(&mut self, name: &[u8]) {
-        for part in
-            [&mut self.name, &mut self.attribute, &mut self.role, &mut self.class, &mut self.alt]
-        {
+        for part in [
+            &mut self.name,
+            &mut self.attribute,
+            &mut self.role,
+            &mut self.class,
+            &mut self.alt,
+            &mut self.colspan,
+        ] {
             part.clear();
         }
         self.name.extend_from_slice(name);
@@ -35,6 +41,7 @@ impl Tag {
             b"role" => self.role.extend_from_slice(value),
             b"class" => self.class.extend_from_slice(value),
             b"alt" => self.alt.extend_from_slice(value),
+            b"colspan" => self.colspan.extend_from_slice(value),
             b"aria-hidden" => self.is_hidden |= value == b"true",
             b"style" => {
                 let style: Vec<u8> =
@@ -44,6 +51,13 @@ impl Tag {
             }
             _ => {}
         }
+    }
+
+    /// Further columns that a cell spans.
+    pub(super) fn n_spanned(&self) -> usize {
+        let n =
+            std::str::from_utf8(&self.colspan).ok().and_then(|n| n.trim().parse::<usize>().ok());
+        n.unwrap_or(1).clamp(1, 100) - 1
     }
 
     /// Line numbers beside code, and marks that link a heading to itself.

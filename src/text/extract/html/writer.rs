@@ -23,6 +23,8 @@ pub(super) struct Writer {
     /// Kind of the current block, once it has text.
     kind: BlockKind,
     gap: Gap,
+    /// Ends of cells since the last text of the row.
+    n_cells: usize,
 }
 
 impl Writer {
@@ -34,6 +36,7 @@ impl Writer {
             block_start: 0,
             kind: BlockKind::Paragraph,
             gap: Gap::None,
+            n_cells: 0,
         }
     }
 
@@ -55,8 +58,33 @@ impl Writer {
         match std::mem::replace(&mut self.gap, Gap::None) {
             Gap::None => {}
             Gap::Space => self.insert(" ", at),
-            Gap::Cell => self.insert(" | ", at),
+            Gap::Cell => {}
             Gap::Line => self.insert("\n", at),
+        }
+        self.end_cells(at);
+    }
+
+    /// Ends the cells before the next text; blank ones keep their column.
+    pub(super) fn end_cells(&mut self, at: usize) {
+        let n = std::mem::take(&mut self.n_cells);
+        self.insert(&" | ".repeat(n), at);
+    }
+
+    pub(super) fn next_cells(&mut self, n: usize) {
+        self.n_cells = self.n_cells.saturating_add(n).min(1000);
+        self.widen(Gap::Cell);
+    }
+
+    /// Begins a row: blank cells at the end of the last one are not written.
+    pub(super) fn next_row(&mut self) {
+        self.n_cells = 0;
+        self.widen(Gap::Line);
+    }
+
+    /// Sets the number of header rows of the current block, if that is a table.
+    pub(super) fn set_headers(&mut self, n: usize) {
+        if let BlockKind::Table { headers } = &mut self.kind {
+            *headers = n;
         }
     }
 
@@ -73,11 +101,12 @@ impl Writer {
             }
             self.block_start = self.text.len();
         }
+        self.end_cells(at);
     }
 
     /// Ends the current block, if it has text.
     pub(super) fn end_block(&mut self) {
-        self.gap = Gap::None;
+        (self.gap, self.n_cells) = (Gap::None, 0);
         if !self.is_in_block() {
             return;
         }

@@ -7,18 +7,6 @@ fn read(path: &str, text: &str) -> Extracted {
     extract(path, text.as_bytes()).unwrap_or_else(|e| panic!("{path}: {e:?}"))
 }
 
-fn headings(doc: &Extracted) -> Vec<(u8, &str)> {
-    let heading = |block: &'_ Block| match &block.kind {
-        BlockKind::Heading { level, .. } => Some((*level, block.span)),
-        _ => None,
-    };
-    doc.blocks
-        .iter()
-        .filter_map(heading)
-        .map(|(level, span)| (level, doc.text[span.range()].trim()))
-        .collect()
-}
-
 #[test]
 fn rows_of_csv_are_lines_of_cells() {
     let doc = read("a.csv", "\u{feff}name,port\r\nIona,\"Fionnphort,\r\nMull\"\r\nEigg,\r\n");

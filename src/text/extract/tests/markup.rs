@@ -179,7 +179,7 @@ fn restructured_text_has_fields_and_tables() {
         "a.rst",
         "+---+-----+\n| A | B   |\n+===+=====+\n| 1 | two |\n|   | 2nd |\n+---+-----+\n\n=== ===\nC   D\n=== ===\nx   y\n\
          z\n=== ===\n\n..\n\n  text",
-        &["table A | B\n1 | two 2nd", "table C | D\nx | y\nz |", "paragraph   text"],
+        &["table A | B\n1 | two 2nd", "table C | D\nx | y\nz |", "paragraph text"],
     );
 }
 
@@ -187,4 +187,16 @@ fn restructured_text_has_fields_and_tables() {
 fn notes_in_an_aside_are_text_and_navigation_is_not() {
     let html = "<body><p>Main.</p><aside epub:type='footnote'><p>Note.</p></aside><nav>See also</nav></body>";
     assert_eq!(read("a.html", html).text, "Main.\n\nNote.");
+}
+
+#[test]
+fn rows_of_names_head_a_table_of_a_page() {
+    let headers = |html: &str| match read("a.html", html).blocks[0].kind {
+        BlockKind::Table { headers } => headers,
+        _ => 99,
+    };
+    assert_eq!(headers("<table><tr><th>a<th>b<tr><th>x<td>1</table>"), 1);
+    assert_eq!(headers("<table><thead><tr><td>a<tr><td>b</thead><tbody><tr><td>1</table>"), 2);
+    assert_eq!(headers("<table><tr><td>a<tr><td>1</table>"), 0);
+    assert_eq!(headers("<table><tr><th>a<tr><th>b</table>"), 0);
 }
