@@ -1,6 +1,7 @@
 //! Files embedded in a text as `data:` addresses or base64: pictures, fonts, keys. Their letters are
 //! no words.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::origin::OffsetMap;
@@ -93,15 +94,19 @@ fn is_base64(b: u8) -> bool {
 }
 
 /// Whether a run of letters is base64: no name or path is that long, and encoded bytes have all of
-/// capitals, small letters and digits.
+/// capitals, small letters and digits, and most letters of the alphabet.
 fn is_encoded(run: &[u8]) -> bool {
     /// MIME breaks lines at 76, PEM at 64.
     const MIN_LEN: usize = 60;
+    /// 60 random letters have about 39.
+    const MIN_DIFFERENT: usize = 24;
     if run.len() < MIN_LEN {
         return false;
     }
+    let different: HashSet<u8> = run.iter().copied().collect();
     let n = |is: fn(&u8) -> bool| run.iter().filter(|b| is(b)).count();
-    n(u8::is_ascii_uppercase) * 5 >= run.len()
+    different.len() >= MIN_DIFFERENT
+        && n(u8::is_ascii_uppercase) * 5 >= run.len()
         && n(u8::is_ascii_lowercase) * 5 >= run.len()
         && n(u8::is_ascii_digit) * 20 >= run.len()
 }

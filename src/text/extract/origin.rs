@@ -19,9 +19,8 @@ pub struct Origin {
 impl Origin {
     pub(super) fn new(decoded: &str, decoding: OffsetMap, rendering: Option<OffsetMap>) -> Self {
         let mut line_starts = vec![0];
-        line_starts.extend(
-            super::lines::lines(decoded).map(|line| line.next).filter(|&next| next < decoded.len()),
-        );
+        line_starts
+            .extend(super::lines::counted_line_ends(decoded).filter(|&next| next < decoded.len()));
         Self { rendering, decoding, line_starts }
     }
 

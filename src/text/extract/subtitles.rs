@@ -1,4 +1,5 @@
-//! Subtitles: the spoken text, without numbers and times. Every word is mapped to its line.
+//! Subtitles: the spoken text, without numbers and times. Every word is mapped to its line. Where
+//! `WebVTT` names the speakers, what one of them says at a time is a record with the name.
 
 use super::doc::{Block, BlockKind};
 use super::lines::lines;
@@ -15,6 +16,7 @@ pub(super) fn parse(source: &str) -> (String, OffsetMap, Vec<Block>) {
     let mut blocks: Vec<Block> = Vec::new();
     let mut n_cues = 0;
     let (mut in_cue, mut in_note) = (false, false);
+    let mut speaker: Option<&str> = None;
     for line in lines(source) {
         let content = line.of(source);
         let is_time = |line: &str| line.contains("-->");
@@ -28,27 +30,41 @@ pub(super) fn parse(source: &str) -> (String, OffsetMap, Vec<Block>) {
         {
             in_note = true;
         } else if in_cue {
-            let begins = n_cues > MAX_CUES || blocks.is_empty();
+            let spoken = voice(content).filter(|name| speaker != Some(name));
+            speaker = spoken.or(speaker);
+            let begins = n_cues > MAX_CUES || blocks.is_empty() || spoken.is_some();
             let gap = match begins {
                 true if blocks.is_empty() => "",
                 true => "\n\n",
                 false => "\n",
             };
             let before = text.len();
-            write(content, line.start, gap, &mut text, &mut map);
+            let named = speaker.filter(|_| begins).map(|name| format!("{name}: "));
+            let gap = format!("{gap}{}", named.as_deref().unwrap_or_default());
+            write(content, line.start, &gap, &mut text, &mut map);
             if text.len() > before {
                 match blocks.last_mut() {
                     Some(block) if !begins => block.span.end = text.len(),
                     _ => {
                         n_cues = 0;
-                        let span = Span::new(before + gap.len(), text.len());
-                        blocks.push(Block { span, kind: BlockKind::Paragraph });
+                        let start = before + gap.len() - named.as_ref().map_or(0, String::len);
+                        let kind =
+                            if named.is_some() { BlockKind::Record } else { BlockKind::Paragraph };
+                        blocks.push(Block { span: Span::new(start, text.len()), kind });
                     }
                 }
             }
         }
     }
     (text, map, blocks)
+}
+
+/// The speaker of `<v Name>` or `<v.class Name>` at the start of a line.
+fn voice(line: &str) -> Option<&str> {
+    let (tag, _) = line.trim_start().strip_prefix("<v")?.split_once('>')?;
+    let (class, name) = tag.split_once([' ', '\t'])?;
+    let name = name.trim();
+    ((class.is_empty() || class.starts_with('.')) && !name.is_empty()).then_some(name)
 }
 
 /// Copies a line without its tags.

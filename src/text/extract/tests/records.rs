@@ -86,6 +86,15 @@ fn a_key_with_its_value_is_a_record() {
 }
 
 #[test]
+fn form_feeds_and_next_lines_end_lines() {
+    check(
+        "a.txt",
+        "Name: a\u{85}Port: b\u{c}\u{c}Text of\u{2028}two lines.",
+        &["record Name: a", "record Port: b", "paragraph Text of\u{2028}two lines."],
+    );
+}
+
+#[test]
 fn embedded_files_are_not_text() {
     let picture =
         "iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAAHElEQVQI12P4Kx8NjVZ2q9Bd7Xy1Lm".repeat(9);
