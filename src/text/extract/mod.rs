@@ -28,6 +28,7 @@ mod numbered;
 mod office;
 mod org;
 mod origin;
+mod packed;
 #[cfg(feature = "pdf")]
 mod pdf;
 mod plain;
@@ -57,7 +58,7 @@ pub use syntax::{has_outline, outline};
 /// Whether the parser of a file may need unbounded memory, time or stack: then [`extract`] must run
 /// in a process with limits.
 pub fn is_risky(path: &str, bytes: &[u8]) -> bool {
-    format_of(path, bytes).is_ok_and(is_risky_format)
+    packed::content_name(path, bytes).is_some() || format_of(path, bytes).is_ok_and(is_risky_format)
 }
 
 fn is_risky_format(format: Format) -> bool {
@@ -98,6 +99,9 @@ pub fn extract(path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
 fn extract_within(path: &str, bytes: &[u8], depth: usize) -> Result<Extracted, NoText> {
     if depth >= MAX_DEPTH {
         return Err(NoText::TooMuch("it is nested too deep".into()));
+    }
+    if let Some(name) = packed::content_name(path, bytes) {
+        return extract_within(name, &packed::unpack(bytes)?, depth + 1);
     }
     let format = format_of(path, bytes)?;
     match format {
