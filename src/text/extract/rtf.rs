@@ -363,6 +363,8 @@ impl Document {
         let text = std::mem::replace(&mut self.line, self.outer.pop().unwrap_or_default());
         let text = text.trim();
         match kind {
+            // A bullet of a symbol font has no character.
+            Capture::Mark => self.mark = Some(text.to_owned()),
             _ if text.is_empty() => {}
             Capture::Header | Capture::Footer => {
                 // `Page 3` says nothing without its number.
@@ -381,7 +383,6 @@ impl Document {
                 }
             }
             Capture::Note | Capture::Shape => self.after.push(text.to_owned()),
-            Capture::Mark => self.mark = Some(text.to_owned()),
             _ => self.info.push((kind, text.to_owned())),
         }
     }

@@ -6,6 +6,8 @@ use crate::document::{Lines, Span};
 
 mod documents;
 mod markup;
+#[cfg(feature = "office")]
+mod office;
 mod records;
 
 /// The blocks of a document, one line each: kind, then text.

@@ -8,6 +8,7 @@ use super::super::html;
 use super::super::xml::{self, Node};
 use super::archive::{Archive, Properties, resolved};
 use crate::document::Format;
+use crate::strings::StrExt as _;
 
 pub(super) fn epub(bytes: &[u8]) -> Result<Extracted, NoText> {
     let mut archive = Archive::open(bytes)?;
@@ -54,12 +55,44 @@ pub(super) fn epub(bytes: &[u8]) -> Result<Extracted, NoText> {
     let mut build = Build::default();
     for chapter in &chapters {
         if let Some(text) = archive.text(chapter)? {
-            let page = html::parse(&text);
+            let page = html::parse(&with_notes(&text));
             build.append(&page.text, page.blocks, 0);
         }
     }
     properties.write(&mut build);
     build.finish(Format::Epub, properties.title())
+}
+
+/// Maximum length of a mark with its tags.
+const MAX_MARK_BYTES: usize = 1000;
+
+/// A chapter with its notes as text, and without the marks that refer to them: a mark would join
+/// the word before it.
+fn with_notes(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('<') {
+        out.push_str(before);
+        let head = after.slice(..after.len().min(MAX_MARK_BYTES));
+        let tag = head.split('>').next().unwrap_or_default();
+        let is_mark = tag.starts_with("a ")
+            && (tag.contains("\"noteref\"") || tag.contains("\"doc-noteref\""));
+        if is_mark && let Some(end) = head.find("</a>") {
+            rest = after.slice(end + "</a>".len()..);
+            continue;
+        }
+        // Navigation of a web page may be in an aside; in a book it has notes.
+        let (name, behind) = match (after.strip_prefix("aside"), after.strip_prefix("/aside")) {
+            (Some(behind), _) => ("div", behind),
+            (_, Some(behind)) => ("/div", behind),
+            _ => ("", after),
+        };
+        out.push('<');
+        out.push_str(name);
+        rest = behind;
+    }
+    out.push_str(rest);
+    out
 }
 
 fn percent_decoded(text: &str) -> String {
@@ -77,4 +110,17 @@ fn percent_decoded(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_text_and_their_marks_are_not() {
+        let source = "<p>A fire.<a epub:type=\"noteref\" href=\"#n\">1</a></p><aside \
+                      id=\"n\"><p>In 1832.</p></aside>";
+        assert_eq!(with_notes(source), "<p>A fire.</p><div id=\"n\"><p>In 1832.</p></div>");
+        assert_eq!(with_notes("a < b"), "a < b");
+    }
 }

@@ -28,10 +28,13 @@ pub(super) fn odf(format: Format, bytes: &[u8]) -> Result<Extracted, NoText> {
         walker.build.block(BlockKind::Paragraph, text);
     }
     walker.part(&archive.required("content.xml")?)?;
-    for object in std::mem::take(&mut walker.objects) {
+    for (object, place) in std::mem::take(&mut walker.objects) {
         let content = archive.text(&format!("{object}/content.xml"))?.unwrap_or_default();
         // Formulas are objects, too.
         if content.contains("<chart:chart") {
+            if let Some(place) = place {
+                walker.build.place(place);
+            }
             let mut chart = Walker { build: walker.build, ..Walker::new(Format::Odt) };
             chart.part(&content)?;
             walker.build = chart.build;
@@ -102,8 +105,8 @@ struct Walker {
     in_footer: bool,
     headers: Vec<String>,
     footers: Vec<String>,
-    /// Folders of embedded charts.
-    objects: Vec<String>,
+    /// Folders of embedded charts, and the slide or sheet that has them.
+    objects: Vec<(String, Option<Location>)>,
     description: Option<String>,
 }
 
@@ -266,7 +269,14 @@ impl Walker {
             "title" | "desc" if self.in_body => self.description = Some(String::new()),
             "object" => {
                 let folder = element.get("xlink:href").map(|href| resolved("", href));
-                self.objects.extend(folder.filter(|_| self.objects.len() < MAX_OBJECTS));
+                let place = match self.format {
+                    Format::Odp => Some(Location::Slide(self.slide)),
+                    Format::Ods => Some(Location::Sheet(self.sheet.clone(), "A1".to_owned())),
+                    _ => None,
+                };
+                if self.objects.len() < MAX_OBJECTS {
+                    self.objects.extend(folder.map(|folder| (folder, place)));
+                }
             }
             _ => self.begin_in_table(element),
         }

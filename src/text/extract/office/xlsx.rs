@@ -219,11 +219,13 @@ impl Book {
     }
 
     fn shown(&self, cell: &Cell) -> String {
-        let Some(value) = &cell.value else {
-            // A program wrote the formula without calculating it.
+        let value = cell.value.as_deref().unwrap_or_default();
+        if value.is_empty() {
+            // A program wrote the formula without calculating it, or it gives an empty text.
             let formula = cell.formula.trim();
-            return if formula.is_empty() { String::new() } else { format!("={formula}") };
-        };
+            let is_calculated = formula.is_empty() || cell.kind == "str";
+            return if is_calculated { String::new() } else { format!("={formula}") };
+        }
         let format = self.formats.get(cell.style).map_or("General", String::as_str);
         match cell.kind.as_str() {
             "s" => {
@@ -234,11 +236,11 @@ impl Book {
             "b" => if matches!(value.trim(), "1" | "true") { "TRUE" } else { "FALSE" }.to_owned(),
             "n" => match value.trim().parse::<f64>() {
                 Ok(number) => number::shown(number, format, self.begins_1904),
-                Err(_) => value.clone(),
+                Err(_) => value.to_owned(),
             },
             "str" | "inlineStr" => number::shown_text(value, format),
             // Errors, and dates in ISO 8601.
-            _ => value.clone(),
+            _ => value.to_owned(),
         }
     }
 }

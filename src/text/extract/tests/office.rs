@@ -1,0 +1,184 @@
+//! Office files: what a reader sees is text, what is hidden is not.
+
+use std::io::{Cursor, Write as _};
+
+use zip::write::{SimpleFileOptions, ZipWriter};
+
+use super::super::*;
+
+/// An archive of these parts.
+fn zipped(parts: &[(&str, &str)]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (name, text) in parts {
+        zip.start_file(*name, stored).unwrap();
+        zip.write_all(text.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// The blocks of a file, with `#` before headings and the number of header rows before tables.
+#[track_caller]
+fn check(format: Format, parts: &[(&str, &str)], expected: &[&str]) {
+    let doc = office::parse(format, &zipped(parts)).unwrap();
+    assert_eq!(shown(&doc), expected);
+}
+
+fn shown(doc: &Extracted) -> Vec<String> {
+    let block = |block: &Block| {
+        let text = &doc.text[block.span.range()];
+        match block.kind {
+            BlockKind::Heading { .. } => format!("# {text}"),
+            BlockKind::Table { headers } => format!("{headers} {text}"),
+            _ => text.to_owned(),
+        }
+    };
+    doc.blocks.iter().map(block).collect()
+}
+
+#[track_caller]
+fn check_word(body: &str, expected: &[&str]) {
+    let document = format!("<document><body>{body}</body></document>");
+    check(Format::Docx, &[("word/document.xml", &document)], expected);
+}
+
+#[track_caller]
+fn check_odt(body: &str, expected: &[&str]) {
+    let content = format!(
+        "<document-content><automatic-styles><style style:name='H'><text-properties \
+         text:display='none'/></style></automatic-styles><body>{body}</body></document-content>"
+    );
+    check(Format::Odt, &[("content.xml", &content)], expected);
+}
+
+#[test]
+fn hidden_and_deleted_text_of_word_does_not_divide_a_sentence() {
+    let hidden =
+        "<p><r><t>A </t></r><r><rPr><vanish/></rPr><t>secret </t></r><r><t>rope.</t></r></p>";
+    check_word(hidden, &["A rope."]);
+    let shown = "<p><r><rPr><vanish w:val='0'/></rPr><t>Seen</t></r></p>";
+    check_word(shown, &["Seen"]);
+    let former = "<p><r><rPr><rPrChange><rPr><vanish/></rPr></rPrChange></rPr><t>Seen</t></r></p>";
+    check_word(former, &["Seen"]);
+    let changed = "<p><r><t>It costs </t></r><del><r><delText>nine</delText></r></del><ins><r><t>ten\
+                   </t></r></ins></p>";
+    check_word(changed, &["It costs ten"]);
+    let mark = "<p><pPr><rPr><del/></rPr></pPr><r><t>One </t></r></p><p><r><t>line</t></r></p>";
+    check_word(mark, &["One line"]);
+}
+
+#[test]
+fn cells_of_word_tables_keep_their_columns() {
+    let cell = |text: &str| format!("<tc><p><r><t>{text}</t></r></p></tc>");
+    let row = |cells: &[&str]| {
+        format!("<tr>{}</tr>", cells.iter().map(|text| cell(text)).collect::<String>())
+    };
+    let rows = [row(&["Part", "Size", "Note"]), row(&["Valve", "", "worn"])].concat();
+    check_word(&format!("<tbl>{rows}</tbl>"), &["1 Part | Size | Note\nValve | | worn"]);
+    let values = [row(&["Rye", "220 degrees"]), row(&["Spelt", "210 degrees"])].concat();
+    check_word(&format!("<tbl>{values}</tbl>"), &["0 Rye | 220 degrees\nSpelt | 210 degrees"]);
+    let merged = "<tbl><tr><tc><tcPr><vMerge w:val='restart'/></tcPr><p><r><t>North</t></r></p></tc>\
+         <tc><p><r><t>1</t></r></p></tc></tr><tr><tc><tcPr><vMerge/></tcPr><p/></tc>\
+         <tc><p><r><t>2</t></r></p></tc></tr></tbl>";
+    check_word(merged, &["0 North | 1\nNorth | 2"]);
+}
+
+#[test]
+fn headers_and_footers_of_word_are_read_once() {
+    let part = |text: &str| format!("<hdr><p><r><t>{text}</t></r></p></hdr>");
+    let relations = "<Relationships><Relationship Id='1' Type='x/header' Target='h1.xml'/>\
+         <Relationship Id='2' Type='x/header' Target='h2.xml'/>\
+         <Relationship Id='3' Type='x/footer' Target='f.xml'/></Relationships>";
+    let (header, footer) = (part("ACME"), part("Reference 7"));
+    let parts = [
+        ("word/document.xml", "<document><p><r><t>Body.</t></r></p></document>"),
+        ("word/_rels/document.xml.rels", relations),
+        ("word/h1.xml", &header),
+        ("word/h2.xml", &header),
+        ("word/f.xml", &footer),
+    ];
+    check(Format::Docx, &parts, &["ACME", "Body.", "Reference 7"]);
+}
+
+#[test]
+fn comments_and_hidden_text_of_open_document_are_left_out() {
+    let comment =
+        "<p>The fee <annotation><creator>Ann</creator><p>too low</p></annotation>is nine.</p>";
+    check_odt(comment, &["The fee is nine."]);
+    check_odt("<p>A <span text:style-name='H'>secret </span>rope.</p>", &["A rope."]);
+    check_odt("<section text:display='none'><p>No</p></section><p>Yes</p>", &["Yes"]);
+    let note = "<p>Rent.<note><note-citation>1</note-citation><note-body><p>With heat.</p>\
+                </note-body></note> Monthly.</p>";
+    check_odt(note, &["Rent. Monthly.", "With heat."]);
+}
+
+#[test]
+fn tables_of_open_document_have_header_rows() {
+    let row = |cells: [&str; 2]| {
+        let cells = cells.map(|text| format!("<table-cell><p>{text}</p></table-cell>"));
+        format!("<table-row>{}</table-row>", cells.concat())
+    };
+    let (first, second) = (row(["Floor", "Tenant"]), row(["Third", "Madame Quartermain"]));
+    let plain = format!("<table>{first}{second}</table>");
+    check_odt(&plain, &["1 Floor | Tenant\nThird | Madame Quartermain"]);
+    let values = row(["1", "2"]);
+    let marked = format!("<table><table-header-rows>{values}</table-header-rows>{second}</table>");
+    check_odt(&marked, &["1 1 | 2\nThird | Madame Quartermain"]);
+}
+
+#[test]
+fn hidden_sheets_and_rows_are_left_out() {
+    let parts = [
+        (
+            "xl/workbook.xml",
+            "<workbook><sheet name='A' r:id='1'/><sheet name='B' state='hidden' r:id='2'/></workbook>",
+        ),
+        (
+            "xl/_rels/workbook.xml.rels",
+            "<r><Relationship Id='1' Type='x/worksheet' Target='a.xml'/><Relationship Id='2' \
+             Type='x/worksheet' Target='b.xml'/></r>",
+        ),
+        (
+            "xl/a.xml",
+            "<worksheet><row r='1'><c r='A1'><v>7</v></c><c r='C1' t='b'><v>1</v></c></row><row r='2' \
+             hidden='1'><c r='A2'><v>8</v></c></row><row r='3'><c r='A3' \
+             t='e'><f>1/0</f><v>#DIV/0!</v></c><c r='B3'><f>SUM(A1)</f></c></row></worksheet>",
+        ),
+        ("xl/b.xml", "<worksheet><row r='1'><c r='A1'><v>9</v></c></row></worksheet>"),
+    ];
+    check(Format::Xlsx, &parts, &["# A", "0 7 | | TRUE", "0 #DIV/0! | =SUM(A1)"]);
+}
+
+#[test]
+fn hidden_slides_are_left_out() {
+    let slide = |attribute: &str, text: &str| {
+        format!("<sld {attribute}><sp><p><r><t>{text}</t></r></p></sp></sld>")
+    };
+    let (seen, hidden) = (slide("", "Seen"), slide("show='0'", "Hidden"));
+    let parts = [
+        ("ppt/presentation.xml", "<p><sldId r:id='1'/><sldId r:id='2'/></p>"),
+        (
+            "ppt/_rels/presentation.xml.rels",
+            "<r><Relationship Id='1' Type='x/slide' Target='1.xml'/><Relationship Id='2' \
+             Type='x/slide' Target='2.xml'/></r>",
+        ),
+        ("ppt/1.xml", &hidden),
+        ("ppt/2.xml", &seen),
+    ];
+    check(Format::Pptx, &parts, &["Seen"]);
+}
+
+#[test]
+fn rich_text_shows_numbers_and_hides_what_is_hidden() {
+    let check = |source: &str, expected: &[&str]| {
+        assert_eq!(shown(&rtf::parse(source.as_bytes()).unwrap()), expected, "{source}");
+    };
+    check(r"{\rtf1 A {\v secret }rope.\par}", &["A rope."]);
+    check(r"{\rtf1 A \v secret \v0 rope{\deleted s}.\par}", &["A rope."]);
+    check(
+        r"{\rtf1{\header ACME\par}Body.{\footnote With steam.} End.\par}",
+        &["ACME", "Body. End.", "With steam."],
+    );
+    check(r"{\rtf1{\listtext\tab 3.1\tab}Either party.\par}", &["3.1 Either party."]);
+    check(r"{\rtf1{\listtext\'b7\tab}Bread.\par}", &["- Bread."]);
+}
