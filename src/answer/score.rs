@@ -22,8 +22,8 @@ pub(super) struct Candidate {
     pub text: String,
     pub n_words: usize,
     pub found: TermMatches,
-    /// Of a row the matches outside the names of its columns.
-    pub own: Option<TermMatches>,
+    /// Of a row its cells without the names of their columns, and the matches in them.
+    pub own: Option<(String, TermMatches)>,
     /// It says what to do. Troubleshooting only.
     pub gives_advice: bool,
     pub features: Features,
@@ -48,7 +48,7 @@ impl Candidate {
 
     /// Whether it has a term of the question, the names of its columns left out.
     pub fn has_own(&self, term: usize) -> bool {
-        self.own.as_ref().unwrap_or(&self.found).has(term)
+        self.own.as_ref().map_or(&self.found, |(_, found)| found).has(term)
     }
 }
 
@@ -216,7 +216,7 @@ impl Maker<'_> {
                 && matches!(kind, UnitKind::Item { .. }),
             n_words: n_words(&text),
             found: question.find(searched.as_ref().unwrap_or(&text)),
-            own: own.map(|own| question.find(&own)),
+            own: own.map(|own| (own.clone(), question.find(&own))),
             gives_advice: spec.intent == Intent::Troubleshooting && gives_advice(&text),
             features: Features::default(),
             score: 0.0,
@@ -572,7 +572,8 @@ fn gives_advice(text: &str) -> bool {
 /// Whether a sentence has something of the type that is asked for and that the question itself does
 /// not have.
 fn has_type(answer_type: AnswerType, candidate: &Candidate, question: &Question<'_>) -> bool {
-    let text = candidate.text.as_str();
+    // A column called "Exhaust" is not a name.
+    let text = candidate.own.as_ref().map_or(&candidate.text, |(own, _)| own).as_str();
     let is_new = |word: &str| !question.mentions(word);
     let mut words = text
         .split(|c: char| c.is_whitespace() || "()[],;:\"“”—–/".contains(c))

@@ -74,6 +74,14 @@ fn a_row_is_quoted_alone_with_its_header() {
 }
 
 #[test]
+fn the_name_of_a_column_is_not_a_person() {
+    let units = [(Header, "Valve | Intake | Exhaust"), (Row, "two | 0.22 | 0.27")];
+    let hits = [structured(1, "a.pdf", &units), hit(2, "b.md", 0, ELSEWHERE)];
+    let answer = ask("Who wrote Valves?", &hits, &Options::default());
+    assert!(!answer.supported, "{answer:?}");
+}
+
+#[test]
 fn a_row_of_csv_is_quoted_with_its_heading() {
     let mut csv = structured(1, "a.csv", &[(Row, "Ulm,5 kg,iron"), (Row, "Bonn,7 kg,tin")]);
     csv.chunk.heading = vec!["town, weight, metal".to_owned()];
