@@ -7,6 +7,12 @@ use crate::document::{Format, Location, Span};
 use crate::error;
 use crate::strings::StrExt as _;
 
+/// Files inside files, such as a mail attached to a mail, are read down to this depth.
+pub(super) const MAX_DEPTH: usize = 4;
+
+/// Reads a file that is inside another: its path, its bytes, and how many files are around it.
+pub(super) type ReadInner = fn(&str, &[u8], usize) -> Result<Extracted, NoText>;
+
 /// A file as text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Extracted {

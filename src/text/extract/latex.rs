@@ -1,6 +1,8 @@
 //! LaTeX as the printed page: commands, comments and layout are left out; accents, symbols,
 //! quantities and the author's macros become their text; footnotes follow their paragraph.
 
+mod names;
+mod source;
 mod symbols;
 
 use std::cell::Cell;
@@ -9,13 +11,14 @@ use std::collections::HashMap;
 use super::doc::BlockKind;
 use super::rendered::{Inline, Rendered};
 use crate::strings::StrExt as _;
+use names::{dropped_arguments, is_accent, is_code, is_left_out, section_level};
+use source::{
+    Macro, definition, delimited, group, macros, name_len, option, skip_options, skip_space, stated,
+};
 use symbols::{accented, symbol, unit};
 
 /// Deeper arguments in arguments are left out.
 const MAX_DEPTH: usize = 12;
-
-/// Longer arguments have an unclosed brace.
-const MAX_ARGUMENT_BYTES: usize = 20_000;
 
 /// Bytes that the macros of a document may expand to.
 const MAX_EXPANSION_BYTES: usize = 1 << 20;
@@ -41,143 +44,9 @@ pub(super) fn parse(source: &str) -> Rendered {
     reader.out
 }
 
-/// The argument of the last command of this name that is not in a comment.
-fn stated<'a>(source: &'a str, name: &str) -> Option<&'a str> {
-    let command = format!("\\{name}");
-    let found = source.match_indices(&command).filter(|(at, _)| !is_commented(source, *at));
-    found
-        .filter_map(|(at, _)| {
-            let at = skip_options(source, at + command.len());
-            group(source, at).map(|(start, end)| source.slice(start..end))
-        })
-        .last()
-}
-
 struct Context {
     macros: HashMap<String, Macro>,
     fuel: Cell<usize>,
-}
-
-struct Macro {
-    n_arguments: usize,
-    /// The first argument is optional.
-    default: Option<String>,
-    body: String,
-}
-
-/// The macros that a document defines without `#` marks in their names.
-fn macros(source: &str) -> HashMap<String, Macro> {
-    const DEFINERS: [&str; 5] =
-        ["\\newcommand", "\\renewcommand", "\\providecommand", "\\DeclareRobustCommand", "\\def"];
-    let mut found = HashMap::new();
-    for definer in DEFINERS {
-        for (at, _) in source.match_indices(definer) {
-            if !is_commented(source, at)
-                && let Some((name, defined)) = definition(source, at + definer.len())
-            {
-                found.insert(name, defined.0);
-            }
-        }
-    }
-    found
-}
-
-/// The name and the body of a macro after `\newcommand`, and the end of its definition.
-fn definition(source: &str, at: usize) -> Option<(String, (Macro, usize))> {
-    let bytes = source.as_bytes();
-    let mut at = at + usize::from(bytes.get(at) == Some(&b'*'));
-    let braced = bytes.get(at) == Some(&b'{');
-    at += usize::from(braced);
-    if bytes.get(at) != Some(&b'\\') {
-        return None;
-    }
-    let len = name_len(source, at + 1);
-    let name = source.slice(at + 1..at + 1 + len).to_owned();
-    at += 1 + len + usize::from(braced);
-    let (mut n_arguments, mut default) = (0, None);
-    while let Some((start, end)) = option(source, at) {
-        match source.slice(start..end).parse() {
-            Ok(n) if n_arguments == 0 => n_arguments = n,
-            _ => default = Some(source.slice(start..end).to_owned()),
-        }
-        at = end + 1;
-    }
-    while bytes.get(at) == Some(&b'#') {
-        n_arguments += 1;
-        at += 2;
-    }
-    let (start, end) = group(source, at)?;
-    let body = source.slice(start..end).to_owned();
-    (!name.is_empty()).then_some((name, (Macro { n_arguments, default, body }, end + 1)))
-}
-
-/// Whether a `%` before `at` on its line makes it a comment.
-fn is_commented(source: &str, at: usize) -> bool {
-    let before = &source.as_bytes()[..at];
-    let start =
-        before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1).max(at.saturating_sub(400));
-    let line = &before[start..];
-    line.iter().enumerate().any(|(i, b)| *b == b'%' && (i == 0 || line[i - 1] != b'\\'))
-}
-
-/// The number of letters of a command.
-fn name_len(source: &str, at: usize) -> usize {
-    let is_letter = |b: &&u8| b.is_ascii_alphabetic() || **b == b'@';
-    source.as_bytes().get(at..).map_or(0, |rest| rest.iter().take_while(is_letter).count())
-}
-
-/// The content of the braces that follow, after white space.
-fn group(source: &str, at: usize) -> Option<(usize, usize)> {
-    delimited(source, skip_space(source, at), b'{', b'}')
-}
-
-/// The content of the brackets that follow immediately.
-fn option(source: &str, at: usize) -> Option<(usize, usize)> {
-    delimited(source, at, b'[', b']')
-}
-
-fn delimited(source: &str, at: usize, open: u8, close: u8) -> Option<(usize, usize)> {
-    let rest = source.as_bytes().get(at..)?;
-    if rest.first() != Some(&open) {
-        return None;
-    }
-    let mut depth = 0_usize;
-    let mut i = 0;
-    while i < rest.len().min(MAX_ARGUMENT_BYTES) {
-        match rest[i] {
-            b'\\' => i += 1,
-            b'%' => i += rest[i..].iter().position(|b| *b == b'\n').unwrap_or(rest.len()),
-            b if b == close && (close == b'}' || depth == 1) => {
-                depth -= 1;
-                if depth == 0 {
-                    return Some((at + 1, at + i));
-                }
-            }
-            b if b == open || b == b'{' => depth += 1,
-            b'}' => depth = depth.saturating_sub(1).max(1),
-            _ => {}
-        }
-        i += 1;
-    }
-    None
-}
-
-fn skip_space(source: &str, at: usize) -> usize {
-    let rest = source.as_bytes().get(at..).unwrap_or_default();
-    let mut n_lines = 0;
-    let is_gap = |b: &&u8| {
-        n_lines += usize::from(**b == b'\n');
-        b.is_ascii_whitespace() && n_lines < 2
-    };
-    at + rest.iter().take_while(is_gap).count()
-}
-
-fn skip_options(source: &str, at: usize) -> usize {
-    let mut at = at + usize::from(source.as_bytes().get(at) == Some(&b'*'));
-    while let Some((_, end)) = option(source, at) {
-        at = end + 1;
-    }
-    at
 }
 
 /// The text of a piece of LaTeX.
@@ -293,7 +162,8 @@ impl<'a> Reader<'a> {
         at + len
     }
 
-    /// Reads the command at `at`; returns the offset after it, or `None` at the end of the document.
+    /// Reads the command at `at`; returns the offset after it, or `None` at the end of the
+    /// document.
     fn command(&mut self, at: usize) -> Option<usize> {
         let source = self.source;
         let len = name_len(source, at + 1);
@@ -747,61 +617,4 @@ impl<'a> Reader<'a> {
             self.out.prose(BlockKind::Paragraph, &note);
         }
     }
-}
-
-fn section_level(name: &str) -> Option<u8> {
-    Some(match name {
-        "part" | "chapter" => 1,
-        "section" => 2,
-        "subsection" | "frametitle" => 3,
-        "subsubsection" => 4,
-        "paragraph" | "subparagraph" => 5,
-        _ => return None,
-    })
-}
-
-fn is_accent(name: &str) -> bool {
-    matches!(name, "c" | "v" | "u" | "H" | "k" | "r" | "d" | "b" | "t")
-}
-
-/// Environments whose content is code.
-fn is_code(name: &str) -> bool {
-    matches!(
-        name,
-        "verbatim" | "lstlisting" | "minted" | "alltt" | "Verbatim" | "BVerbatim" | "LVerbatim"
-    )
-}
-
-/// Environments without text for a reader.
-fn is_left_out(name: &str) -> bool {
-    matches!(name, "comment" | "tikzpicture" | "filecontents" | "pgfpicture" | "axis" | "CCSXML")
-}
-
-/// How many arguments of a command are not text; `None` when they are.
-fn dropped_arguments(name: &str) -> Option<usize> {
-    const ONE: &str = "label ref eqref pageref autoref cref Cref vref nameref input include \
-         includegraphics includeonly vspace hspace usepackage documentclass bibliography \
-         bibliographystyle addbibresource pagestyle thispagestyle pagenumbering index hypersetup \
-         color geometry graphicspath phantom hphantom vphantom todo hyphenation title author date \
-         institute subtitle affiliation email usetikzlibrary usetheme textcolor colorbox parbox \
-         multirow rotatebox scalebox href hyperref lstset sisetup tikzset pgfplotsset cellcolor \
-         rowcolor columncolor captionsetup selectlanguage setmainfont linespread nocite fontsize \
-         addtocounter stepcounter newcounter theoremstyle DeclareUnicodeCharacter foreignlanguage \
-         hskip vskip newlength markright IfFileExists lstinputlisting verbatiminput glsadd hypertarget \
-         inputminted subimport PassOptionsToPackage RequirePackage";
-    const TWO: &str = "setlength setcounter addtolength newtheorem rule resizebox raisebox \
-         markboth addcontentsline DeclareMathOperator fcolorbox titleformat";
-    const THREE: &str = "definecolor newenvironment renewenvironment";
-    let is_among = |names: &str| names.split_whitespace().any(|other| other == name);
-    let is_citation = name.len() < 20 && (name.starts_with("cite") || name.ends_with("cite"));
-    if matches!(name, "multirow") {
-        return Some(2);
-    }
-    if is_among(ONE) || is_citation {
-        return Some(1);
-    }
-    if is_among(TWO) {
-        return Some(2);
-    }
-    is_among(THREE).then_some(3)
 }

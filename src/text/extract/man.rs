@@ -311,8 +311,10 @@ fn joined(words: Vec<Inline>, gap: &str) -> Inline {
 
 /// The words of a line of `mdoc`, whose macros may stand among them.
 fn mdoc(words: Vec<Inline>) -> Inline {
-    const MACROS: &str = "Ad An Ar Cd Cm Dv Er Ev Fa Fl Fn Fo Ft Ic In Li Ms Nd Nm Pa Sy Em Tn Va Vt \
-         Xr Ns No Op Oo Oc Pq Po Pc Qq Sq Dq Ql Aq Bq Brq Lk Mt St Ux Bx Nx Fx Ox Xo Xc Pf Sx Sh Ss \
+    const MACROS: &str = "Ad An Ar Cd Cm Dv Er Ev Fa Fl Fn Fo Ft Ic In Li Ms Nd Nm Pa Sy Em Tn Va \
+         Vt \
+         Xr Ns No Op Oo Oc Pq Po Pc Qq Sq Dq Ql Aq Bq Brq Lk Mt St Ux Bx Nx Fx Ox Xo Xc Pf Sx Sh \
+         Ss \
          Cx Eo Ec D1 Dl Do Dc Qo Qc So Sc Ao Ac Bo Bc It Lb Hf";
     let mut out = Inline::default();
     let mut closing = Vec::new();

@@ -45,7 +45,7 @@ mod table;
 mod xml;
 
 use crate::document::Format;
-use doc::{opening_heading, short_title};
+use doc::{MAX_DEPTH, opening_heading, short_title};
 use origin::OffsetMap;
 use rendered::Rendered;
 
@@ -87,9 +87,6 @@ fn format_of(path: &str, bytes: &[u8]) -> Result<Format, NoText> {
     }
 }
 
-/// Files inside files, such as a mail attached to a mail, are read down to this depth.
-const MAX_DEPTH: usize = 4;
-
 /// Extracts the text of a file. The path only serves to detect the format.
 pub fn extract(path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
     extract_within(path, bytes, 0)
@@ -116,8 +113,8 @@ fn extract_within(path: &str, bytes: &[u8], depth: usize) -> Result<Extracted, N
         | Format::Ods
         | Format::Epub => office::parse(format, bytes),
         Format::Rtf => rtf::parse(bytes),
-        Format::Mail => mail::message(bytes, depth),
-        Format::Mbox => mail::mailbox(bytes, depth),
+        Format::Mail => mail::message(bytes, depth, extract_within),
+        Format::Mbox => mail::mailbox(bytes, depth, extract_within),
         Format::Notebook => notebook::parse(bytes),
         _ => text_file(format, bytes),
     }

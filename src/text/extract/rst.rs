@@ -2,8 +2,8 @@
 //! first appear.
 //!
 //! The text stays as written, except that the rows of tables become lines of cells. Directives are
-//! text, because their content is for readers; comments and link targets are not. Fields are records,
-//! and those at the top are metadata.
+//! text, because their content is for readers; comments and link targets are not. Fields are
+//! records, and those at the top are metadata.
 
 use super::doc::{Block, BlockKind};
 use super::lines::lines;

@@ -15,8 +15,10 @@ const MAX_DEPTH: usize = 10_000;
 
 /// Destinations without text of the document. Comments are in destinations that readers may ignore.
 const SKIPPED: &str = "fonttbl colortbl listtable listoverridetable rsidtbl generator pict object \
-     themedata colorschememapping latentstyles datastore xmlnstbl mmathPr bkmkstart bkmkend fldinst \
-     pgptbl filetbl revtbl operator revtim printim buptim nonshppict shprslt doccomm comment company \
+     themedata colorschememapping latentstyles datastore xmlnstbl mmathPr bkmkstart bkmkend \
+     fldinst \
+     pgptbl filetbl revtbl operator revtim printim buptim nonshppict shprslt doccomm comment \
+     company \
      manager category atnid atnauthor ftnsep ftnsepc aftnsep aftnsepc";
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {

@@ -2,8 +2,8 @@
 
 use crate::strings::StrExt as _;
 
-/// Whether a line begins a record: it starts with a time, as in a log or the export of a chat, or it
-/// is the name of a sender with a time above the message.
+/// Whether a line begins a record: it starts with a time, as in a log or the export of a chat, or
+/// it is the name of a sender with a time above the message.
 pub(super) fn is_stamped(line: &str) -> bool {
     starts_with_stamp(line) || is_message_head(line)
 }
@@ -174,7 +174,8 @@ fn is_month(word: &str) -> bool {
 }
 
 fn is_weekday(word: &str) -> bool {
-    const DAYS: &str = "mon tue wed thu fri sat sun monday tuesday wednesday thursday friday saturday \
+    const DAYS: &str = "mon tue wed thu fri sat sun monday tuesday wednesday thursday friday \
+         saturday \
          sunday";
     let lower = word.to_ascii_lowercase();
     DAYS.split(' ').any(|day| day == lower)

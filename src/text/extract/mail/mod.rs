@@ -11,7 +11,7 @@ use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders as _
 
 use self::own::{Fate, Line};
 use super::build::Build;
-use super::doc::{BlockKind, Extracted, NoText};
+use super::doc::{BlockKind, Extracted, MAX_DEPTH, NoText, ReadInner};
 use super::html;
 use crate::document::{Format, Location};
 use crate::strings::StrExt as _;
@@ -23,14 +23,16 @@ const MAX_ATTACHMENTS: usize = 100;
 const MAX_NAME_CHARS: usize = 120;
 
 /// Where a message is.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Position {
     /// Its number in a mailbox.
     message: Option<usize>,
     /// The name of the attachment that it is.
     within: Option<String>,
-    /// Number of files around it; see [`MAX_DEPTH`](super::MAX_DEPTH).
+    /// Number of files around it; see [`MAX_DEPTH`].
     depth: usize,
+    /// Reads what is attached.
+    read: ReadInner,
 }
 
 impl Position {
@@ -40,10 +42,10 @@ impl Position {
     }
 }
 
-pub(super) fn message(bytes: &[u8], depth: usize) -> Result<Extracted, NoText> {
+pub(super) fn message(bytes: &[u8], depth: usize, read: ReadInner) -> Result<Extracted, NoText> {
     let message = parse(bytes).ok_or_else(|| NoText::Damaged("it has no headers".into()))?;
     let mut build = Build::default();
-    write(&message, &mut build, &Position { depth, ..Position::default() });
+    write(&message, &mut build, &Position { message: None, within: None, depth, read });
     if let Some(date) = message.date() {
         build.metadata("date", &date.to_rfc3339());
     }
@@ -56,7 +58,7 @@ pub(super) fn message(bytes: &[u8], depth: usize) -> Result<Extracted, NoText> {
     build.finish(Format::Mail, message.subject())
 }
 
-pub(super) fn mailbox(bytes: &[u8], depth: usize) -> Result<Extracted, NoText> {
+pub(super) fn mailbox(bytes: &[u8], depth: usize, read: ReadInner) -> Result<Extracted, NoText> {
     let mut build = Build::default();
     let mut n = 0;
     for raw in messages(bytes) {
@@ -64,7 +66,7 @@ pub(super) fn mailbox(bytes: &[u8], depth: usize) -> Result<Extracted, NoText> {
         n += 1;
         build.place(Location::Message(n));
         build.heading(1, message.subject().unwrap_or("(no subject)"));
-        write(&message, &mut build, &Position { message: Some(n), within: None, depth });
+        write(&message, &mut build, &Position { message: Some(n), within: None, depth, read });
     }
     build.finish(Format::Mbox, None)
 }
@@ -135,7 +137,7 @@ fn attach(part: &MessagePart<'_>, build: &mut Build, position: &Position) {
     };
     let bytes = match &part.body {
         PartType::Message(inner) => {
-            if position.depth + 1 < super::MAX_DEPTH {
+            if position.depth + 1 < MAX_DEPTH {
                 let subject = || short_name(inner.subject().unwrap_or("(no subject)"));
                 let name = path(name.unwrap_or_else(subject));
                 build.place(position.attachment(&name, None));
@@ -152,7 +154,7 @@ fn attach(part: &MessagePart<'_>, build: &mut Build, position: &Position) {
     };
     let Some(name) = name else { return };
     // What is not read, such as a picture, is named in the head.
-    if let Ok(found) = super::extract_within(&name, bytes, position.depth + 1) {
+    if let Ok(found) = (position.read)(&name, bytes, position.depth + 1) {
         let name = path(name);
         // The heading is on the first page.
         let first = found.places.first().map(|(_, at)| at.clone());

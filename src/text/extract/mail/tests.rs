@@ -4,10 +4,11 @@ use super::*;
 #[track_caller]
 fn check(subject: &str, kind: &str, body: &str, expected: &[&str]) {
     let mail = format!(
-        "From: Ada <ada@x.org>\nTo: Ben <ben@x.org>\nSubject: {subject}\nContent-Type: text/{kind}; \
+        "From: Ada <ada@x.org>\nTo: Ben <ben@x.org>\nSubject: {subject}\nContent-Type: \
+         text/{kind}; \
          charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n{body}"
     );
-    let found = message(mail.as_bytes(), 0).unwrap();
+    let found = message(mail.as_bytes(), 0, super::super::extract_within).unwrap();
     let blocks: Vec<&str> =
         found.blocks.iter().skip(3).map(|block| found.text.slice(block.span.range())).collect();
     assert_eq!(blocks, expected, "{body}");
@@ -38,7 +39,8 @@ fn a_reply_says_only_what_its_sender_wrote() {
         &["Friday."],
     );
     plain(
-        "Friday.\n\n________________________________\nFrom: Ben <ben@x.org>\nSent: Monday\nTo: Ada\n\
+        "Friday.\n\n________________________________\nFrom: Ben <ben@x.org>\nSent: Monday\nTo: \
+         Ada\n\
          Subject: Kiln\n\nMonday?\n",
         &["Friday."],
     );
@@ -76,7 +78,8 @@ fn signatures_are_left_out() {
     plain("Friday.\n\n--\nAda\n\n> Monday?\n", &["Friday."]);
     plain("Friday.\n\nSent from my telephone\n", &["Friday."]);
     plain(
-        "Friday.\n_______________________________________________\nKilns mailing list\nkilns@x.org\n",
+        "Friday.\n_______________________________________________\nKilns mailing \
+         list\nkilns@x.org\n",
         &["Friday."],
     );
     page("<p>Friday.</p><div class=\"gmail_signature\">Ada</div>", &["Friday."]);
@@ -113,7 +116,7 @@ fn the_head_is_metadata_and_records() {
     let mail =
         b"From: Ada <ada@x.org>\nTo: Ben <ben@x.org>\nDate: Tue, 03 Feb 2026 14:22:00 +0100\n\
                  Subject: Kiln\n\nFriday.\n";
-    let found = message(mail, 0).unwrap();
+    let found = message(mail, 0, super::super::extract_within).unwrap();
     let get = |key| found.metadata.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str());
     assert_eq!(get("date"), Some("2026-02-03T14:22:00+01:00"));
     assert_eq!(get("from"), Some("Ada <ada@x.org>"));
@@ -125,10 +128,14 @@ fn the_head_is_metadata_and_records() {
 
 /// A message with a text, a table and a mail attached.
 fn with_attachments() -> String {
-    "From: ada@x.org\nSubject: Files\nContent-Type: multipart/mixed; boundary=B\n\n--B\nContent-Type: \
-     text/plain\n\nSee attached.\n--B\nContent-Type: application/octet-stream\nContent-Disposition: \
-     attachment; filename=\"C:\\\\tmp\\\\note, 2.md\"\n\n# Keys\n\nUnder the mat.\n--B\nContent-Type: \
-     application/octet-stream\nContent-Disposition: attachment; filename=x.png\n\n\u{1}\0\u{2}\n--B\n\
+    "From: ada@x.org\nSubject: Files\nContent-Type: multipart/mixed; \
+     boundary=B\n\n--B\nContent-Type: \
+     text/plain\n\nSee attached.\n--B\nContent-Type: \
+     application/octet-stream\nContent-Disposition: \
+     attachment; filename=\"C:\\\\tmp\\\\note, 2.md\"\n\n# Keys\n\nUnder the \
+     mat.\n--B\nContent-Type: \
+     application/octet-stream\nContent-Disposition: attachment; \
+     filename=x.png\n\n\u{1}\0\u{2}\n--B\n\
      Content-Type: message/rfc822\n\nFrom: c@x.org\nSubject: Inner\nContent-Type: multipart/mixed; \
      boundary=C\n\n--C\nContent-Type: text/plain\n\nInner words.\n--C\nContent-Type: \
      application/rtf\nContent-Disposition: attachment; filename=a.rtf\n\n{\\rtf1 Deepest words.}\n\
@@ -143,7 +150,7 @@ fn attachments_are_read_at_their_own_places() {
         found.place_at(at).map(ToString::to_string)
     };
     let mail = with_attachments();
-    let found = message(mail.as_bytes(), 0).unwrap();
+    let found = message(mail.as_bytes(), 0, super::super::extract_within).unwrap();
     assert_eq!(place_of(&found, "See attached"), None);
     assert_eq!(place_of(&found, "Under the mat").as_deref(), Some("attachment note, 2.md"));
     assert_eq!(place_of(&found, "Inner words").as_deref(), Some("attachment Inner"));
@@ -152,7 +159,7 @@ fn attachments_are_read_at_their_own_places() {
 
     let mailbox_text =
         format!("From a Mon Feb  2 09:10:00 2026\n{mail}\nFrom a Mon\nSubject: b\n\nc");
-    let found = mailbox(mailbox_text.as_bytes(), 0).unwrap();
+    let found = mailbox(mailbox_text.as_bytes(), 0, super::super::extract_within).unwrap();
     assert_eq!(place_of(&found, "See attached").as_deref(), Some("message 1"));
     let place = place_of(&found, "Deepest");
     assert_eq!(place.as_deref(), Some("message 1, attachment Inner › a.rtf"));
@@ -164,11 +171,12 @@ fn mails_attached_to_mails_are_read_to_a_limited_depth() {
     let mut mail = "Subject: core\n\nwords of the core\n".to_owned();
     for n in 0..200 {
         mail = format!(
-            "Subject: level{n}\nContent-Type: multipart/mixed; boundary=B{n}\n\n--B{n}\nContent-Type: \
+            "Subject: level{n}\nContent-Type: multipart/mixed; \
+             boundary=B{n}\n\n--B{n}\nContent-Type: \
              application/octet-stream\nContent-Disposition: attachment; filename=a.eml\n\n{mail}\n\
              --B{n}--\n"
         );
     }
-    let found = message(mail.as_bytes(), 0).unwrap();
+    let found = message(mail.as_bytes(), 0, super::super::extract_within).unwrap();
     assert!(found.text.contains("Subject: level197") && !found.text.contains("Subject: level190"));
 }

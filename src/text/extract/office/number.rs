@@ -685,7 +685,8 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_code_is_accepted(number: f64, code in "[0#?.,%/@E+\\-ymdhs\\[\\]\"\\\\_*;AMP G1-9é ]{0,24}") {
+        fn any_code_is_accepted(number: f64, code in "[0#?.,%/@E+\\-ymdhs\\[\\]\"\\\\_*;AMP G1-9é \
+             ]{0,24}") {
             shown(number, &code, true);
             shown(number % 1e6, &code, false);
             shown_text("x", &code);

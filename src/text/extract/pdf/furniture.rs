@@ -1,5 +1,5 @@
-//! Running heads, feet and page numbers: the outermost lines of a page that the pages beside it have
-//! at the same height.
+//! Running heads, feet and page numbers: the outermost lines of a page that the pages beside it
+//! have at the same height.
 //!
 //! They are taken out of the text, because they stand in the middle of sentences. The words of one
 //! are kept where it first stands.

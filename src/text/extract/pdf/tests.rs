@@ -116,7 +116,8 @@ fn cells_of_several_lines_are_one_and_a_record_has_no_header() {
     let extracted = read(&[content]);
     assert_eq!(
         extracted.text,
-        "Fault | Cause | Remedy\nNo start | The fuse of the pump is blown | Replace it\nNoise | Air | Bleed it"
+        "Fault | Cause | Remedy\nNo start | The fuse of the pump is blown | Replace it\nNoise | \
+         Air | Bleed it"
     );
     let record: &[&[&str]] = &[&["Name", "Anna Berg"], &["Town", "Keswick"], &["Role", "keeper"]];
     let extracted = read(&[grid(50.0, 14.0, &[50.0, 120.0], record)]);
@@ -156,7 +157,8 @@ fn heads_and_feet_are_left_out_and_a_sentence_over_two_pages_is_whole() {
     let extracted = book(bodies, &|_| "Harbour rules".to_owned(), &|n| (17 + n).to_string());
     assert_eq!(
         extracted.text,
-        "Harbour rules\n\nThe rules are short.\n\nA vessel that has not paid the mooring fee may be \
+        "Harbour rules\n\nThe rules are short.\n\nA vessel that has not paid the mooring fee may \
+         be \
          towed to the basin. Lights are on at dusk."
     );
     let mooring = extracted.text.find("mooring").unwrap();

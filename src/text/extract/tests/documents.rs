@@ -44,7 +44,8 @@ fn subtitles_have_no_numbers_and_times() {
     let doc = read("a.vtt", "WEBVTT\n\nNOTE not said\n\n00:01.000 --> 00:02.000\nAye.\n");
     assert_eq!(doc.text, "Aye.");
     let source = "WEBVTT\n\n00:01.000 --> 00:02.000\n<v Anouk>Where is it?\n\n00:02.000 --> \
-         00:03.000\n<v.loud Bastian>Berth 14.</v>\n\n00:03.000 --> 00:04.000\n<v.loud Bastian>North side.\n";
+         00:03.000\n<v.loud Bastian>Berth 14.</v>\n\n00:03.000 --> 00:04.000\n<v.loud \
+         Bastian>North side.\n";
     let doc = read("a.vtt", source);
     assert_eq!(doc.text, "Anouk: Where is it?\n\nBastian: Berth 14.\nNorth side.");
     assert!(

@@ -19,10 +19,14 @@ fn metadata(doc: &Extracted) -> Vec<(&str, &str)> {
 #[test]
 fn latex_is_read_as_printed() {
     let source = "\\documentclass{article}\n\\newcommand{\\ship}[1]{\\emph{#1} (ship)}\n\
-         \\title{On \\emph{Kelp}}\n\\author{A. M\\\"uller}\n\\begin{document}\n\\maketitle\n% a note\n\
-         \\section{Growth}\\label{g}\nIt grows % not shown\nin \\SI{4.5}{\\metre\\per\\second}~\\cite{x}.\n\
-         \\ship{Tern} saw na\\\"{\\i}ve gulls\\footnote{In \\textbf{May}.}, as Sm\\o{}rg\\aa rd said.\n\
-         \\begin{verbatim}\n\\section{no}\n\\end{verbatim}\n\\iffalse hidden \\fi\n\\end{document}\nafter";
+         \\title{On \\emph{Kelp}}\n\\author{A. M\\\"uller}\n\\begin{document}\n\\maketitle\n% a \
+         note\n\
+         \\section{Growth}\\label{g}\nIt grows % not shown\nin \
+         \\SI{4.5}{\\metre\\per\\second}~\\cite{x}.\n\
+         \\ship{Tern} saw na\\\"{\\i}ve gulls\\footnote{In \\textbf{May}.}, as Sm\\o{}rg\\aa rd \
+         said.\n\
+         \\begin{verbatim}\n\\section{no}\n\\end{verbatim}\n\\iffalse hidden \
+         \\fi\n\\end{document}\nafter";
     check(
         "a.tex",
         source,
@@ -46,7 +50,8 @@ fn latex_has_tables_and_lists() {
         "a.tex",
         "\\begin{table}[h]\\caption{Depths}\\begin{tabular}{lrr}\\toprule\nStation & \
          \\multicolumn{2}{c}{Depth}\\\\ \\midrule\nArdmore & & 14.2\\\\\nKil\\&bride & 9.7\n\
-         \\end{tabular}\\end{table}\n\\begin{enumerate}\n\\item One\n\\item Two --- $\\alpha \\leq 3$\n\
+         \\end{tabular}\\end{table}\n\\begin{enumerate}\n\\item One\n\\item Two --- $\\alpha \\leq \
+         3$\n\
          \\end{enumerate}\n\\begin{quote}Said.\\end{quote}",
         &[
             "paragraph Depths",
@@ -64,7 +69,8 @@ fn latex_has_tables_and_lists() {
 
 #[test]
 fn latex_macros_expand_within_limits() {
-    let bomb = "\\newcommand{\\a}{x\\b\\b}\\newcommand{\\b}{\\a\\a}\\begin{document}\\a end\\end{document}";
+    let bomb = "\\newcommand{\\a}{x\\b\\b}\\newcommand{\\b}{\\a\\a}\\begin{document}\\a \
+         end\\end{document}";
     assert!(read("a.tex", bomb).text.len() < 4 << 20);
     let deep = format!("{}x", "\\footnote{".repeat(10_000));
     assert!(extract("a.tex", deep.as_bytes()).is_ok_and(|doc| doc.text.contains('x')));
@@ -73,8 +79,10 @@ fn latex_macros_expand_within_limits() {
 #[test]
 fn org_is_read_as_exported() {
     let source = "#+TITLE: House jobs\n#+FILETAGS: :home:\n* TODO [#A] Mend the *gutter* :roof:\n  \
-         DEADLINE: <2026-05-20 Wed>\n  :PROPERTIES:\n  :CUSTOM_ID: g\n  :CONTACT: Fenwick\n  :END:\n  It \
-         leaks at the [[https://x.org][third\n  bracket]].\n# comment\n#+BEGIN_SRC sh\n* no headline\n#+END_SRC\n\
+         DEADLINE: <2026-05-20 Wed>\n  :PROPERTIES:\n  :CUSTOM_ID: g\n  :CONTACT: Fenwick\n  \
+         :END:\n  It \
+         leaks at the [[https://x.org][third\n  bracket]].\n# comment\n#+BEGIN_SRC sh\n* no \
+         headline\n#+END_SRC\n\
          | Dish | Oven |\n|------+------|\n| Pie  |  |\n";
     check(
         "a.org",
@@ -96,9 +104,12 @@ fn org_is_read_as_exported() {
 
 #[test]
 fn asciidoc_has_its_attributes_substituted() {
-    let source = "= Beacon guide\nR. Tamsin <r@x.org>\nv4.2, 2024-05-01\n:port: 9345\n:url-port: {port}/udp\n\n\
-         == Ports\n\nIt listens on *port {url-port}*,\n// hidden\nsee <<_ports,the ports>> and {unknown}.\n\n\
-         ////\nhidden\n////\n\n[source,bash]\n----\n# {port}\n----\n\n* one\n** two\n\nTerm:: meaning\n";
+    let source = "= Beacon guide\nR. Tamsin <r@x.org>\nv4.2, 2024-05-01\n:port: 9345\n:url-port: \
+         {port}/udp\n\n\
+         == Ports\n\nIt listens on *port {url-port}*,\n// hidden\nsee <<_ports,the ports>> and \
+         {unknown}.\n\n\
+         ////\nhidden\n////\n\n[source,bash]\n----\n# {port}\n----\n\n* one\n** two\n\n\
+         Term:: meaning\n";
     check(
         "a.adoc",
         source,
@@ -128,8 +139,10 @@ fn asciidoc_has_its_attributes_substituted() {
 
 #[test]
 fn manual_pages_have_no_requests() {
-    let source = ".\\\" comment\n.TH FROBD 8 \"May 2024\" \"1.4\"\n.SH NAME\nfrobd \\- a daemon\n.SH OPTIONS\n.TP\n\
-         .BR \\-d , \" \\-\\-debug\"\nPrint \\fBall\\fR messages.\n.IP \\(bu 2\nA point.\n.PP\nSee\n.BR x (1).\n\
+    let source = ".\\\" comment\n.TH FROBD 8 \"May 2024\" \"1.4\"\n.SH NAME\nfrobd \\- a \
+         daemon\n.SH OPTIONS\n.TP\n\
+         .BR \\-d , \" \\-\\-debug\"\nPrint \\fBall\\fR messages.\n.IP \\(bu 2\nA \
+         point.\n.PP\nSee\n.BR x (1).\n\
          .nf\nkeep\n  this\n.fi\n.TS\ntab(@);\nl l.\nA@B\n_\n1@T{\ntwo\nlines\nT}\n.TE\n";
     check(
         "man/frobd.8",
@@ -150,7 +163,8 @@ fn manual_pages_have_no_requests() {
     assert_eq!(metadata(&doc), [("date", "May 2024"), ("version", "1.4")]);
     check(
         "ls.1",
-        ".Dd May 1, 2024\n.Dt LS 1\n.Os\n.Sh NAME\n.Nm ls\n.Nd list files\n.Sh SYNOPSIS\n.Nm\n.Op Fl la\n.Ar file\n\
+        ".Dd May 1, 2024\n.Dt LS 1\n.Os\n.Sh NAME\n.Nm ls\n.Nd list files\n.Sh SYNOPSIS\n.Nm\n.Op \
+         Fl la\n.Ar file\n\
          .Bl -tag\n.It Fl a\nAll, see\n.Xr sh 1 .\n.El\n",
         &[
             "h1 NAME",
@@ -165,7 +179,8 @@ fn manual_pages_have_no_requests() {
 
 #[test]
 fn restructured_text_has_fields_and_tables() {
-    let source = "PEP: 572\nTitle: Assignment\n Expressions\nAuthor: Ada <a@x.org>\nStatus: Final\n\n\nAbstract\n\
+    let source = "PEP: 572\nTitle: Assignment\n Expressions\nAuthor: Ada <a@x.org>\nStatus: \
+         Final\n\n\nAbstract\n\
          ========\n\nText.\n";
     let doc = read("pep-0572.rst", source);
     assert_eq!(doc.title.as_deref(), Some("Assignment Expressions"));
@@ -177,7 +192,8 @@ fn restructured_text_has_fields_and_tables() {
     assert_eq!(metadata(&doc), [("author", "Ada"), ("version", "2 beta")]);
     check(
         "a.rst",
-        "+---+-----+\n| A | B   |\n+===+=====+\n| 1 | two |\n|   | 2nd |\n+---+-----+\n\n=== ===\nC   D\n=== ===\nx   y\n\
+        "+---+-----+\n| A | B   |\n+===+=====+\n| 1 | two |\n|   | 2nd |\n+---+-----+\n\n=== \
+         ===\nC   D\n=== ===\nx   y\n\
          z\n=== ===\n\n..\n\n  text",
         &["table A | B\n1 | two 2nd", "table C | D\nx | y\nz |", "paragraph text"],
     );
@@ -185,7 +201,8 @@ fn restructured_text_has_fields_and_tables() {
 
 #[test]
 fn notes_in_an_aside_are_text_and_navigation_is_not() {
-    let html = "<body><p>Main.</p><aside epub:type='footnote'><p>Note.</p></aside><nav>See also</nav></body>";
+    let html = "<body><p>Main.</p><aside epub:type='footnote'><p>Note.</p></aside><nav>See \
+         also</nav></body>";
     assert_eq!(read("a.html", html).text, "Main.\n\nNote.");
 }
 

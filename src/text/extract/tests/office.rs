@@ -60,7 +60,8 @@ fn hidden_and_deleted_text_of_word_does_not_divide_a_sentence() {
     check_word(shown, &["Seen"]);
     let former = "<p><r><rPr><rPrChange><rPr><vanish/></rPr></rPrChange></rPr><t>Seen</t></r></p>";
     check_word(former, &["Seen"]);
-    let changed = "<p><r><t>It costs </t></r><del><r><delText>nine</delText></r></del><ins><r><t>ten\
+    let changed = "<p><r><t>It costs \
+         </t></r><del><r><delText>nine</delText></r></del><ins><r><t>ten\
                    </t></r></ins></p>";
     check_word(changed, &["It costs ten"]);
     let mark = "<p><pPr><rPr><del/></rPr></pPr><r><t>One </t></r></p><p><r><t>line</t></r></p>";
@@ -77,7 +78,8 @@ fn cells_of_word_tables_keep_their_columns() {
     check_word(&format!("<tbl>{rows}</tbl>"), &["1 Part | Size | Note\nValve | | worn"]);
     let values = [row(&["Rye", "220 degrees"]), row(&["Spelt", "210 degrees"])].concat();
     check_word(&format!("<tbl>{values}</tbl>"), &["0 Rye | 220 degrees\nSpelt | 210 degrees"]);
-    let merged = "<tbl><tr><tc><tcPr><vMerge w:val='restart'/></tcPr><p><r><t>North</t></r></p></tc>\
+    let merged = "<tbl><tr><tc><tcPr><vMerge \
+         w:val='restart'/></tcPr><p><r><t>North</t></r></p></tc>\
          <tc><p><r><t>1</t></r></p></tc></tr><tr><tc><tcPr><vMerge/></tcPr><p/></tc>\
          <tc><p><r><t>2</t></r></p></tc></tr></tbl>";
     check_word(merged, &["0 North | 1\nNorth | 2"]);
@@ -131,7 +133,8 @@ fn hidden_sheets_and_rows_are_left_out() {
     let parts = [
         (
             "xl/workbook.xml",
-            "<workbook><sheet name='A' r:id='1'/><sheet name='B' state='hidden' r:id='2'/></workbook>",
+            "<workbook><sheet name='A' r:id='1'/><sheet name='B' state='hidden' \
+             r:id='2'/></workbook>",
         ),
         (
             "xl/_rels/workbook.xml.rels",
@@ -140,7 +143,8 @@ fn hidden_sheets_and_rows_are_left_out() {
         ),
         (
             "xl/a.xml",
-            "<worksheet><row r='1'><c r='A1'><v>7</v></c><c r='C1' t='b'><v>1</v></c></row><row r='2' \
+            "<worksheet><row r='1'><c r='A1'><v>7</v></c><c r='C1' t='b'><v>1</v></c></row><row \
+             r='2' \
              hidden='1'><c r='A2'><v>8</v></c></row><row r='3'><c r='A3' \
              t='e'><f>1/0</f><v>#DIV/0!</v></c><c r='B3'><f>SUM(A1)</f></c></row></worksheet>",
         ),

@@ -12,7 +12,8 @@ fn check(path: &str, text: &str, expected: &[&str]) {
 fn a_message_is_a_record() {
     check(
         "a.txt",
-        "[05.01.26, 10:00:12] Anouk: Did you book?\n[05.01.26, 10:02:40] Bastian: Yes\nfrom the 9th\n\nto the 12th",
+        "[05.01.26, 10:00:12] Anouk: Did you book?\n[05.01.26, 10:02:40] Bastian: Yes\nfrom the \
+         9th\n\nto the 12th",
         &[
             "record [05.01.26, 10:00:12] Anouk: Did you book?",
             "record [05.01.26, 10:02:40] Bastian: Yes\nfrom the 9th\n\nto the 12th",
@@ -47,7 +48,8 @@ fn a_message_is_a_record() {
 fn a_log_line_has_its_stack_trace() {
     check(
         "a.log",
-        "2026-01-05T10:00:12.345Z INFO up\n2026-01-05T10:00:13Z ERROR x\nIOException: y\n    at a.B(C.java:1)\n\
+        "2026-01-05T10:00:12.345Z INFO up\n2026-01-05T10:00:13Z ERROR x\nIOException: y\n    at \
+         a.B(C.java:1)\n\
          2026-01-05T10:00:14Z INFO z",
         &[
             "record 2026-01-05T10:00:12.345Z INFO up",
@@ -99,7 +101,8 @@ fn embedded_files_are_not_text() {
     let picture =
         "iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAAHElEQVQI12P4Kx8NjVZ2q9Bd7Xy1Lm".repeat(9);
     let source = format!(
-        "# Trip\n\n![boat](data:image/png;base64,{picture})\n\nIt sails.\n\n[img]: <data:image/png;base64,{picture}>\n"
+        "# Trip\n\n![boat](data:image/png;base64,{picture})\n\nIt sails.\n\n[img]: \
+         <data:image/png;base64,{picture}>\n"
     );
     let doc = extract("a.md", source.as_bytes()).unwrap();
     assert_eq!(doc.text, "# Trip\n\n![boat]()\n\nIt sails.\n\n[img]: <>\n");
@@ -120,9 +123,12 @@ fn outputs_of_notebooks_are_records() {
     let notebook = r##"{"cells": [{"cell_type": "code", "source": "fit()", "outputs": [
         {"output_type": "stream", "text": ["rmse 0.042\n", "n 7\n"]},
         {"output_type": "execute_result", "data": {"text/plain": "   a\n0  1", "text/html":
-            "<table><thead><tr><th></th><th>a</th></tr></thead><tr><th>0</th><td>1</td></tr></table>"}},
-        {"output_type": "display_data", "data": {"image/png": "iVBOR", "text/plain": "<Figure size 1x1>"}},
-        {"output_type": "error", "ename": "ValueError", "evalue": "singular \u001b[31mlag\u001b[0m", "traceback": ["x"]}
+            ["<table><thead><tr><th></th><th>a</th></tr></thead>",
+             "<tr><th>0</th><td>1</td></tr></table>"]}},
+        {"output_type": "display_data",
+         "data": {"image/png": "iVBOR", "text/plain": "<Figure size 1x1>"}},
+        {"output_type": "error", "ename": "ValueError",
+         "evalue": "singular \u001b[31mlag\u001b[0m", "traceback": ["x"]}
     ]}], "metadata": {"authors": [{"name": "Ada"}]}}"##;
     let doc = extract("a.ipynb", notebook.as_bytes()).unwrap();
     let records: Vec<&str> = doc
