@@ -657,7 +657,7 @@ fn inline_macro(text: &str) -> (usize, Option<String>) {
             ),
         );
     }
-    if text.slice(ends..).chars().next() != Some('[') {
+    if !text.slice(ends..).starts_with('[') {
         return (0, None);
     }
     let Some(close) = text.slice(ends..).find(']').filter(|n| *n < MAX_BYTES) else {

@@ -146,7 +146,7 @@ impl Page {
                 }
             }
             "PP" | "P" | "LP" | "Pp" | "sp" | "RS" | "RE" | "Bl" | "El" | "Lp" | "bp" => {
-                self.flush()
+                self.flush();
             }
             "nf" | "EX" | "Bd" => {
                 self.flush();
@@ -157,7 +157,7 @@ impl Page {
                 self.in_code = false;
             }
             "B" | "I" | "SM" | "SB" | "UR" | "MT" | "R" | "CW" => {
-                self.add(joined(words(arguments, at), " "))
+                self.add(joined(words(arguments, at), " "));
             }
             "BR" | "RB" | "BI" | "IB" | "RI" | "IR" | "OP" | "MR" | "SY" => {
                 let gap = if matches!(name, "OP" | "SY") { " " } else { "" };
@@ -243,10 +243,11 @@ impl Page {
         for (nth, cell) in line.split(self.tab).enumerate() {
             let mut content = Inline::default();
             self.in_cell = cell.trim() == "T{";
-            if !self.in_cell && !(nth == 0 && is_end) {
+            let closes = nth == 0 && is_end;
+            if !self.in_cell && !closes {
                 escaped(cell, at + start, &mut content);
             }
-            if !(nth == 0 && is_end) {
+            if !closes {
                 row.push(content);
             }
             start += cell.len() + self.tab.len_utf8();
@@ -328,19 +329,19 @@ fn mdoc(words: Vec<Inline>) -> Inline {
                 "Xr" => is_reference = true,
                 "Ns" | "Pf" => glued = true,
                 "Op" | "Oo" | "Bq" | "Bo" => {
-                    open(&mut out, &mut closing, &mut glued, ("[", "]"), word.text == "Oo")
+                    open(&mut out, &mut closing, &mut glued, ("[", "]"), word.text == "Oo");
                 }
                 "Pq" | "Po" => {
-                    open(&mut out, &mut closing, &mut glued, ("(", ")"), word.text == "Po")
+                    open(&mut out, &mut closing, &mut glued, ("(", ")"), word.text == "Po");
                 }
                 "Dq" | "Do" | "Qq" | "Qo" => {
-                    open(&mut out, &mut closing, &mut glued, ("“", "”"), word.text.ends_with('o'))
+                    open(&mut out, &mut closing, &mut glued, ("“", "”"), word.text.ends_with('o'));
                 }
                 "Sq" | "So" | "Ql" => {
-                    open(&mut out, &mut closing, &mut glued, ("‘", "’"), word.text == "So")
+                    open(&mut out, &mut closing, &mut glued, ("‘", "’"), word.text == "So");
                 }
                 "Aq" | "Ao" => {
-                    open(&mut out, &mut closing, &mut glued, ("<", ">"), word.text == "Ao")
+                    open(&mut out, &mut closing, &mut glued, ("<", ">"), word.text == "Ao");
                 }
                 "Oc" | "Bc" => out.insert("]", at, 0),
                 "Pc" => out.insert(")", at, 0),

@@ -173,7 +173,7 @@ impl Parser<'_> {
                 self.to_skip = state.skip_after_unicode;
             }
             _ if state.is_text() && (!state.is_info || state.capture.is_some()) => {
-                self.text_control(name, number)
+                self.text_control(name, number);
             }
             _ => {}
         }

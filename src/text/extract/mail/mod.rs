@@ -104,7 +104,7 @@ fn write(message: &Message<'_>, build: &mut Build, position: &Position) {
     for (name, value) in [("From", message.from()), ("To", message.to()), ("Cc", message.cc())] {
         head(build, name, &addresses(value));
     }
-    head(build, "Date", &message.date().map(|date| date.to_rfc3339()).unwrap_or_default());
+    head(build, "Date", &message.date().map(mail_parser::DateTime::to_rfc3339).unwrap_or_default());
     head(build, "Subject", message.subject().unwrap_or_default());
     head(build, "Attached", &attached.join(", "));
 
@@ -192,7 +192,7 @@ fn write_plain(text: &str, is_forward: bool, build: &mut Build) {
                 paragraph.push_str(line.text.trim_end());
                 paragraph.push('\n');
             }
-            fate => write_forwarded(fate, line, build),
+            fate => write_forwarded(*fate, line, build),
         }
     }
     build.block(BlockKind::Paragraph, &paragraph);
@@ -240,7 +240,7 @@ fn write_page(source: &str, is_forward: bool, build: &mut Build) {
             (Fate::Own | Fate::Left, _) => {}
             (fate, _) => {
                 flush(&mut kept, build);
-                write_forwarded(fate, line, build);
+                write_forwarded(*fate, line, build);
             }
         }
     }
@@ -248,7 +248,7 @@ fn write_page(source: &str, is_forward: bool, build: &mut Build) {
 }
 
 /// The start of a forwarded message: a section with its own head.
-fn write_forwarded(fate: &Fate, line: &Line<'_>, build: &mut Build) {
+fn write_forwarded(fate: Fate, line: &Line<'_>, build: &mut Build) {
     match fate {
         Fate::Forwarded => build.heading(2, "Forwarded message"),
         Fate::Head => drop(build.block(BlockKind::Record, line.text.trim())),

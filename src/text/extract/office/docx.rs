@@ -381,8 +381,7 @@ impl Walker {
         if let Some(cell) = self.cells.last_mut() {
             let text = cell.text.trim_end();
             if !text.is_empty() && !text.ends_with([',', ';']) {
-                cell.text.truncate(text.len());
-                cell.text.push_str(separator);
+                cell.text = format!("{text}{separator}");
             }
         }
     }

@@ -4,6 +4,8 @@
 
 use jiff::{ToSpan as _, civil};
 
+use crate::strings::StrExt as _;
+
 /// Excel refuses longer codes.
 const MAX_CODE_BYTES: usize = 255;
 
@@ -159,10 +161,7 @@ fn sections(code: &str) -> Vec<Section> {
     while let Some(c) = chars.next() {
         let Some(section) = sections.last_mut() else { break };
         match c {
-            ';' => {
-                sections.push(Section::default());
-                continue;
-            }
+            ';' => sections.push(Section::default()),
             '"' => {
                 let quoted: String = chars.by_ref().take_while(|c| *c != '"').collect();
                 section.literal(&quoted);
@@ -302,13 +301,12 @@ fn decimal(number: f64, n_decimals: usize) -> (String, String) {
         carry = *digit == 9;
         *digit = if carry { 0 } else { *digit + 1 };
     }
-    let mut text: String = digits.iter().map(|digit| char::from(b'0' + digit)).collect();
-    if carry {
-        text.insert(0, '1');
-    }
-    let fraction = text.split_off(text.len() - n_decimals);
-    let whole = text.trim_start_matches('0');
-    (if whole.is_empty() { "0" } else { whole }.to_owned(), fraction)
+    let shown =
+        |digits: &[u8]| -> String { digits.iter().map(|digit| char::from(b'0' + digit)).collect() };
+    let (whole, fraction) = digits.split_at(digits.len() - n_decimals);
+    let whole = format!("{}{}", if carry { "1" } else { "" }, shown(whole));
+    let trimmed = whole.trim_start_matches('0');
+    (if trimmed.is_empty() { "0" } else { trimmed }.to_owned(), shown(fraction))
 }
 
 /// A number that is not negative and no date.
@@ -449,7 +447,7 @@ fn fraction(number: f64, parts: &[Part]) -> String {
     let at = parts.iter().position(|part| *part == Part::Slash).unwrap_or(0);
     let before_slash = parts[..at].iter().rev();
     let is_digit = |part: &&Part| matches!(part, Part::Digit(_));
-    let n_above = before_slash.take_while(|part| is_digit(&part)).count();
+    let n_above = before_slash.take_while(|part| is_digit(part)).count();
     let has_whole = parts[..at - n_above].iter().any(|part| is_digit(&part));
     let below = &parts[at + 1..];
     let n_below = below.iter().take_while(is_digit).count().clamp(1, 3);
@@ -463,7 +461,7 @@ fn fraction(number: f64, parts: &[Part]) -> String {
         }
     }
     let fixed = fixed.trim_start();
-    let fixed = &fixed[..fixed.bytes().take_while(u8::is_ascii_digit).count()];
+    let fixed = fixed.slice(..fixed.bytes().take_while(u8::is_ascii_digit).count());
     let fixed = fixed.parse::<u32>().ok().filter(|n| (1..=100_000).contains(n));
     let whole = if has_whole { number.floor() } else { 0.0 };
     let rest = number - whole;
@@ -563,14 +561,14 @@ fn date_and_time(number: f64, parts: &[Part], begins_1904: bool) -> Option<Strin
                 out.push_str(&match unit {
                     'y' if n < 3 => format!("{:02}", date.year().rem_euclid(100)),
                     'y' => format!("{:04}", date.year()),
-                    'm' if n == 3 => MONTHS[month - 1][..3].to_owned(),
-                    'm' if n == 5 => MONTHS[month - 1][..1].to_owned(),
+                    'm' if n == 3 => MONTHS[month - 1].slice(..3).to_owned(),
+                    'm' if n == 5 => MONTHS[month - 1].slice(..1).to_owned(),
                     'm' if n > 3 => MONTHS[month - 1].to_owned(),
                     'm' => number(month as u64),
                     'd' if n > 2 => {
                         let weekday = date.weekday().to_monday_zero_offset();
                         let name = DAYS[usize::from(weekday.unsigned_abs())];
-                        if n == 3 { name[..3].to_owned() } else { name.to_owned() }
+                        if n == 3 { name.slice(..3).to_owned() } else { name.to_owned() }
                     }
                     'd' => number(u64::from(date.day().unsigned_abs())),
                     'h' if is_half => number((hour + 11) % 12 + 1),

@@ -159,13 +159,13 @@ impl Numbering {
             }
         }
         counters[n] = Some(counters[n].map_or(start(n), |count| count.saturating_add(1)));
-        for outer in 0..n {
-            counters[outer].get_or_insert(start(outer));
+        for (outer, count) in counters.iter_mut().enumerate().take(n) {
+            count.get_or_insert(start(outer));
         }
-        for inner in n + 1..N_LEVELS {
+        for (inner, count) in counters.iter_mut().enumerate().skip(n + 1) {
             let restart = level(inner).and_then(|level| level.restart);
             if restart.is_none_or(|outer| outer > n) {
-                counters[inner] = None;
+                *count = None;
             }
         }
         let mark = match current.format.as_str() {

@@ -347,10 +347,9 @@ impl Walker {
     /// Separates the cells of a table in a cell.
     fn nested(&mut self, separator: &str) {
         if let Some(cell) = self.cells.last_mut() {
-            let n = cell.text.trim_end().len();
-            if n > 0 && !cell.text.trim_end().ends_with([',', ';']) {
-                cell.text.truncate(n);
-                cell.text.push_str(separator);
+            let text = cell.text.trim_end();
+            if !text.is_empty() && !text.ends_with([',', ';']) {
+                cell.text = format!("{text}{separator}");
             }
         }
     }

@@ -150,9 +150,9 @@ fn label(
         (None, 0) => start(n),
         (None, count) => count.saturating_add(1),
     };
-    for outer in 0..n {
-        if counters[outer] == 0 {
-            counters[outer] = start(outer);
+    for (outer, count) in counters.iter_mut().enumerate().take(n) {
+        if *count == 0 {
+            *count = start(outer);
         }
     }
     counters[n + 1..].fill(0);

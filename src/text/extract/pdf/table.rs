@@ -44,7 +44,13 @@ fn rows(lines: &[TextLine]) -> Vec<Row<'_>> {
                 row.to = i + 1;
             }
             _ => {
-                rows.push(Row { cells: vec![line], from: i, to: i + 1, y: line.y, size: line.size })
+                rows.push(Row {
+                    cells: vec![line],
+                    from: i,
+                    to: i + 1,
+                    y: line.y,
+                    size: line.size,
+                });
             }
         }
     }

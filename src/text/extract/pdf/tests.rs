@@ -164,7 +164,7 @@ fn heads_and_feet_are_left_out_and_a_sentence_over_two_pages_is_whole() {
     let mooring = extracted.text.find("mooring").unwrap();
     assert_eq!(extracted.place_at(mooring), Some(&Location::Page(2)));
     assert_eq!(extracted.place_at(mooring - 5), Some(&Location::Page(1)));
-    let head = |n: usize| if n % 2 == 0 { "The book" } else { "A chapter" }.to_owned();
+    let head = |n: usize| if n.is_multiple_of(2) { "The book" } else { "A chapter" }.to_owned();
     let bodies: &[&[&str]] =
         &[&["One it is."], &["Two it is."], &["Three it is."], &["Four it is."]];
     let extracted = book(bodies, &head, &|n| format!("Page {} of 4", n + 1));

@@ -120,7 +120,7 @@ fn embedded_files_are_not_text() {
 
 #[test]
 fn outputs_of_notebooks_are_records() {
-    let notebook = r##"{"cells": [{"cell_type": "code", "source": "fit()", "outputs": [
+    let notebook = r#"{"cells": [{"cell_type": "code", "source": "fit()", "outputs": [
         {"output_type": "stream", "text": ["rmse 0.042\n", "n 7\n"]},
         {"output_type": "execute_result", "data": {"text/plain": "   a\n0  1", "text/html":
             ["<table><thead><tr><th></th><th>a</th></tr></thead>",
@@ -129,7 +129,7 @@ fn outputs_of_notebooks_are_records() {
          "data": {"image/png": "iVBOR", "text/plain": "<Figure size 1x1>"}},
         {"output_type": "error", "ename": "ValueError",
          "evalue": "singular \u001b[31mlag\u001b[0m", "traceback": ["x"]}
-    ]}], "metadata": {"authors": [{"name": "Ada"}]}}"##;
+    ]}], "metadata": {"authors": [{"name": "Ada"}]}}"#;
     let doc = extract("a.ipynb", notebook.as_bytes()).unwrap();
     let records: Vec<&str> = doc
         .blocks
