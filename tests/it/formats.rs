@@ -144,7 +144,8 @@ fn the_words_of_every_format_are_extracted_in_order() {
 fn headings(worker: &mut Worker, name: &str) -> Vec<String> {
     let answer = worker.read(&corpus().join(name));
     let blocks = answer["Text"]["blocks"].as_array().unwrap();
-    blocks.iter().filter_map(|block| block[3][1].as_str().map(str::to_owned)).collect()
+    let headings = blocks.iter().filter(|block| block[2] == "h");
+    headings.filter_map(|block| block[3][1].as_str().map(str::to_owned)).collect()
 }
 
 #[test]

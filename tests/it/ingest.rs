@@ -116,7 +116,7 @@ fn an_ingest_without_a_folder_updates_the_folders_of_the_index() {
         .exits(2)
         .says("`--include` and `--exclude` require a folder");
     sandbox.rag(["ingest", "--only"]).exits(2).says("`--only` requires the folders");
-    sandbox.rag(["ingest", "--index", "other"]).exits(2).says("no index named `other`");
+    sandbox.rag(["ingest", "--index", "other"]).exits(2).says("the index `other` does not exist");
 }
 
 #[test]

@@ -230,6 +230,12 @@ fn fixed(object: &Value) -> Value {
     let mut object = object.clone();
     let fields = object.as_object_mut().expect("an object");
     ["answer", "checks", "llm", "timings"].iter().for_each(|field| drop(fields.remove(*field)));
+    // Of a source, the answer decides which sentences are cited.
+    for citation in object["citations"].as_array_mut().into_iter().flatten() {
+        for field in ["bytes", "lines", "page", "quotes"] {
+            citation.as_object_mut().expect("a citation").remove(field);
+        }
+    }
     object
 }
 

@@ -13,7 +13,7 @@ use self::own::{Fate, Line};
 use super::build::Build;
 use super::doc::{BlockKind, Extracted, MAX_DEPTH, NoText, ReadInner};
 use super::html;
-use crate::document::{Format, Location};
+use crate::document::{Format, Location, extension_of};
 use crate::strings::StrExt as _;
 
 /// Attachments of one message; more are named but not read.
@@ -153,8 +153,11 @@ fn attach(part: &MessagePart<'_>, build: &mut Build, position: &Position) {
         PartType::Multipart(_) => return,
     };
     let Some(name) = name else { return };
+    let is_text = matches!(part.body, PartType::Text(_) | PartType::Html(_));
     // What is not read, such as a picture, is named in the head.
-    if let Ok(found) = (position.read)(&name, bytes, position.depth + 1) {
+    if let Ok(found) = (position.read)(&name, bytes, position.depth + 1)
+        && (found.format != Format::Plain || is_text || is_named_as_text(&name))
+    {
         let name = path(name);
         // The heading is on the first page.
         let first = found.places.first().map(|(_, at)| at.clone());
@@ -169,6 +172,11 @@ fn attach(part: &MessagePart<'_>, build: &mut Build, position: &Position) {
             at => position.attachment(&name, at),
         });
     }
+}
+
+/// Whether a name is one of plain text. The bytes of an unknown format can look like text.
+fn is_named_as_text(name: &str) -> bool {
+    matches!(extension_of(name).to_ascii_lowercase().as_str(), "txt" | "text" | "log")
 }
 
 /// The name of an attachment on one line, without the folders that some programs write before it.
