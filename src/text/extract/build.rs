@@ -25,6 +25,7 @@ impl Build {
     }
 
     /// Sets the place from an offset of the last block.
+    #[cfg(feature = "pdf")]
     pub(super) fn place_within(&mut self, offset: usize, place: Location) {
         let start = self.blocks.last().map_or(0, |block| block.span.start);
         self.places.push(((start + offset).min(self.text.len()), place));
