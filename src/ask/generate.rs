@@ -86,7 +86,7 @@ pub fn probe(llm: &Endpoint, stop: &(dyn Fn() -> bool + Sync)) -> Result<String>
 }
 
 /// Answers with the language model, from the cache where possible. The text is passed to `on` as
-/// [`write`] says.
+/// [`write()`] says.
 pub(super) fn answer(
     engine: &Engine,
     client: &Client,

@@ -35,7 +35,7 @@ pub fn language_of(doc: &Extracted) -> Option<&'static str> {
     }
 }
 
-/// The ISO 639-1 code of the language of a text, from its first [`SAMPLE_CHARS`]; `None` when it is
+/// The ISO 639-1 code of the language of a text, from its first `SAMPLE_CHARS`; `None` when it is
 /// unclear.
 pub fn detect(text: &str) -> Option<&'static str> {
     let found = whatlang::detect(first_chars(text, SAMPLE_CHARS));
