@@ -1,4 +1,4 @@
-//! Slicing text by byte offsets without panics, and line ends.
+//! Slicing text by byte offsets without panics, line ends, and white space.
 //!
 //! Indexing a `str` panics when an offset is inside a character, which depends on the text of a
 //! document. [`StrExt::slice`] does not panic. The lint `string_slice` forbids indexing.
@@ -6,7 +6,7 @@
 use std::ops::{Bound, Range, RangeBounds};
 use std::slice::SliceIndex;
 
-/// Slicing without panics.
+/// Slicing without panics, and text on one line.
 pub trait StrExt {
     /// The text in `range`. An offset after the end counts as the end, an offset inside a character
     /// as the start of that character. Such offsets are bugs: builds with debug assertions, as for
@@ -17,6 +17,9 @@ pub trait StrExt {
 
     /// The text before and after `at`, by the rules of [`StrExt::slice`].
     fn parted(&self, at: usize) -> (&str, &str);
+
+    /// The words with one space between them, and none around them.
+    fn one_line(&self) -> String;
 }
 
 impl StrExt for str {
@@ -37,6 +40,10 @@ impl StrExt for str {
     #[inline]
     fn parted(&self, at: usize) -> (&str, &str) {
         (self.slice(..at), self.slice(at..))
+    }
+
+    fn one_line(&self) -> String {
+        self.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 }
 

@@ -183,7 +183,7 @@ fn inert(text: &str) -> String {
 }
 
 fn one_line(text: &str, max: usize) -> String {
-    let line = inert(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = inert(text).one_line();
     match line.char_indices().nth(max) {
         Some((end, _)) => format!("{}…", line.slice(..end).trim_end()),
         None => line,

@@ -7,7 +7,7 @@ use super::rows::{Columns, Row};
 use super::spec::AnswerSpec;
 use crate::analysis;
 use crate::document::{Chunk, UnitKind, context_line, extension_of, kind_name};
-use crate::strings::{StrExt as _, lines};
+use crate::strings::{StrExt, lines};
 
 /// A sentence, row or block of code that could be quoted.
 pub(super) struct Candidate {
@@ -162,7 +162,7 @@ impl Shown {
 /// A record without surrounding white space in its lines, which are its own: a stack trace, a
 /// message of several lines.
 fn record(raw: &str) -> String {
-    let lines = lines(raw).map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let lines = lines(raw).map(StrExt::one_line);
     lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::ui::{self, Ui};
 use crate::error::{Fault, Kind, Result};
+use crate::strings::StrExt;
 
 /// How a command without a fault ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,9 +100,9 @@ pub fn of_clap(error: &clap::Error, is_json: bool) -> u8 {
 /// The first paragraph of clap's text is the message, its first tip the hint.
 fn usage_fault(error: &clap::Error) -> Fault {
     let text = error.to_string();
-    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+
     let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
     let tip = text.lines().find_map(|line| line.trim_start().strip_prefix("tip: "));
-    let hint = tip.map_or_else(|| "see `rag --help`".to_owned(), one_line);
-    Fault::usage(one_line(message)).hint(hint)
+    let hint = tip.map_or_else(|| "see `rag --help`".to_owned(), StrExt::one_line);
+    Fault::usage(message.one_line()).hint(hint)
 }

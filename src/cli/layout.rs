@@ -67,7 +67,7 @@ pub fn safe_name(name: &str) -> String {
 
 /// `text` on one line, made harmless and not cut.
 pub fn one_line(text: &str) -> String {
-    safe(text).split_whitespace().collect::<Vec<_>>().join(" ")
+    safe(text).one_line()
 }
 
 /// `text` on one line, cut to `width` columns with an ellipsis.
@@ -115,7 +115,7 @@ pub fn wrapped(text: &str, width: usize, indent: &str) -> String {
 /// Breaks one line into lines of at most `room` columns. Longer words are broken only if their
 /// script allows it, as between ideographs: addresses stay whole.
 fn filled(line: &str, room: usize) -> Vec<String> {
-    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = line.one_line();
     let words: Vec<Word> =
         WordSeparator::AsciiSpace.find_words(&line).flat_map(pieces).map(measured).collect();
     let text = |words: &[Word]| {

@@ -216,7 +216,7 @@ pub fn message_of(body: &[u8]) -> String {
 /// servers repeat.
 pub fn one_line(words: &str, key: Option<&str>) -> String {
     let words: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let mut words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut words = words.one_line();
     if let Some(key) = key.filter(|key| !key.is_empty()) {
         words = words.replace(key, "(the key)");
     }

@@ -3,6 +3,8 @@
 //! Words have no evident edges, so nothing is replaced: the earlier question is placed before this
 //! one, without its question words.
 
+use crate::strings::StrExt as _;
+
 /// Begin a question that continues the conversation.
 const OPENERS: &[&str] = &[
     "那么",
@@ -121,7 +123,7 @@ pub(super) fn query(question: &str, before: &str) -> Option<String> {
     for word in QUESTION_WORDS {
         subject = subject.replace(word, " ");
     }
-    let subject = subject.split_whitespace().collect::<Vec<_>>().join(" ");
+    let subject = subject.one_line();
     let rest = opened.unwrap_or(bare);
     let rest = if is_fragment { rest.trim_end_matches('呢').trim() } else { rest };
     Some(format!("{subject} {rest}"))

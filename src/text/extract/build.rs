@@ -32,7 +32,7 @@ impl Build {
     }
 
     pub(super) fn heading(&mut self, level: u8, text: &str) {
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = text.one_line();
         self.block(BlockKind::Heading { level, text: text.clone() }, &text);
     }
 
@@ -137,7 +137,7 @@ impl Build {
 
     /// Adds metadata, unless it is empty or too long.
     pub(super) fn metadata(&mut self, key: &str, value: &str) {
-        let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+        let value = value.one_line();
         if !value.is_empty() && value.len() <= 1000 {
             self.metadata.push((key.to_owned(), value));
         }

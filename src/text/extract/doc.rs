@@ -197,7 +197,7 @@ const MAX_TITLE_CHARS: usize = 120;
 
 /// A title on one line, cut at a word when it is too long; `None` without a letter or digit.
 pub(super) fn short_title(title: &str) -> Option<String> {
-    let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    let title = title.one_line();
     if !title.chars().any(char::is_alphanumeric) {
         return None;
     }

@@ -30,7 +30,7 @@ pub(super) fn parse(source: &str) -> Rendered {
     let mut rendered = Rendered::default();
     for name in ["title", "author", "date"] {
         let value = stated(source, name).map(|value| plain(value, &context, 0));
-        match value.map(|value| value.split_whitespace().collect::<Vec<_>>().join(" ")) {
+        match value.map(|value| value.one_line()) {
             Some(value) if name == "title" && !value.is_empty() => rendered.title = Some(value),
             Some(value) => rendered.metadata(name, &value),
             None => {}

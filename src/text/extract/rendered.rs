@@ -4,6 +4,7 @@
 use super::doc::{Block, BlockKind};
 use super::origin::OffsetMap;
 use crate::document::Span;
+use crate::strings::StrExt as _;
 
 /// A piece of rendered text.
 #[derive(Clone, Debug, Default)]
@@ -164,7 +165,7 @@ impl Rendered {
 
     /// Adds metadata, unless it is empty or too long.
     pub(super) fn metadata(&mut self, key: &str, value: &str) {
-        let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+        let value = value.one_line();
         if !value.is_empty() && value.len() <= 1000 {
             self.metadata.push((key.to_lowercase(), value));
         }

@@ -64,7 +64,7 @@ fn headers(lines: &NumberedLines<'_>, out: &mut Rendered) -> usize {
         let content = lines.text().slice(span.range());
         if let Some((name, value)) = header(content) {
             if name.eq_ignore_ascii_case("title") {
-                out.title = Some(value.split_whitespace().collect::<Vec<_>>().join(" "));
+                out.title = Some(value.one_line());
             }
             out.metadata(name, value);
             if value.trim().is_empty() {

@@ -9,6 +9,7 @@ use super::build::Build;
 use super::doc::{BlockKind, Extracted, NoText};
 use super::table::{Table, repeated};
 use crate::document::Format;
+use crate::strings::StrExt as _;
 
 /// No writer nests groups deeper.
 const MAX_DEPTH: usize = 10_000;
@@ -432,7 +433,7 @@ impl Document {
 
     fn end_cell(&mut self) {
         let (cell, _) = self.marked();
-        self.cells.push(cell.split_whitespace().collect::<Vec<_>>().join(" "));
+        self.cells.push(cell.one_line());
     }
 
     fn end_row(&mut self) {

@@ -1,11 +1,11 @@
 //! Rows of tables as text.
 
 use super::build::Build;
+use crate::strings::StrExt as _;
 
 /// The cells of a row as one line.
 pub(super) fn shown_row(cells: &[String]) -> String {
-    let cells: Vec<String> =
-        cells.iter().map(|cell| cell.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let cells: Vec<String> = cells.iter().map(|cell| cell.one_line()).collect();
     let end = cells.iter().rposition(|cell| !cell.is_empty()).map_or(0, |last| last + 1);
     let mut row = String::new();
     for (n, cell) in cells[..end].iter().enumerate() {

@@ -402,7 +402,7 @@ impl<'a> Renderer<'a> {
 
     /// Text that the source has only in an attribute, such as the description of an image.
     fn inserted_text(&mut self, text: &str, at: usize) {
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = text.one_line();
         if text.is_empty() || !self.keep.zones[self.zone() as usize] || self.in_title {
             return;
         }

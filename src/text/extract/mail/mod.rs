@@ -183,7 +183,7 @@ fn is_named_as_text(name: &str) -> bool {
 fn short_name(name: &str) -> String {
     let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
     let name: String = name.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARS).collect();
-    name.split_whitespace().collect::<Vec<_>>().join(" ")
+    name.one_line()
 }
 
 /// Paragraphs between empty lines.

@@ -11,6 +11,7 @@ use super::archive::Archive;
 use super::drawing;
 use super::numbering::{Mark, Numbering};
 use crate::document::Format;
+use crate::strings::StrExt as _;
 
 pub(super) fn docx(bytes: &[u8]) -> Result<Extracted, NoText> {
     let mut archive = Archive::open(bytes)?;
@@ -447,7 +448,7 @@ impl Walker {
 
     /// Whether no other header or footer has this text.
     fn is_new(&mut self, text: &str) -> bool {
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = text.one_line();
         !text.is_empty() && self.furniture.insert(text)
     }
 
