@@ -550,8 +550,8 @@ impl<'a> Words<'a> {
         phrases.iter().any(|phrase| self.has(phrase))
     }
 
-    /// Whether the question has the words of `phrase` in sequence: `..` stands for any words
-    /// between them, `^` for the beginning of the question. A phrase in a script without spaces is
+    /// Whether the question has the words of `phrase` in sequence: `..` matches any words
+    /// between them, `^` the beginning of the question. A phrase in a script without spaces is
     /// searched for as a substring.
     fn has(&self, phrase: &str) -> bool {
         if phrase.contains(|c| matches!(c, '\u{2e80}'..='\u{9fff}')) {

@@ -95,7 +95,7 @@ fn paragraph(quotes: &[Quote], number: &dyn Fn(usize) -> usize) -> String {
     let is_list = quotes.iter().filter(is_listed).count() > 1;
     let mut text = String::new();
     let mut step = 0;
-    // Whether the last piece has a line of its own.
+    // Whether the last piece is alone on its line.
     let mut on_line = false;
     for Quote { source, kind, is_numbered, text: sentence, .. } in quotes {
         let continues_item = on_line && *kind == UnitKind::Item { first: false };

@@ -2,8 +2,9 @@
 //!
 //! A linear score over a handful of numbers, so that a wrong verdict can be traced to the number
 //! that caused it. Fitted by hand near a logistic regression over `XQuAD` (1,190 questions) and
-//! Chroma's chunking evaluation (472 questions), each asked of its own corpus, of the other's and
-//! of the Rust book. `tests/measure.rs` and `scripts/bench answers` repeat the `XQuAD` part.
+//! Chroma's chunking evaluation (472 questions). Each set was asked over its own corpus, over the
+//! corpus of the other set and over the Rust book. `tests/measure.rs` and `scripts/bench answers`
+//! repeat the `XQuAD` part.
 
 use super::evidence::Evidence;
 use super::intent::{AnswerType, asks_for_maker};
@@ -38,8 +39,8 @@ pub(super) struct Strength {
     pub missing_names: f64,
     /// Share of the question in terms that the whole index lacks.
     pub unknown: f64,
-    /// The question asks who, where, when or how many, and no sentence near the best has a name, a
-    /// date or a number of its own.
+    /// The question asks who, where, when or how many, and no sentence near the best has a name,
+    /// date or number that the question lacks.
     pub lacks_expected_type: bool,
     /// The question asks who made something, so an answer needs a name.
     pub asks_for_maker: bool,

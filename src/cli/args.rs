@@ -1,4 +1,4 @@
-//! Argument groups that several commands share, and the settings that flags stand for.
+//! Argument groups shared by several commands, and the settings that flags override.
 //!
 //! A flag that overrides a setting is only passed on here: `config` merges it with the files and
 //! the environment, so commands read the merged [`Config`](crate::config::Config).

@@ -199,7 +199,7 @@ impl Printer<'_> {
         self.ui.line(self.ui.paint(Tone::Bad, text));
     }
 
-    /// The answer, or why there is none.
+    /// Prints the answer, or the reason for abstaining.
     fn print_verdict(&self, is_printed: bool) {
         let Self { response, ui, .. } = *self;
         let answer = &response.answer;

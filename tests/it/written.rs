@@ -512,7 +512,7 @@ fn typed(word: &str) -> String {
     .to_owned()
 }
 
-/// The command that the words name, or why there is none.
+/// The command that the words name, or what is wrong with them.
 fn parsed(words: &[String]) -> Result<Vec<String>, String> {
     use clap::error::ErrorKind;
     let words: Vec<String> =

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::analysis::{Query, expand, index_terms, query_terms};
 
-/// A folder of public data; prints why the test is skipped where there is none.
+/// A folder of public data; without it, prints that the test is skipped.
 pub(crate) fn data(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("RAG_TEST_DATA").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),

@@ -1,5 +1,5 @@
 //! The share of answers that contain the gold span, and of questions that are refused: `XQuAD`
-//! asked of its own paragraphs and of the Rust book.
+//! asked over its own paragraphs and over the Rust book.
 //!
 //! Retrieval is plain BM25 over paragraphs, without vectors: the harder of the two modes.
 

@@ -104,7 +104,7 @@ impl<'a> Extractor<'a> {
         answer.found().ok_or_else(|| NoText::Unread(INVALID_ANSWER.into()))?
     }
 
-    /// The answer of a child about a file, or why there is none.
+    /// The answer of a child about a file, or the reason that it gave none.
     fn ask(
         &mut self,
         path: &str,
