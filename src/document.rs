@@ -401,14 +401,32 @@ pub struct Contributions {
 /// The contribution of one retriever, or of the rerank.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Contribution {
-    /// 1-based rank in the retriever's ranking, or among the reranked passages.
-    pub rank: usize,
+    /// Rank in the retriever's ranking, or among the reranked passages.
+    pub rank: Rank,
     /// BM25 score, cosine similarity, or the mean of best cosines between tokens.
     pub score: f64,
     /// Score after normalization, before weighting.
     pub normalised: f64,
     /// Weight in the fused score.
     pub weight: f64,
+}
+
+/// A place in a retriever's ranking, of which only the beginning is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rank {
+    /// Counted from 1; equal scores share the better rank.
+    At(usize),
+    /// Worse than the best so many.
+    Beyond(usize),
+}
+
+impl std::fmt::Display for Rank {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::At(rank) => write!(f, "{rank}"),
+            Self::Beyond(n) => write!(f, "beyond {n}"),
+        }
+    }
 }
 
 /// One numbered source of an answer.

@@ -66,6 +66,38 @@ impl Rows {
     }
 }
 
+/// The cosines between a query and a set of passages, in three numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spread {
+    /// Number of passages.
+    pub n: u64,
+    pub mean: f64,
+    pub variance: f64,
+}
+
+impl Spread {
+    /// That of `cosines`, each 0 for an empty set. Sums are whole multiples of 2⁻⁴⁰, so they do not
+    /// depend on the order, which is the order of the index's history.
+    pub fn of(cosines: impl Iterator<Item = f32>) -> Self {
+        const ONE: f64 = (1u64 << 40) as f64;
+        const LARGEST: f64 = 1024.0;
+        let (mut n, mut sum, mut squares) = (0, 0i128, 0i128);
+        for cosine in cosines {
+            // Fewer than 2⁵¹.
+            let steps = f64::from(cosine).clamp(-LARGEST, LARGEST) * ONE;
+            // Rounded: a cast truncates, and `f64::round` is a call into the C library.
+            let steps = (steps + 0.5f64.copysign(steps)) as i64;
+            n += 1;
+            sum += i128::from(steps);
+            squares += i128::from(steps) * i128::from(steps);
+        }
+        let count = n.max(1) as f64;
+        let mean = sum as f64 / ONE / count;
+        let variance = (squares as f64 / ONE / ONE / count - mean * mean).max(0.0);
+        Self { n, mean, variance }
+    }
+}
+
 /// Inner product; the cosine when both are unit vectors.
 ///
 /// Sixteen running sums let the compiler use vector registers without reordering a float sum, so

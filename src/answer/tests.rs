@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::document::{Answer, Chunk, Contribution, Contributions, Hit, Lines, Span};
+use crate::document::{Answer, Chunk, Contribution, Contributions, Hit, Lines, Rank, Span};
 
 mod generated;
 mod measure;
@@ -26,7 +26,12 @@ fn hit(rank: usize, path: &str, start: usize, text: &str) -> Hit {
         },
         also: Vec::new(),
         contributions: Contributions {
-            lexical: Some(Contribution { rank, score: 1.0, normalised: 1.0, weight: 1.0 }),
+            lexical: Some(Contribution {
+                rank: Rank::At(rank),
+                score: 1.0,
+                normalised: 1.0,
+                weight: 1.0,
+            }),
             ..Contributions::default()
         },
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::rows::{Lookup, Reading};
 use super::store::Cache;
 use super::table::{Key, Table};
-use crate::document::{Chunk, Contribution, Contributions, Hit, Lines, Span, Unit, UnitKind};
+use crate::document::{Chunk, Contribution, Contributions, Hit, Lines, Rank, Span, Unit, UnitKind};
 
 #[derive(Deserialize, Serialize)]
 struct StoredHit {
@@ -78,16 +78,30 @@ impl StoredUnit {
 
 /// Rank, then the bits of score, normalised score and weight.
 #[derive(Deserialize, Serialize)]
-struct StoredContribution(usize, u64, u64, u64);
+struct StoredContribution(StoredRank, u64, u64, u64);
+
+#[derive(Deserialize, Serialize)]
+enum StoredRank {
+    At(usize),
+    Beyond(usize),
+}
 
 impl From<Contribution> for StoredContribution {
     fn from(from: Contribution) -> Self {
-        Self(from.rank, from.score.to_bits(), from.normalised.to_bits(), from.weight.to_bits())
+        let rank = match from.rank {
+            Rank::At(rank) => StoredRank::At(rank),
+            Rank::Beyond(n) => StoredRank::Beyond(n),
+        };
+        Self(rank, from.score.to_bits(), from.normalised.to_bits(), from.weight.to_bits())
     }
 }
 
 impl From<StoredContribution> for Contribution {
     fn from(StoredContribution(rank, score, normalised, weight): StoredContribution) -> Self {
+        let rank = match rank {
+            StoredRank::At(rank) => Rank::At(rank),
+            StoredRank::Beyond(n) => Rank::Beyond(n),
+        };
         Self {
             rank,
             score: f64::from_bits(score),

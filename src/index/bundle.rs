@@ -327,7 +327,8 @@ fn check_parts(bundle: &Path, dir: &Path, manifest: &Manifest) -> Result<()> {
         if snapshot.meta().model.dimension > MOST_DIMENSIONS {
             return Err(Fault::damaged("its vectors have too many dimensions"));
         }
-        snapshot.dense_scores(&[&vec![0.0; snapshot.meta().model.dimension]], 1)?;
+        let zero = vec![0.0; snapshot.meta().model.dimension];
+        snapshot.nearest(&[&zero], 1, None, 1)?;
         disagreements(&snapshot)
     };
     match check() {

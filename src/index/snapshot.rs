@@ -8,12 +8,14 @@ use super::dense;
 use super::documents::{self, Record, State};
 use super::generation::{Meta, damaged};
 use super::guard::guarded;
-use super::lexical::{self, Stored, VerifiedDirectory};
+use super::lexical::{self, LexicalScores, Stored, VerifiedDirectory};
+use super::listed::Listed;
 use super::pointer::Target;
 use crate::analysis::Query;
 use crate::disk::{Damage, FileSum, Mapped};
 use crate::error::{Context as _, Fault, Result};
 use crate::filter::Filter;
+use crate::vector::Spread;
 
 /// The folder of the BM25 part, in the names of its files.
 const BM25: &str = "bm25/";
@@ -32,6 +34,15 @@ pub struct Snapshot {
     /// Vector files in row order, each with its number of rows.
     vectors: Vec<(Arc<Mapped>, usize)>,
     dense: OnceLock<dense::VectorReader>,
+}
+
+/// What the dense retriever finds for a query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Nearest {
+    /// The best passages with their exact cosines.
+    pub listed: Listed,
+    /// Of the cosines of all passages that are allowed.
+    pub spread: Spread,
 }
 
 /// The part of a generation that a filter matches.
@@ -101,8 +112,8 @@ impl Snapshot {
         self.lexical.ordinals()
     }
 
-    /// BM25 score by ordinal; 0 where nothing matches.
-    pub fn lexical_scores(&self, query: &Query) -> Result<Vec<f32>> {
+    /// The BM25 scores of a query.
+    pub fn lexical_scores(&self, query: &Query) -> Result<LexicalScores> {
         self.tantivy(|| self.lexical.scores(query))
     }
 
@@ -111,9 +122,42 @@ impl Snapshot {
         self.tantivy(|| self.lexical.term_weight(term))
     }
 
+    /// The `wanted` passages nearest to each of `queries`, among those that are `allowed` by
+    /// ordinal; `None` allows all. At most `threads` threads read the vectors, once for all queries.
+    pub fn nearest(
+        &self,
+        queries: &[&[f32]],
+        wanted: usize,
+        allowed: Option<&[bool]>,
+        threads: usize,
+    ) -> Result<Vec<Nearest>> {
+        let cosines = self.all_cosines(queries, threads)?;
+        let nearest = |cosines: Vec<f32>| {
+            let is_allowed = |ordinal: u32| {
+                let allowed = allowed.map(|allowed| allowed.get(ordinal as usize).copied());
+                allowed.is_none_or(|allowed| allowed.unwrap_or_default())
+            };
+            let cosines = (0..).zip(cosines);
+            let found = cosines.filter(|(n, cosine)| !cosine.is_nan() && is_allowed(*n));
+            let found: Vec<(u32, f32)> = found.collect();
+            Nearest {
+                spread: Spread::of(found.iter().map(|(_, cosine)| *cosine)),
+                listed: Listed::best_of(found.into_iter(), wanted),
+            }
+        };
+        Ok(cosines.into_iter().map(nearest).collect())
+    }
+
+    /// Cosine of `query` with each of the passages `ordinals`.
+    pub fn cosines(&self, query: &[f32], ordinals: &[u32]) -> Result<Vec<f32>> {
+        let cosines = self.all_cosines(&[query], 1)?.pop().unwrap_or_default();
+        let of = |ordinal: &u32| cosines.get(*ordinal as usize).copied().unwrap_or(f32::NAN);
+        Ok(ordinals.iter().map(of).collect())
+    }
+
     /// Cosine with each of `queries` by ordinal; NaN for deleted chunks. At most `threads` threads
     /// read the vectors, once for all queries.
-    pub fn dense_scores(&self, queries: &[&[f32]], threads: usize) -> Result<Vec<Vec<f32>>> {
+    fn all_cosines(&self, queries: &[&[f32]], threads: usize) -> Result<Vec<Vec<f32>>> {
         let dense = self.dense()?;
         if queries.iter().any(|query| query.len() != dense.dimension()) {
             return Err(Fault::failed(

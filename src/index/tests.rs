@@ -97,10 +97,9 @@ fn commit(store: &Store, name: &str, files: &[(&str, &str)]) -> Meta {
 fn scores(store: &Store, name: &str, question: &str) -> Vec<(String, f32, f32)> {
     let snapshot = store.open(name).unwrap();
     let lexical = snapshot.lexical_scores(&query_terms(question, &["en"])).unwrap();
-    let dense = snapshot.dense_scores(&[&vector(question)], 2).unwrap().remove(0);
-    let live = (0..snapshot.ordinals()).filter(|i| !dense[*i].is_nan());
-    let mut found: Vec<_> =
-        live.map(|i| (snapshot.fetch(i as u32).unwrap().path, lexical[i], dense[i])).collect();
+    let nearest = snapshot.nearest(&[&vector(question)], usize::MAX, None, 2).unwrap().remove(0);
+    let fetch = |(n, cosine)| (snapshot.fetch(n).unwrap().path, lexical.of(n), cosine);
+    let mut found: Vec<_> = nearest.listed.best.into_iter().map(fetch).collect();
     found.sort_by(|a, b| a.0.cmp(&b.0));
     found
 }

@@ -7,5 +7,5 @@ mod maxsim;
 mod tests;
 
 pub use diversify::{Candidate, Verdict, one_per_place};
-pub use fuse::{Fused, Fusion, fuse};
+pub use fuse::{Candidates, Dense, Fused, Fusion, Head, Lexical, fuse};
 pub use maxsim::{LATE_VERSION, blend, late_interaction};

@@ -23,7 +23,7 @@ use crate::error::Result;
 use crate::filter::Filter;
 use crate::index::{Allowed, Snapshot};
 use crate::model::Embedder;
-use crate::rank::{self, Fused, Fusion};
+use crate::rank::{self, Candidates, Fused, Fusion};
 use crate::telemetry;
 pub use embed::{QueryContext, Similarities, Vectors};
 use hits::hits;
@@ -32,7 +32,7 @@ use ranking_cache::CachedRanking;
 pub use request::{Request, validate};
 use rerank::{CacheCounts, Rerank};
 pub use response::{Pending, Response, Timings, milliseconds};
-use retrieve::{Retrieval, Scores};
+use retrieve::Retrieval;
 
 /// An open generation, and its model once a query needed it.
 pub struct Searcher {
@@ -162,20 +162,19 @@ impl Searcher {
             return Ok(Response { timings, nothing_allowed: true, ..empty });
         }
         let context = QueryContext { engine, snapshot, caching: request.caching, stop };
+        let depth = request.depth();
         let retrieval = Retrieval {
             context,
             query,
             mode: request.mode,
             allowed: allowed.map(|allowed| allowed.chunks.as_slice()),
+            depth,
             threads: self.threads,
         };
         let scores = retrieval.scores(&mut self.vectors, &mut self.prefetched)?;
-
-        // Copies and overlaps give no hit, so the ranking has more passages than the hits wanted.
-        let wanted = request.k.max(request.rerank);
-        let depth = wanted.saturating_mul(2).saturating_add(20);
-        let ranking = fuse(&scores, engine.config.dense_weight, depth);
-        let mut hits = hits(snapshot, &ranking, wanted)?;
+        let candidates = retrieval.candidates(&scores)?;
+        let ranking = fuse(&candidates, engine.config.dense_weight, depth);
+        let mut hits = hits(snapshot, &ranking, request.wanted())?;
         let mut reranked = CacheCounts::default();
         if request.rerank > 0 {
             let top = request.rerank.min(hits.len());
@@ -185,7 +184,7 @@ impl Searcher {
         hits.truncate(request.k);
         hits.iter_mut().zip(1..).for_each(|(hit, rank)| hit.rank = rank);
 
-        let embedded = scores.embedded.as_ref();
+        let embedded = scores.dense.as_ref().map(|dense| &dense.embedded);
         let response = Response {
             hits,
             timings: scores.timings(start),
@@ -196,18 +195,17 @@ impl Searcher {
             ..Response::empty(engine, snapshot.meta(), query, request)
         };
         log(&response, request.rerank);
-        self.vectors.remember(query, scores.embedded.map(|embedded| embedded.vector));
+        self.vectors.remember(query, scores.dense.map(|dense| dense.embedded.vector));
         Ok(response)
     }
 }
 
-fn fuse(scores: &Scores, dense_weight: f64, depth: usize) -> Vec<Fused> {
-    let fusion = Fusion { dense_weight };
-    let ranking = rank::fuse(scores.lexical.as_deref(), scores.dense.as_deref(), fusion, depth);
+fn fuse(candidates: &Candidates, dense_weight: f64, depth: usize) -> Vec<Fused> {
+    let ranking = rank::fuse(candidates, Fusion { dense_weight }, depth);
     telemetry::trace!(
-        lexical = scores.lexical.is_some(),
-        dense = scores.dense.is_some(),
-        candidates = ranking.len(),
+        lexical = candidates.lexical.is_some(),
+        dense = candidates.dense.is_some(),
+        candidates = candidates.ordinals.len(),
         dense_weight,
         "fused"
     );

@@ -7,17 +7,20 @@ use super::embed::{Embedded, QueryContext, Vectors};
 use super::ranking_cache::CachedRanking;
 use super::request::{Request, validate};
 use super::response::milliseconds;
+use super::retrieve::listed;
 use crate::config::Mode;
 use crate::engine::{Engine, QueryStage};
-use crate::index::Snapshot;
+use crate::index::{Nearest, Snapshot};
 use crate::model::EmbeddingRole;
 
 /// The dense scores of a query whose search has not begun.
 pub(super) struct Prefetched {
     pub query: String,
     pub embedded: Embedded,
-    /// By ordinal, as [`Snapshot::dense_scores`] yields them.
-    pub cosines: Vec<f32>,
+    /// Among all passages.
+    pub nearest: Nearest,
+    /// Passages that were to be listed.
+    pub listed: usize,
     /// This query's share of the time that the pass took.
     pub scan_ms: f64,
 }
@@ -41,12 +44,21 @@ pub(super) fn prefetch(
     let scan = Instant::now();
     let query_vectors: Vec<&[f32]> =
         queries.iter().map(|(_, embedded)| embedded.vector.as_slice()).collect();
-    let Ok(cosines) = snapshot.dense_scores(&query_vectors, threads) else { return Vec::new() };
+    let listed = listed(requests.iter().map(Request::depth).max().unwrap_or_default());
+    let Ok(nearest) = snapshot.nearest(&query_vectors, listed, None, threads) else {
+        return Vec::new();
+    };
     let scan_ms = milliseconds(scan) / queries.len() as f64;
     queries
         .into_iter()
-        .zip(cosines)
-        .map(|((query, embedded), cosines)| Prefetched { query, embedded, cosines, scan_ms })
+        .zip(nearest)
+        .map(|((query, embedded), nearest)| Prefetched {
+            query,
+            embedded,
+            nearest,
+            listed,
+            scan_ms,
+        })
         .collect()
 }
 

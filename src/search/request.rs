@@ -24,6 +24,18 @@ pub struct Request {
     pub stop: Stop,
 }
 
+impl Request {
+    /// Hits that the ranking must give.
+    pub(super) fn wanted(&self) -> usize {
+        self.k.max(self.rerank)
+    }
+
+    /// Passages of the ranking. Copies and overlaps give no hit, so there are more than hits.
+    pub(super) fn depth(&self) -> usize {
+        self.wanted().saturating_mul(2).saturating_add(20)
+    }
+}
+
 /// The query without surrounding white space.
 ///
 /// # Errors

@@ -1,5 +1,7 @@
-//! The two retrievers: BM25 and cosine scores of every chunk.
+//! The two retrievers, BM25 and cosine, and the passages that fusion compares: the best of each,
+//! with the scores of both.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use super::embed::{Embedded, QueryContext, Vectors};
@@ -8,16 +10,20 @@ use super::response::{Timings, milliseconds};
 use crate::analysis;
 use crate::config::Mode;
 use crate::error::{Fault, Result};
+use crate::index::{LexicalScores, Listed, Nearest};
 use crate::model::EmbeddingRole;
-use crate::rank::{self, Fusion};
+use crate::rank::{self, Candidates, Head, Lexical};
 
 /// Top passages that may explain an acronym of the query.
 const EXPLAINING: usize = 5;
 
-/// Score of a chunk that the lexical retriever does not match.
-const NO_LEXICAL: f32 = 0.0;
-/// Score of a chunk that the dense retriever leaves out.
-const NO_DENSE: f32 = f32::NAN;
+/// Passages that each retriever lists for each passage of the ranking wanted.
+const LISTED_PER_RANK: usize = 5;
+
+/// Passages that each retriever lists for a ranking of `depth` passages.
+pub(super) fn listed(depth: usize) -> usize {
+    depth.saturating_mul(LISTED_PER_RANK)
+}
 
 /// One query, ready for the retrievers.
 pub(super) struct Retrieval<'a> {
@@ -26,28 +32,32 @@ pub(super) struct Retrieval<'a> {
     pub mode: Mode,
     /// By ordinal: the chunks that the filter leaves; `None` without a filter.
     pub allowed: Option<&'a [bool]>,
+    /// Passages of the ranking wanted.
+    pub depth: usize,
     pub threads: usize,
 }
 
-/// Scores by ordinal; `None` for a retriever that did not run.
+/// What the retrievers found; `None` for one that did not run.
 pub(super) struct Scores {
-    /// BM25; 0 where a chunk does not match or the filter excludes it.
-    pub lexical: Option<Vec<f32>>,
-    /// Cosine; NaN where a chunk is deleted, excluded by the filter or lacks a quoted phrase.
-    pub dense: Option<Vec<f32>>,
-    /// The query's vector, when the dense retriever ran.
-    pub embedded: Option<Embedded>,
+    pub lexical: Option<LexicalScores>,
+    pub dense: Option<Dense>,
     /// When the query's vector was there.
     scan: Instant,
     /// Share of a prefetch in comparing vectors; `None` without one.
     prefetch_scan_ms: Option<f64>,
 }
 
+/// What the dense retriever found.
+pub(super) struct Dense {
+    pub embedded: Embedded,
+    pub nearest: Nearest,
+}
+
 impl Scores {
     /// Timings of a search that began at `start` and is done now.
     pub fn timings(&self, start: Instant) -> Timings {
         let total_ms = milliseconds(start);
-        let Some(embedded) = &self.embedded else {
+        let Some(Dense { embedded, .. }) = &self.dense else {
             return Timings { embedding_ms: 0.0, search_ms: total_ms, total_ms };
         };
         let prefetch_ms = self.prefetch_scan_ms.map_or(0.0, |scan| embedded.milliseconds + scan);
@@ -92,29 +102,71 @@ impl Retrieval<'_> {
             self.lexical_and_vector(terms.as_ref(), &languages, needs_vector, vectors)?;
         engine.check_stop(stop)?;
         let scan = Instant::now();
-        let mut scores = Scores { lexical, dense: None, embedded, scan, prefetch_scan_ms: None };
-        if let Some(prefetched) = prefetched {
-            scores.dense = Some(prefetched.cosines);
-            scores.embedded = Some(prefetched.embedded);
-            scores.prefetch_scan_ms = Some(prefetched.scan_ms);
-        } else if let Some(embedded) = &scores.embedded {
-            let query_vector = embedded.vector.as_slice();
-            scores.dense = snapshot.dense_scores(&[query_vector], self.threads)?.pop();
-        }
-        if let Some(dense) = &mut scores.dense {
-            if let Some(allowed) = self.allowed {
-                mask(dense, allowed, NO_DENSE);
+        // A quoted phrase must occur, however close the vectors are.
+        let has_phrase = terms.is_some_and(|terms| !terms.phrases.is_empty());
+        let quoting = lexical.as_ref().filter(|_| has_phrase).map(LexicalScores::matching);
+        let allowed = quoting.as_deref().or(self.allowed);
+        let prefetch_scan_ms = prefetched.as_ref().map(|prefetched| prefetched.scan_ms);
+        let listed = self.listed();
+        let (embedded, nearest) = match prefetched {
+            Some(found) => {
+                let is_enough = allowed.is_none() && found.listed >= listed;
+                (Some(found.embedded), is_enough.then_some(found.nearest))
             }
-            // A quoted phrase must occur, however close the vectors are.
-            if terms.is_some_and(|terms| !terms.phrases.is_empty())
-                && let Some(lexical) = &scores.lexical
-            {
-                let matches: Vec<bool> = lexical.iter().map(|score| *score > 0.0).collect();
-                mask(dense, &matches, NO_DENSE);
+            None => (embedded, None),
+        };
+        let dense = match (embedded, nearest) {
+            (Some(embedded), Some(nearest)) => Some(Dense { embedded, nearest }),
+            (Some(embedded), None) => {
+                let query = embedded.vector.as_slice();
+                let nearest = snapshot.nearest(&[query], listed, allowed, self.threads)?.pop();
+                nearest.map(|nearest| Dense { embedded, nearest })
             }
-        }
+            (None, _) => None,
+        };
         engine.check_stop(stop)?;
-        Ok(scores)
+        Ok(Scores { lexical, dense, scan, prefetch_scan_ms })
+    }
+
+    /// Passages that each retriever lists.
+    fn listed(&self) -> usize {
+        listed(self.depth)
+    }
+
+    /// What either retriever lists, with the scores of both.
+    pub fn candidates(&self, scores: &Scores) -> Result<Candidates> {
+        let wanted = self.listed();
+        let in_words = scores.lexical.as_ref().map(|lexical| lexical.listed(wanted));
+        let nearest = scores.dense.as_ref().map(|dense| &dense.nearest);
+        let lists = [in_words.as_ref(), nearest.map(|nearest| &nearest.listed)];
+        let listed = lists.into_iter().flatten().flat_map(|list| &list.best);
+        let mut ordinals: Vec<u32> = listed.map(|(ordinal, _)| *ordinal).collect();
+        ordinals.sort_unstable();
+        ordinals.dedup();
+        let head = |listed: &Listed| Head { n: wanted, least: listed.least() };
+        let lexical = scores.lexical.as_ref().zip(in_words).map(|(lexical, listed)| Lexical {
+            scores: ordinals.iter().map(|ordinal| lexical.of(*ordinal)).collect(),
+            head: head(&listed),
+        });
+        let dense = match &scores.dense {
+            None => None,
+            Some(Dense { embedded, nearest }) => Some(rank::Dense {
+                cosines: self.cosines(embedded.vector.as_slice(), &nearest.listed, &ordinals)?,
+                head: head(&nearest.listed),
+                spread: nearest.spread,
+            }),
+        };
+        Ok(Candidates { ordinals, lexical, dense })
+    }
+
+    /// The cosine of each of `ordinals`, of which some are `listed`.
+    fn cosines(&self, query: &[f32], listed: &Listed, ordinals: &[u32]) -> Result<Vec<f32>> {
+        let known: HashMap<u32, f32> = listed.best.iter().copied().collect();
+        let unknown = ordinals.iter().filter(|ordinal| !known.contains_key(ordinal));
+        let unknown: Vec<u32> = unknown.copied().collect();
+        let mut others = self.context.snapshot.cosines(query, &unknown)?.into_iter();
+        let cosine = |n: &u32| known.get(n).copied().or_else(|| others.next()).unwrap_or(f32::NAN);
+        Ok(ordinals.iter().map(cosine).collect())
     }
 
     /// Lexical scores, and the query's vector if it `needs_vector`. Loading the model takes longer
@@ -126,7 +178,7 @@ impl Retrieval<'_> {
         languages: &[&str],
         needs_vector: bool,
         vectors: &mut Vectors,
-    ) -> Result<(Option<Vec<f32>>, Option<Embedded>)> {
+    ) -> Result<(Option<LexicalScores>, Option<Embedded>)> {
         let lexical = || terms.map(|terms| self.lexical(terms, languages)).transpose();
         let is_parallel = needs_vector && (self.threads > 1 || !vectors.is_loaded());
         let mut embed = || vectors.embed(self.context, EmbeddingRole::Query, self.query);
@@ -146,19 +198,19 @@ impl Retrieval<'_> {
 
     /// BM25 scores. A short query is extended by the long forms of its acronyms, as the top
     /// passages explain them.
-    fn lexical(&self, terms: &analysis::Query, languages: &[&str]) -> Result<Vec<f32>> {
+    fn lexical(&self, terms: &analysis::Query, languages: &[&str]) -> Result<LexicalScores> {
         let scores = self.bm25(terms)?;
         if !analysis::may_expand(terms) {
             return Ok(scores);
         }
-        let top = rank::fuse(Some(&scores), None, Fusion { dense_weight: 0.0 }, EXPLAINING);
+        let top = scores.listed(EXPLAINING).best;
         // Ties are never cut, so many equal scores give many passages, and none stands out.
         if top.len() > 2 * EXPLAINING {
             return Ok(scores);
         }
         let mut texts: Vec<String> = top
             .iter()
-            .map(|fused| Ok(self.context.snapshot.fetch(fused.ordinal)?.chunk.text))
+            .map(|(ordinal, _)| Ok(self.context.snapshot.fetch(*ordinal)?.chunk.text))
             .collect::<Result<_>>()?;
         // Ordinals depend on the history of the index; texts do not.
         texts.sort_unstable();
@@ -171,20 +223,11 @@ impl Retrieval<'_> {
         }
     }
 
-    fn bm25(&self, terms: &analysis::Query) -> Result<Vec<f32>> {
+    fn bm25(&self, terms: &analysis::Query) -> Result<LexicalScores> {
         let mut scores = self.context.snapshot.lexical_scores(terms)?;
         if let Some(allowed) = self.allowed {
-            mask(&mut scores, allowed, NO_LEXICAL);
+            scores.retain(allowed);
         }
         Ok(scores)
-    }
-}
-
-/// Sets every score that is not allowed to `none`.
-fn mask(scores: &mut [f32], allowed: &[bool], none: f32) {
-    for (score, is_allowed) in scores.iter_mut().zip(allowed) {
-        if !is_allowed {
-            *score = none;
-        }
     }
 }

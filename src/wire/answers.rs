@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{PendingJson, location};
 use crate::analysis::untrusted::InjectionKind;
 use crate::ask::{CacheUse, FlaggedPassage, Response, Timings, Writing, injection_kinds};
-use crate::document::{Citation, Contribution, Contributions, Extent, Hit, Location};
+use crate::document::{Citation, Contribution, Contributions, Extent, Hit, Location, Rank};
 use crate::error::{Fault, Reason};
 use crate::filter::Filter;
 use crate::llm::Finish;
@@ -89,8 +89,11 @@ struct ExplainJson {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Contribution)]
 struct ContributionJson {
-    /// Rank from this retriever, from 1
-    rank: usize,
+    /// Rank from this retriever, from 1; null where only `beyond` is known
+    rank: Option<usize>,
+    /// Number of passages that this retriever ranks before this one, at least
+    #[serde(skip_serializing_if = "Option::is_none")]
+    beyond: Option<usize>,
     /// BM25 score, cosine similarity, or mean of the best cosines between tokens (rerank)
     score: f64,
     /// Normalized score: about 1 for a passage that answers the query
@@ -104,12 +107,12 @@ struct ContributionJson {
 
 impl ContributionJson {
     fn new(contribution: Option<Contribution>) -> Option<Self> {
-        contribution.map(|Contribution { rank, score, normalised, weight }| Self {
-            rank,
-            score,
-            normalized: normalised,
-            normalised,
-            weight,
+        contribution.map(|Contribution { rank, score, normalised, weight }| {
+            let (rank, beyond) = match rank {
+                Rank::At(rank) => (Some(rank), None),
+                Rank::Beyond(n) => (None, Some(n)),
+            };
+            Self { rank, beyond, score, normalized: normalised, normalised, weight }
         })
     }
 }

@@ -7,6 +7,7 @@ use crate::support::Sandbox;
 use crate::tools::{engine, search_request};
 use rag::cache::Caching;
 use rag::config::Mode;
+use rag::document::Rank;
 use rag::filter::Filter;
 use rag::search::{Request, Searcher};
 
@@ -63,14 +64,14 @@ fn a_poor_match_is_found_when_the_filter_allows_only_it() {
             {
                 assert_eq!(
                     (own.score, own.rank, own.normalised),
-                    (open.score, 1, 1.0),
+                    (open.score, Rank::At(1), 1.0),
                     "{mode:?} {filter}"
                 );
             }
             if let (Some(own), Some(open)) =
                 (contributions.dense, open.and_then(|hit| hit.contributions.dense))
             {
-                assert_eq!((own.score, own.rank), (open.score, 1), "{mode:?} {filter}");
+                assert_eq!((own.score, own.rank), (open.score, Rank::At(1)), "{mode:?} {filter}");
             }
         }
         assert!(

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::analysis::tests::retrieval::{Bm25, data};
 use crate::answer::{Options, Tools, answer, check, score};
-use crate::document::{Chunk, Contribution, Contributions, Hit, Lines, Span};
+use crate::document::{Chunk, Contribution, Contributions, Hit, Lines, Rank, Span};
 
 struct Corpus {
     chunks: Vec<(String, Chunk)>,
@@ -30,8 +30,12 @@ impl Corpus {
         let ranked = found.into_iter().zip(1..).take(k);
         let hits = ranked.map(|((at, score), rank)| {
             let (path, chunk) = &self.chunks[at as usize];
-            let lexical =
-                Contribution { rank, score: f64::from(score), normalised: 1.0, weight: 1.0 };
+            let lexical = Contribution {
+                rank: Rank::At(rank),
+                score: f64::from(score),
+                normalised: 1.0,
+                weight: 1.0,
+            };
             Hit {
                 rank,
                 score: f64::from(score),

@@ -11,6 +11,7 @@ use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::store::StoreReader;
 use tantivy::{DocId, DocSet as _, Index, SegmentReader, TERMINATED, TantivyDocument, Term};
 
+use super::super::listed::Listed;
 use super::directory::VerifiedDirectory;
 use super::phrase;
 use super::schema::{Fields, schema};
@@ -58,6 +59,40 @@ struct Segment {
     base: u32,
 }
 
+/// BM25F scores of one query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LexicalScores {
+    /// By ordinal; 0 where nothing matches.
+    by_ordinal: Vec<f32>,
+}
+
+impl LexicalScores {
+    /// The score of a passage; 0 where it does not match.
+    pub fn of(&self, ordinal: u32) -> f32 {
+        self.by_ordinal.get(ordinal as usize).copied().unwrap_or_default()
+    }
+
+    /// The best `wanted` passages that match.
+    pub fn listed(&self, wanted: usize) -> Listed {
+        let scores = (0..).zip(self.by_ordinal.iter().copied());
+        Listed::best_of(scores.filter(|(_, score)| *score > 0.0), wanted)
+    }
+
+    /// Whether each passage matches, by ordinal.
+    pub fn matching(&self) -> Vec<bool> {
+        self.by_ordinal.iter().map(|score| *score > 0.0).collect()
+    }
+
+    /// Drops the passages that are not `allowed`, by ordinal.
+    pub fn retain(&mut self, allowed: &[bool]) {
+        for (score, is_allowed) in self.by_ordinal.iter_mut().zip(allowed) {
+            if !is_allowed {
+                *score = 0.0;
+            }
+        }
+    }
+}
+
 /// A chunk as it was written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
@@ -100,9 +135,9 @@ impl LexicalReader {
         self.segments.iter().map(|s| s.reader.max_doc() as usize).sum()
     }
 
-    /// BM25F score of each ordinal; 0 where no term occurs, where a required phrase is missing, or
-    /// where the chunk is deleted.
-    pub fn scores(&self, query: &Query) -> tantivy::Result<Vec<f32>> {
+    /// BM25F scores; 0 where no term occurs, where a required phrase is missing, or where the chunk
+    /// is deleted.
+    pub fn scores(&self, query: &Query) -> tantivy::Result<LexicalScores> {
         let mut scores = vec![0.0f32; self.ordinals()];
         let mut postings = Vec::new();
         for term in &query.terms {
@@ -117,7 +152,7 @@ impl LexicalReader {
         if !query.phrases.is_empty() {
             self.require(query, &mut scores)?;
         }
-        Ok(scores)
+        Ok(LexicalScores { by_ordinal: scores })
     }
 
     /// Inverse document frequency of an analyzed term among live chunks; the largest for a term
