@@ -81,10 +81,16 @@ pub enum Format {
     Mbox,
     /// Jupyter.
     Notebook,
+    /// An archive of files.
+    Zip,
+    /// The binary formats of Word, Excel and PowerPoint before 2007.
+    Doc,
+    Xls,
+    Ppt,
 }
 
 impl Format {
-    const NAMES: [(Self, &'static str); 26] = [
+    const NAMES: [(Self, &'static str); 30] = [
         (Self::Plain, "text"),
         (Self::Markdown, "markdown"),
         (Self::ReStructuredText, "rst"),
@@ -111,6 +117,10 @@ impl Format {
         (Self::Mail, "mail"),
         (Self::Mbox, "mbox"),
         (Self::Notebook, "notebook"),
+        (Self::Zip, "zip"),
+        (Self::Doc, "doc"),
+        (Self::Xls, "xls"),
+        (Self::Ppt, "ppt"),
     ];
 
     /// The stable name used on disk and in JSON.
@@ -143,6 +153,12 @@ pub enum Location {
         /// The page, slide or the like of the attached file.
         at: Option<Box<Location>>,
     },
+    /// A file in an archive.
+    File {
+        /// Its path there.
+        name: String,
+        at: Option<Box<Location>>,
+    },
 }
 
 impl Location {
@@ -155,6 +171,7 @@ impl Location {
             Self::Message(_) => "message",
             Self::Cell(_) => "cell",
             Self::Attachment { .. } => "attachment",
+            Self::File { .. } => "file",
         }
     }
 
@@ -162,8 +179,18 @@ impl Location {
         if let Self::Page(n) = self { Some(*n) } else { None }
     }
 
+    /// The name of the file inside the document, and the place in that file.
+    pub fn into_inner(self) -> (Option<String>, Option<Location>) {
+        match self {
+            Self::Attachment { name, at, .. } | Self::File { name, at } => {
+                (Some(name), at.map(|at| *at))
+            }
+            at => (None, Some(at)),
+        }
+    }
+
     /// Whether a passage may continue from one place to the other: text continues over pages and
-    /// over cells of a notebook, but not over slides, sheets, messages and attached files.
+    /// over cells of a notebook, but not over slides, sheets, messages and files in a document.
     pub fn continues(this: Option<&Self>, other: Option<&Self>) -> bool {
         match (this, other) {
             (
@@ -173,7 +200,12 @@ impl Location {
                 (message, name) == (other_message, other_name)
                     && Self::continues(at.as_deref(), other_at.as_deref())
             }
-            (Some(Self::Attachment { .. }), _) | (_, Some(Self::Attachment { .. })) => false,
+            (
+                Some(Self::File { name, at }),
+                Some(Self::File { name: other_name, at: other_at }),
+            ) => name == other_name && Self::continues(at.as_deref(), other_at.as_deref()),
+            (Some(Self::Attachment { .. } | Self::File { .. }), _)
+            | (_, Some(Self::Attachment { .. } | Self::File { .. })) => false,
             (Some(Self::Sheet(a, _)), Some(Self::Sheet(b, _))) => a == b,
             (a @ Some(Self::Slide(_) | Self::Message(_)), b) => a == b,
             _ => true,
@@ -194,6 +226,10 @@ impl fmt::Display for Location {
                     write!(f, "message {n}, ")?;
                 }
                 write!(f, "attachment {name}")?;
+                at.as_ref().map_or(Ok(()), |at| write!(f, ", {at}"))
+            }
+            Self::File { name, at } => {
+                write!(f, "file {name}")?;
                 at.as_ref().map_or(Ok(()), |at| write!(f, ", {at}"))
             }
         }
@@ -225,6 +261,10 @@ impl FromStr for Location {
                 let (name, at) = attached_at(rest);
                 Ok(Self::Attachment { message: None, name: name.to_owned(), at })
             }
+            "file" => {
+                let (name, at) = attached_at(rest);
+                Ok(Self::File { name: name.to_owned(), at })
+            }
             "cell" => number().map(Self::Cell),
             "sheet" => rest
                 .rsplit_once('!')
@@ -235,8 +275,8 @@ impl FromStr for Location {
     }
 }
 
-/// The name of an attached file and the place in it. A name may contain commas, and so may the name
-/// of a sheet, so the first comma counts that a place follows.
+/// The name of a file in a document and the place in it. A name may contain commas, and so may the
+/// name of a sheet, so the first comma counts that a place follows.
 fn attached_at(text: &str) -> (&str, Option<Box<Location>>) {
     let kinds = ["page ", "slide ", "sheet ", "cell "];
     for (comma, _) in text.match_indices(", ") {
@@ -498,6 +538,8 @@ mod tests {
             "attachment minutes, page of May.pdf, page 2",
             "attachment costs.xlsx, sheet Costs, 1897!B4",
             "message 12, attachment minutes.pdf, page 2",
+            "file notes/minutes, May.pdf, page 2",
+            "file mail.eml › report.md",
         ] {
             let place: Location = text.parse().expect(text);
             assert_eq!(place.to_string(), text);

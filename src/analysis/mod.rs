@@ -11,6 +11,7 @@ mod plain;
 mod query;
 mod sentences;
 mod stems;
+mod stops;
 mod stopwords;
 pub mod untrusted;
 mod words;

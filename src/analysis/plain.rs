@@ -230,11 +230,23 @@ fn tag(rest: &str, out: &mut String) -> usize {
     close + 1
 }
 
-/// Replaces `[text](target)` and `[text][reference]` with the text. `None` for anything else.
+/// Replaces `[text](target)`, `[text][reference]` and `[[note|text]]` with the text. `None` for
+/// anything else.
 fn link(rest: &str, out: &mut String) -> Option<usize> {
     let close = matching(rest, '[', ']')?;
     let label = rest.slice(1..close);
     let after = rest.slice(close + 1..);
+    if let Some(note) = label.strip_prefix('[').and_then(|note| note.strip_suffix(']'))
+        && !note.contains(['[', ']', '\n'])
+        && note.contains(char::is_alphabetic)
+    {
+        let (target, shown) = note.split_once('|').unwrap_or((note, note));
+        // A heading of the note.
+        let heading = target == shown && target.contains('#');
+        let text = if heading { target.replace('#', " > ") } else { shown.to_owned() };
+        out.push_str(text.trim_start_matches(" > "));
+        return Some(close + 1);
+    }
     let target_len = if after.starts_with('(') {
         matching(after, '(', ')')? + 1
     } else if after.starts_with('[') && label.contains(char::is_alphabetic) {

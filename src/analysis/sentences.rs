@@ -1,11 +1,12 @@
 //! Sentence segmentation of text with markup.
 //!
 //! Two passes: lines into blocks (heading, list item, paragraph with its hard wraps, code fence),
-//! then each paragraph into sentences. Full stops are judged as in UAX #29, plus abbreviations,
-//! initials and footnote marks. A code fence is one "sentence", so that it is quoted whole.
+//! then each paragraph into sentences, by [`stops`]. A code fence is one "sentence", so that it is
+//! quoted whole.
 
 use std::ops::Range;
 
+use super::stops;
 use crate::document::{Span, UnitKind};
 use crate::strings::StrExt as _;
 use crate::strings::line_ranges;
@@ -32,12 +33,13 @@ pub fn passages(text: &str) -> Vec<Passage> {
         match kind {
             UnitKind::Sentence | UnitKind::Item { .. } => {
                 let mut kind = kind;
-                split(text, range, &mut |span| {
-                    passages.push(Passage { span, kind });
+                for part in stops::sentences(text.slice(range.clone())) {
+                    let found = range.start + part.start..range.start + part.end;
+                    passages.extend(trimmed(text, found).map(|span| Passage { span, kind }));
                     if let UnitKind::Item { first } = &mut kind {
                         *first = false;
                     }
-                });
+                }
             }
             _ => {
                 passages.extend(trimmed(text, range).map(|span| Passage { span, kind }));
@@ -263,171 +265,4 @@ fn trimmed(text: &str, range: Range<usize>) -> Option<Span> {
     let start = range.start + (inside.len() - inside.trim_start().len());
     let end = start + inside.trim().len();
     (start < end).then(|| Span::new(start, end))
-}
-
-fn split(text: &str, range: Range<usize>, put: &mut dyn FnMut(Span)) {
-    let block = text.slice(range.clone());
-    let is_lower_case = !block.contains(char::is_uppercase);
-    let mut start = 0;
-    let mut at = 0;
-    while let Some(found) = block.slice(at..).find(is_terminal) {
-        let stop = at + found;
-        at = match ends_at(block, start, stop, is_lower_case) {
-            Ok(end) => {
-                trimmed(text, range.start + start..range.start + end)
-                    .into_iter()
-                    .for_each(&mut *put);
-                start = end;
-                end
-            }
-            Err(resume) => resume,
-        };
-    }
-    trimmed(text, range.start + start..range.end).into_iter().for_each(put);
-}
-
-fn is_terminal(c: char) -> bool {
-    matches!(c, '.' | '!' | '?' | '…' | '‼'..='‽' | '⁇'..='⁉')
-        || is_unspaced_terminal(c)
-        || matches!(c, '।' | '॥' | '؟' | '۔' | '።' | '፧' | '។' | '။' | '։')
-}
-
-/// Marks that end a sentence without a space after them.
-fn is_unspaced_terminal(c: char) -> bool {
-    matches!(c, '。' | '！' | '？' | '｡' | '．')
-}
-
-fn is_closing(c: char) -> bool {
-    matches!(
-        c,
-        ')' | ']'
-            | '}'
-            | '"'
-            | '\''
-            | '”'
-            | '’'
-            | '»'
-            | '」'
-            | '』'
-            | '】'
-            | '）'
-            | '〉'
-            | '》'
-            | '*'
-            | '_'
-            | '`'
-            | '›'
-    )
-}
-
-/// The end of the sentence from `start` if the mark at `stop` ends it, else the offset to resume
-/// at. A lower-case letter after the mark continues the sentence, unless the whole paragraph is in
-/// lower case.
-fn ends_at(block: &str, start: usize, stop: usize, is_lower_case: bool) -> Result<usize, usize> {
-    if is_in_code(block.slice(start..stop), block.slice(stop..)) {
-        return Err(stop + block.slice(stop..).find('`').unwrap_or(1));
-    }
-    let marks_len = block.slice(stop..).find(|c| !is_terminal(c)).unwrap_or(block.len() - stop);
-    let marks = block.slice(stop..stop + marks_len);
-    let mut end = stop + marks_len;
-    end += block.slice(end..).find(|c| !is_closing(c)).unwrap_or(block.len() - end);
-    let is_closed = end > stop + marks_len;
-    while let Some(note) = footnote_len(block.slice(end..)) {
-        end += note;
-    }
-    let rest = block.slice(end..);
-    let Some(next) = rest.chars().next() else { return Ok(end) };
-    if marks.chars().any(is_unspaced_terminal) {
-        // 「…。」と言った continues the sentence.
-        let continues = is_closed && matches!(next, '\u{3041}'..='\u{309f}' | '、' | '，' | ',');
-        return if continues { Err(end) } else { Ok(end) };
-    }
-    if !next.is_whitespace() {
-        return Err(stop + marks_len);
-    }
-    let following = rest.trim_start();
-    let Some(first) = following.chars().next() else { return Ok(end) };
-    if first.is_lowercase() && !(is_lower_case && marks.len() == 1) {
-        return Err(end);
-    }
-    if marks == "." && is_abbreviated(block.slice(start..stop), following) {
-        return Err(end);
-    }
-    Ok(end)
-}
-
-/// Whether a mark is inside a code span: the `!` of `println!` does not end a sentence.
-fn is_in_code(before: &str, after: &str) -> bool {
-    before.matches('`').count() % 2 == 1 && after.contains('`')
-}
-
-/// The length of the footnote mark (`[12]`, `[^note]`, `[citation needed]`) at the head of `rest`.
-fn footnote_len(rest: &str) -> Option<usize> {
-    let inside = rest.strip_prefix('[')?;
-    let close = inside.find(']').filter(|&close| close > 0 && close < 24)?;
-    let label = inside.slice(..close);
-    let is_note = label.starts_with('^')
-        || label.ends_with("needed")
-        || label.chars().all(|c| c.is_ascii_digit() || ", –-".contains(c));
-    (is_note && !inside.slice(close + 1..).starts_with(['(', '['])).then_some(close + 2)
-}
-
-/// Abbreviations that never end a sentence.
-const TITLES: &[&str] = &[
-    "mr", "mrs", "ms", "dr", "prof", "st", "gen", "col", "lt", "sgt", "capt", "cmdr", "adm", "rep",
-    "sen", "gov", "rev", "hon", "pres", "mt", "messrs", "mme", "mlle", "sra", "dra", "e.g", "i.e",
-    "vs", "cf", "viz", "z.b", "d.h", "bzw", "p.ex", "ggf", "ca", "approx", "resp", "esp", "incl",
-];
-
-/// Abbreviations that do not end a sentence before a number or a bracket.
-const COUNTERS: &[&str] = &[
-    "fig", "figs", "eq", "eqs", "no", "nos", "nr", "vol", "pp", "p", "sec", "ch", "chap", "art",
-    "tab", "abb", "bd", "s", "al", "ref", "refs", "jan", "feb", "mar", "apr", "jun", "jul", "aug",
-    "sep", "sept", "oct", "nov", "dec", "ed", "eds", "n", "v", "ver", "app", "par", "op", "b.c",
-    "a.d", "est", "circa", "c",
-];
-
-/// Whether the full stop after `before` belongs to an abbreviation.
-fn is_abbreviated(before: &str, following: &str) -> bool {
-    let word = before
-        .rsplit(|c: char| c.is_whitespace() || "([{\"'“‘*_/—–".contains(c))
-        .next()
-        .unwrap_or("");
-    let lower = word.to_lowercase();
-    if TITLES.contains(&lower.as_str()) {
-        return true;
-    }
-    let next = following.chars().next().unwrap_or(' ');
-    if COUNTERS.contains(&lower.as_str())
-        && (next.is_ascii_digit() || matches!(next, '(' | '[' | '#'))
-    {
-        return true;
-    }
-    // "1." at the head of a list item.
-    if before.trim().chars().all(|c| c.is_ascii_digit()) {
-        return true;
-    }
-    // Initials: "J. K. Rowling", but not "vitamin C. The".
-    let is_acronym =
-        word.contains('.') && word.split('.').all(|letter| letter.chars().count() == 1);
-    let is_initial =
-        word.chars().count() == 1 && word.chars().all(char::is_uppercase) && word != "I"
-            || is_acronym;
-    if !is_initial || !next.is_uppercase() {
-        return false;
-    }
-    let next_word: String = following
-        .chars()
-        .take_while(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect();
-    let head = before.slice(..before.len() - word.len()).trim_end();
-    let follows_a_name = is_acronym
-        || head.is_empty()
-        || head.ends_with('.')
-        || head
-            .rsplit(char::is_whitespace)
-            .next()
-            .is_some_and(|w| w.starts_with(char::is_uppercase));
-    follows_a_name && !super::is_stop_word(&next_word, "en")
 }

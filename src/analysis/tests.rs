@@ -220,6 +220,57 @@ fn sentences_end_at_full_stops_but_not_at_abbreviations() {
 }
 
 #[test]
+fn names_numbers_and_abbreviations_do_not_end_a_sentence() {
+    for whole in [
+        "It was built in 1888 by J. Smørgaard of Ardmore.",
+        "It was built by I. K. Brunel and J. Locke.",
+        "The photo (J. Smith, 1901) shows Author: A. Turing.",
+        "See No. 5, Sec. IV, vol. 2 and Fig. S3 (cf. Table 2).",
+        "It rose by approx. 3.5 mm, e.g. Tuesday at 5 p.m. Greenwich time.",
+        "Er kam am 3. Mai 1888 um 9 Uhr an.",
+        "Die Pumpe steht im 2. Obergeschoss neben Nr. 7.",
+        "Man nimmt z. B. Wasser, d. h. Regenwasser, i. d. R. Brunnenwasser.",
+        "Er lebte bis 44 v. Chr. in Rom.",
+        "La lettre de M. Dupont, écrite par Mme. Curie.",
+        "El Sr. García y la Sra. López.",
+        "Написал А. С. Пушкин, см. рис. 3 и т. е. Ниже.",
+        "Use `a. B` and `std::Vec!` as in example.com. It",
+    ] {
+        let whole = whole.strip_suffix(" It").unwrap_or(whole);
+        check_sentences(whole, &[whole]);
+    }
+    check_sentences(
+        "He got vitamin C. Citrus fruits have it. Plan B. Trains from A to B. Buses.",
+        &[
+            "He got vitamin C.",
+            "Citrus fruits have it.",
+            "Plan B.",
+            "Trains from A to B.",
+            "Buses.",
+        ],
+    );
+    check_sentences(
+        "Built in 1888. 27 mm is enough. (See below.) **So it is.** _Yes._ “No.” Wait… Go!",
+        &[
+            "Built in 1888.",
+            "27 mm is enough.",
+            "(See below.)",
+            "**So it is.**",
+            "_Yes._",
+            "“No.”",
+            "Wait…",
+            "Go!",
+        ],
+    );
+    check_sentences("Das war 1888. Die Uhr ging.", &["Das war 1888.", "Die Uhr ging."]);
+    check_sentences("Բարեւ։ Ինչպես ես։", &["Բարեւ։", "Ինչպես ես։"]);
+    check_sentences(
+        "He ran `it`. `Vec` is one.[^1] Run `x!`!",
+        &["He ran `it`.", "`Vec` is one.[^1]", "Run `x!`!"],
+    );
+}
+
+#[test]
 fn markup_divides_sentences() {
     check_sentences(
         "# A title\nA paragraph that is\nhard-wrapped. End.",
@@ -281,6 +332,10 @@ fn plain_text() {
     check_plain(
         "A [link](http://x.y/z_(a) \"t\") and ![img](i.png), [`Vec`][vec], [this][1].",
         "A link and img, `Vec`, this.",
+    );
+    check_plain(
+        "As [[Kiln]] and [[Kiln#Firing]], [[kilns/Big|the big one]] ![[plan.png]].",
+        "As Kiln and Kiln > Firing, the big one plan.png.",
     );
     check_plain("Code `a[1] * b` stays; ``x`` too.", "Code `a[1] * b` stays; `x` too.");
     check_plain("Notes[1][2, 3] go[^n] and [5] stays.", "Notes go and (5) stays.");

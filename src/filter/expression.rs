@@ -126,11 +126,11 @@ impl Test {
 }
 
 impl<'a> DocumentFacts<'a> {
-    /// The values of a key of the front matter.
+    /// The values of a key of the metadata, in the singular or the plural.
     fn values(&self, key: &str) -> impl Iterator<Item = &'a str> {
         self.meta
             .iter()
-            .filter(move |(own, _)| same(own, key))
+            .filter(move |(own, _)| same(own, key) || is_plural(own, key) || is_plural(key, own))
             .flat_map(|(_, values)| values.iter().map(String::as_str))
     }
 }
@@ -161,6 +161,13 @@ impl Op {
 fn same(a: &str, b: &str) -> bool {
     let (a, b) = (naming::composed(a), naming::composed(b));
     a == b || a.chars().flat_map(char::to_lowercase).eq(b.chars().flat_map(char::to_lowercase))
+}
+
+/// Whether a key is the plural of another: `tags`, `aliases`, `categories`.
+fn is_plural(plural: &str, key: &str) -> bool {
+    let stem = key.strip_suffix('y').unwrap_or(key);
+    ["s", "es"].iter().any(|end| same(plural, &format!("{key}{end}")))
+        || stem.len() < key.len() && same(plural, &format!("{stem}ies"))
 }
 
 /// Compares numbers by value, anything else as text, which is right for dates that begin with the

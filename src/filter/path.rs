@@ -1,6 +1,7 @@
 //! Patterns for paths, in the manner of `.gitignore`.
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::GlobBuilder;
+use regex::bytes::RegexSet;
 
 use crate::error::{Fault, Result};
 use crate::naming::{self, Folder};
@@ -11,7 +12,7 @@ use crate::naming::{self, Folder};
 #[derive(Clone, Debug)]
 pub struct PathGlob {
     pattern: String,
-    globs: GlobSet,
+    globs: RegexSet,
     anchored: bool,
     from_base: Option<AbsoluteGlob>,
 }
@@ -21,7 +22,7 @@ pub struct PathGlob {
 #[derive(Clone, Debug)]
 struct AbsoluteGlob {
     pattern: String,
-    globs: GlobSet,
+    globs: RegexSet,
 }
 
 impl PathGlob {
@@ -77,7 +78,7 @@ impl PathGlob {
     pub fn matches(&self, folder: Folder<'_>, path: &str) -> bool {
         let plain = naming::plain(&self.pattern);
         let path = &*naming::composed(path);
-        if self.globs.is_match(path) || plain == path {
+        if self.globs.is_match(path.as_bytes()) || plain == path {
             return true;
         }
         if !self.anchored {
@@ -85,7 +86,8 @@ impl PathGlob {
         }
         let name = naming::name(&naming::composed(folder.given), path);
         let real = naming::name(&naming::composed(folder.real), path);
-        let matches = |globs: &GlobSet, name: &str| globs.is_match(name.trim_start_matches('/'));
+        let matches =
+            |globs: &RegexSet, name: &str| globs.is_match(name.trim_start_matches('/').as_bytes());
         plain == name
             || plain == real
             || matches(&self.globs, &name)
@@ -94,11 +96,24 @@ impl PathGlob {
 }
 
 /// Matches the pattern and everything below it.
-fn globs(pattern: &str) -> std::result::Result<GlobSet, String> {
-    let mut globs = GlobSetBuilder::new();
+fn globs(pattern: &str) -> std::result::Result<RegexSet, String> {
+    let mut expressions = Vec::new();
     for text in [pattern.to_owned(), format!("{pattern}/**")] {
         let glob = GlobBuilder::new(&text).literal_separator(true).backslash_escape(true).build();
-        globs.add(glob.map_err(|e| e.kind().to_string())?);
+        expressions.push(with_characters(glob.map_err(|e| e.kind().to_string())?.regex()));
     }
-    globs.build().map_err(|e| e.kind().to_string())
+    RegexSet::new(expressions).map_err(|e| e.to_string())
+}
+
+/// The expression of a pattern, in which `?` is one character: `globset` makes it one byte.
+fn with_characters(expression: &str) -> String {
+    const ONE: &str = "[^/]";
+    let mut out = String::with_capacity(expression.len());
+    for (n, piece) in expression.split(ONE).enumerate() {
+        if n > 0 {
+            out.push_str(if piece.starts_with('*') { ONE } else { "(?u:[^/])" });
+        }
+        out.push_str(piece);
+    }
+    out
 }

@@ -59,6 +59,21 @@ fn composed_and_decomposed_paths_are_equal() {
 }
 
 #[test]
+fn a_question_mark_is_one_character() {
+    let holds = |pattern: &str, path: &str| {
+        let folder = crate::naming::Folder { given: "d", real: "/home/u" };
+        PathGlob::new(pattern).unwrap().matches(folder, path)
+    };
+    assert!(holds("Gr??en.md", "Gr\u{f6}\u{df}en.md") && holds("?.md", "\u{1f3fa}.md"));
+    assert!(holds("?.md", "a.md") && holds("?/b.md", "\u{e9}/b.md") && holds("[^/]?", "\u{e9}b"));
+    assert!(
+        !holds("???.md", "Gr\u{f6}\u{df}en.md")
+            && !holds("?", "ab")
+            && !holds("??.md", "\u{f6}.md")
+    );
+}
+
+#[test]
 fn every_field_compares() {
     for yes in [
         "path:guides/**",
@@ -94,6 +109,8 @@ fn every_field_compares() {
         "size>1k",
         "meta.tags:linux",
         "meta.TAGS:LINUX",
+        "meta.tag:linux",
+        "meta.authors:\"ada lovelace\"",
         "meta.version>9",
         "meta.version<=10.0",
         "meta.author:\"ada lovelace\"",
@@ -115,6 +132,7 @@ fn every_field_compares() {
         "date<2026",
         "size<2k",
         "meta.tags:windows",
+        "meta.ta:linux",
         "meta.absent:*",
         "meta.version>10",
     ] {

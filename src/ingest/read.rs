@@ -369,6 +369,11 @@ impl Content {
         if !before.is_file() {
             return Err("no longer a regular file".to_owned());
         }
+        let max_bytes = if before.len() > max_bytes && begins_like_mailbox(&file) {
+            max_bytes.saturating_mul(MAILBOX_FACTOR)
+        } else {
+            max_bytes
+        };
         if before.len() > max_bytes {
             return Err(format!(
                 "{} bytes, more than ingest.max_file_bytes = {max_bytes}",
@@ -397,6 +402,15 @@ impl Content {
         let is_fresh = now - i128::from(self.mtime_ns) < FRESH_NS;
         if is_fresh || self.changed_meanwhile { 0 } else { self.mtime_ns }
     }
+}
+
+/// A mailbox is read message by message, so it may be this many times as large as other files.
+const MAILBOX_FACTOR: u64 = 8;
+
+fn begins_like_mailbox(file: &std::fs::File) -> bool {
+    let mut head = [0; 512];
+    let n = std::os::unix::fs::FileExt::read_at(file, &mut head, 0).unwrap_or(0);
+    text::begins_like_mailbox(&head[..n])
 }
 
 fn reason(e: &std::io::Error) -> String {

@@ -11,8 +11,8 @@ mod walk;
 
 pub use chunk::{Limits, chunk};
 pub use extract::{
-    Block, BlockKind, Extracted, LEFT_OUT, NoText, Node, Origin, extract, has_outline, is_risky,
-    outline,
+    Block, BlockKind, Extracted, LEFT_OUT, NoText, Node, Origin, begins_like_mailbox, extract,
+    has_outline, is_risky, outline,
 };
 pub use language::{detect, language_of};
 pub use walk::{

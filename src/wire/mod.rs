@@ -72,5 +72,12 @@ pub fn location(location: &Location) -> Value {
             }
             value
         }
+        Location::File { name, at } => {
+            let mut value = json!({ "kind": kind, "file": name });
+            if let Some(at) = at {
+                value["place"] = self::location(at);
+            }
+            value
+        }
     }
 }

@@ -3,9 +3,7 @@
 //! A block that fits is one unit. A longer one is divided: prose at sentences, code at empty lines
 //! and then at lines. What still does not fit is divided at words, then at characters.
 
-use icu_segmenter::SentenceSegmenter;
-use icu_segmenter::options::SentenceBreakInvariantOptions;
-
+use crate::analysis;
 use crate::document::Span;
 use crate::strings::StrExt as _;
 use crate::text::extract::{Block, BlockKind, lines};
@@ -242,62 +240,16 @@ fn stanzas(text: &str) -> Vec<Piece> {
     found.into_iter().map(|(start, end, indent)| (start, end, cut(indent))).collect()
 }
 
-/// Sentences by the rules of Unicode, which cover every script; but a line break within running
-/// text does not end one.
 fn sentences(text: &str) -> Vec<Piece> {
-    let unwrapped = unwrap_lines(text);
-    let segmenter = SentenceSegmenter::new(SentenceBreakInvariantOptions::default());
-    let mut pieces = Vec::new();
+    let mut starts: Vec<usize> =
+        analysis::sentences(text).iter().skip(1).map(|span| span.start).collect();
+    starts.push(text.len());
     let mut start = 0;
-    for end in segmenter.segment_str(&unwrapped).skip(1) {
-        // No sentence ends inside `A..B` and `v1.Foo`: where spaces separate words, they separate
-        // sentences too. `12.` starts a sentence.
-        let before = unwrapped.slice(start..end);
-        if end < text.len()
-            && (before.ends_with(|c: char| c.is_ascii_graphic()) || is_enumerator(before))
-        {
-            continue;
-        }
-        pieces.push((start, start + text.slice(start..end).trim_end().len(), Cut::Sentence));
-        start = end;
-    }
-    pieces
-}
-
-/// Replaces line breaks that only wrap the text by spaces; the length stays the same. A break wraps
-/// if the line before it is nearly as long as the longest.
-fn unwrap_lines(text: &str) -> String {
-    let longest = lines(text).map(|line| line.end - line.start).max().unwrap_or(0);
-    let mut bytes = Vec::with_capacity(text.len());
-    for line in lines(text) {
-        let wraps = line.end - line.start >= longest * 3 / 5
-            && longest >= 40
-            && !begins_item(text.slice(line.next..));
-        bytes.extend_from_slice(&text.as_bytes()[line.start..line.end]);
-        if wraps {
-            bytes.extend(std::iter::repeat_n(b' ', line.next - line.end));
-        } else {
-            bytes.extend_from_slice(&text.as_bytes()[line.end..line.next]);
-        }
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
-}
-
-/// Whether a piece is only the number of the sentence that follows.
-fn is_enumerator(text: &str) -> bool {
-    let text = text.trim().strip_suffix('.').unwrap_or_default();
-    (1..=3).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
-}
-
-fn begins_item(text: &str) -> bool {
-    let text = text.trim_start_matches([' ', '\t', '>']);
-    let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
-    let rest = if rest.len() < text.len() {
-        rest.strip_prefix(['.', ')'])
-    } else {
-        text.strip_prefix(['-', '*', '+', '•'])
+    let piece = |next: usize| {
+        let from = std::mem::replace(&mut start, next);
+        (from, from + text.slice(from..next).trim_end().len(), Cut::Sentence)
     };
-    rest.is_some_and(|rest| rest.starts_with(' '))
+    starts.into_iter().map(piece).collect()
 }
 
 /// Runs of words of about [`PIECE_BYTES`]. A longer word is divided at characters.

@@ -1,13 +1,17 @@
 //! `AsciiDoc` with its attributes substituted; comments, attributes and anchors are left out.
 
+mod conditions;
+
 use std::collections::HashMap;
 
 use super::doc::BlockKind;
 use super::numbered::NumberedLines;
 use super::rendered::{Inline, Rendered};
 use crate::strings::StrExt as _;
+use conditions::attribute;
 
 pub(super) fn parse(source: &str) -> Rendered {
+    let source: &str = &conditions::resolved(source);
     let mut reader = Reader {
         lines: NumberedLines::new(source),
         out: Rendered::default(),
@@ -41,7 +45,7 @@ impl Reader<'_> {
             self.options.clear();
             return end;
         }
-        if line.starts_with("//") {
+        if is_left_out(line) {
             return i + 1;
         }
         if let Some((name, value)) = attribute(line) {
@@ -67,7 +71,7 @@ impl Reader<'_> {
             return i + 1;
         }
         if line.starts_with([' ', '\t']) && item(line).is_none() {
-            let end = self.end_of(i, |line| !line.trim().is_empty());
+            let end = self.lines.end_of(i, |line| !line.trim().is_empty());
             self.copy(i, end, BlockKind::Code);
             return end;
         }
@@ -106,14 +110,6 @@ impl Reader<'_> {
             || delimiter(line).is_some()
             || item(line).is_some()
             || term(line).is_some()
-    }
-
-    fn end_of(&self, first: usize, goes_on: impl Fn(&str) -> bool) -> usize {
-        let mut end = first + 1;
-        while end < self.lines.len() && goes_on(self.lines.content(end)) {
-            end += 1;
-        }
-        end
     }
 
     fn item_end(&self, first: usize) -> usize {
@@ -265,7 +261,7 @@ impl Reader<'_> {
         let first_row = (first + 1..end).find(|i| !self.lines.is_blank(*i));
         for i in first + 1..end {
             let line = self.lines.content(i);
-            if line.starts_with("//") {
+            if is_left_out(line) {
                 continue;
             }
             let before = cells.len();
@@ -367,7 +363,12 @@ impl Reader<'_> {
         if self.options.contains("subs=") {
             self.inline(text, span.start, &mut content);
         } else {
-            content.copy(text, span.start);
+            for i in (first..end).filter(|i| !conditions::is_false(self.lines.content(*i))) {
+                if !content.is_blank() {
+                    content.put('\n', self.lines.start(i), 0);
+                }
+                content.copy(self.lines.content(i), self.lines.start(i));
+            }
         }
         self.out.block(kind, content);
     }
@@ -375,7 +376,7 @@ impl Reader<'_> {
     /// Adds lines as text, the first without its first `skip` bytes.
     fn prose(&mut self, first: usize, end: usize, kind: BlockKind, skip: usize) {
         let mut content = Inline::default();
-        let is_comment = |i: usize| self.lines.content(i).starts_with("//");
+        let is_comment = |i: usize| is_left_out(self.lines.content(i));
         let mut from = first;
         // Links and emphasis may go over the end of a line, but not over a comment.
         while from < end {
@@ -412,6 +413,8 @@ impl Reader<'_> {
                     before = '\\';
                     continue;
                 }
+                // What a condition leaves out.
+                '\u{1}' => (1, None),
                 // A mark of a line end.
                 '+' if before == ' ' && rest.slice(1..).starts_with(['\n', '\r']) => (1, None),
                 '{' => self.reference(rest),
@@ -508,6 +511,11 @@ enum Delimiter {
     Table,
 }
 
+/// A comment, or a line whose condition does not hold.
+fn is_left_out(line: &str) -> bool {
+    line.starts_with("//") || conditions::is_false(line)
+}
+
 fn delimiter(line: &str) -> Option<Delimiter> {
     let is_all = |mark: char| line.len() >= 4 && line.chars().all(|c| c == mark);
     Some(match line {
@@ -524,14 +532,6 @@ fn delimiter(line: &str) -> Option<Delimiter> {
 
 fn closes(fence: &str, line: &str) -> bool {
     line == fence || (fence.starts_with("```") && line == "```")
-}
-
-/// `:name: value`.
-fn attribute(line: &str) -> Option<(&str, &str)> {
-    let (name, value) = line.strip_prefix(':')?.split_once(':')?;
-    let is_name = !name.is_empty()
-        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '!'));
-    (is_name && (value.is_empty() || value.starts_with(' '))).then_some((name, value))
 }
 
 /// The level of a heading, and where its text starts.

@@ -166,10 +166,13 @@ fn by_content(extension: &str, bytes: &[u8]) -> Option<Result<Format, NoText>> {
         return Some(Ok(Format::Rtf));
     }
     if bytes.starts_with(b"PK\x03\x04") {
-        return Some(zip_format(bytes).ok_or_else(|| NoText::Binary("ZIP archive".into())));
+        // Programs and packages are ZIP archives, too.
+        let folder = if extension == "zip" { Some(Format::Zip) } else { None };
+        let format = zip_format(bytes).or(folder);
+        return Some(format.ok_or_else(|| NoText::Binary("ZIP archive".into())));
     }
     if bytes.starts_with(b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1") {
-        return Some(Err(compound_file(bytes)));
+        return Some(compound_file(extension, bytes));
     }
     if let Some(what) = binary_kind(bytes) {
         return Some(Err(NoText::Binary(what.into())));
@@ -220,27 +223,31 @@ fn zip_format(bytes: &[u8]) -> Option<Format> {
     has(b"META-INF/container.xml").then_some(Format::Epub)
 }
 
-/// Compound files: old office files, and encrypted new ones.
-fn compound_file(bytes: &[u8]) -> NoText {
+/// Compound files: old office files, messages of Outlook, and encrypted new office files.
+fn compound_file(extension: &str, bytes: &[u8]) -> Result<Format, NoText> {
     let wide = |name: &str| name.bytes().flat_map(|b| [b, 0]).collect::<Vec<u8>>();
     let has = |name: &str| find(bytes, &wide(name)).is_some();
-    let old = [
-        ("WordDocument", "an old Word file"),
-        ("PowerPoint Document", "an old PowerPoint file"),
-        ("Workbook", "an old Excel file"),
-        ("Book", "an old Excel file"),
-    ];
     if has("EncryptedPackage") {
-        return NoText::Encrypted;
+        return Err(NoText::Encrypted);
     }
-    match old.into_iter().find(|(name, _)| has(name)) {
-        Some((_, what)) => NoText::Unsupported(what.into()),
-        None => NoText::Binary("compound file".into()),
+    // A message or a document may contain any of the others.
+    let formats = [
+        ("__properties_version1.0", Format::Mail),
+        ("WordDocument", Format::Doc),
+        ("PowerPoint Document", Format::Ppt),
+        ("Workbook", Format::Xls),
+    ];
+    let mut found = formats.into_iter().filter(|(name, _)| has(name)).map(|(_, format)| format);
+    let named = found.clone().find(|format| format.name() == extension);
+    match named.or_else(|| found.next()) {
+        Some(format) => Ok(format),
+        None if has("Book") => Err(NoText::Unsupported("an Excel file of before 1997".into())),
+        None => Err(NoText::Binary("compound file".into())),
     }
 }
 
 /// `From name date`, followed by a header.
-fn begins_like_mailbox(bytes: &[u8]) -> bool {
+pub fn begins_like_mailbox(bytes: &[u8]) -> bool {
     let Some(rest) = bytes.strip_prefix(b"From ") else { return false };
     let Some(end) = rest.iter().take(200).position(|b| *b == b'\n') else { return false };
     let has_year = rest[..end].windows(4).any(|w| w.iter().all(u8::is_ascii_digit));

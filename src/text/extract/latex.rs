@@ -20,6 +20,9 @@ use symbols::{accented, symbol, unit};
 /// Deeper arguments in arguments are left out.
 const MAX_DEPTH: usize = 12;
 
+/// Columns or rows that a cell spans.
+const MAX_SPAN: usize = 100;
+
 /// Bytes that the macros of a document may expand to.
 const MAX_EXPANSION_BYTES: usize = 1 << 20;
 
@@ -83,6 +86,34 @@ struct Table {
     rows: Vec<Vec<Inline>>,
     row: Vec<Inline>,
     headers: Option<usize>,
+    /// Cells of the row that span further columns: the column and their number.
+    wide: Vec<(usize, usize)>,
+    /// Cells that span further rows: the column, the number of rows left, the text.
+    tall: Vec<(usize, usize, Inline)>,
+}
+
+impl Table {
+    /// Ends a row. A merged cell is repeated in the columns that it spans, unless it is a title of
+    /// the whole table, and in the rows.
+    fn end_row(&mut self) {
+        let mut row = std::mem::take(&mut self.row);
+        let is_alone = row.iter().filter(|cell| !cell.is_blank()).count() < 2;
+        for (column, n) in std::mem::take(&mut self.wide) {
+            let Some(cell) = row.get(column).filter(|_| !is_alone).cloned() else { continue };
+            let last = (column + n).min(row.len());
+            row[(column + 1).min(last)..last].fill(cell);
+        }
+        for (column, n_left, cell) in &mut self.tall {
+            if let Some(blank) = row.get_mut(*column).filter(|cell| cell.is_blank()) {
+                blank.clone_from(cell);
+            }
+            *n_left = n_left.saturating_sub(1);
+        }
+        self.tall.retain(|(_, n_left, _)| *n_left > 0);
+        if row.iter().any(|cell| !cell.is_blank()) {
+            self.rows.push(row);
+        }
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -230,10 +261,26 @@ impl<'a> Reader<'a> {
                     .and_then(|(from, to)| source.slice(from..to).trim().parse().ok());
                 let from = self.skip(end, 2);
                 let next = self.argument(from, |reader, cell| reader.content.append(cell));
-                for _ in 1..n.unwrap_or(1_usize).min(100) {
+                let n = n.unwrap_or(1_usize).min(MAX_SPAN);
+                if let Some(table) = &mut self.table {
+                    table.wide.push((table.row.len(), n));
+                }
+                for _ in 1..n {
                     self.end_cell();
                 }
                 next
+            }
+            "multirow" => {
+                let n = group(source, skip_options(source, end))
+                    .and_then(|(from, to)| source.slice(from..to).trim().parse().ok());
+                let from = self.skip(end, 2);
+                self.argument(from, |reader, cell| {
+                    if let Some(table) = &mut reader.table {
+                        let n = n.unwrap_or(1_usize).min(MAX_SPAN);
+                        table.tall.push((table.row.len(), n, cell.clone()));
+                    }
+                    reader.content.append(cell);
+                })
             }
             "hline" | "midrule" | "cline" | "cmidrule" | "toprule" | "bottomrule" | "endhead" => {
                 if let Some(table) = &mut self.table
@@ -581,10 +628,7 @@ impl<'a> Reader<'a> {
     fn end_row(&mut self) {
         self.end_cell();
         if let Some(table) = &mut self.table {
-            let row = std::mem::take(&mut table.row);
-            if row.iter().any(|cell| !cell.is_blank()) {
-                table.rows.push(row);
-            }
+            table.end_row();
         }
     }
 

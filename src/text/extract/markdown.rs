@@ -19,8 +19,29 @@ pub(super) fn parse(text: &str) -> (Option<String>, Vec<Block>, Vec<(String, Str
         Parser { text, lines: &lines, blocks: Vec::new(), in_list: false, no_more_comments: false };
     parser.run(first);
     let blocks = parser.blocks;
+    front.extend(tags(text, &blocks).map(|tag| ("tags".to_owned(), tag)));
     let title = front_title.or_else(|| first_heading(&blocks)).or_else(|| opening_heading(&blocks));
     (title, blocks, front)
+}
+
+/// The tags among the words, such as `#travel` and `#trips/skye`, each once.
+fn tags<'t>(text: &'t str, blocks: &[Block]) -> impl Iterator<Item = String> + use<'t> {
+    const MAX_TAGS: usize = 100;
+    let mut found: Vec<&str> = Vec::new();
+    for block in blocks.iter().filter(|block| block.kind != BlockKind::Code) {
+        for word in text.slice(block.span.range()).split_whitespace() {
+            let Some(tag) = word.strip_prefix('#') else { continue };
+            let is_tag = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '/');
+            let tag = tag.trim_end_matches(|c: char| !c.is_alphanumeric());
+            let is_color =
+                matches!(tag.len(), 3 | 6 | 8) && tag.bytes().all(|b| b.is_ascii_hexdigit());
+            let is_name = tag.chars().all(is_tag) && tag.contains(char::is_alphabetic);
+            if is_name && !is_color && found.len() < MAX_TAGS && !found.contains(&tag) {
+                found.push(tag);
+            }
+        }
+    }
+    found.into_iter().map(str::to_owned)
 }
 
 struct Parser<'a> {

@@ -12,6 +12,8 @@
 mod asciidoc;
 mod build;
 mod code;
+#[cfg(feature = "office")]
+mod compound;
 mod decode;
 mod doc;
 mod embedded;
@@ -51,6 +53,7 @@ use rendered::Rendered;
 
 pub(in crate::text) use code::is_closing;
 pub use doc::{Block, BlockKind, Extracted, NoText, Node};
+pub use kind::begins_like_mailbox;
 pub(in crate::text) use lines::lines;
 pub use origin::Origin;
 pub use syntax::{has_outline, outline};
@@ -62,10 +65,26 @@ pub fn is_risky(path: &str, bytes: &[u8]) -> bool {
 }
 
 fn is_risky_format(format: Format) -> bool {
-    use Format::{Docx, Epub, Mail, Mbox, Notebook, Odp, Ods, Odt, Pdf, Pptx, Rtf, Xlsx};
+    use Format::{
+        Doc, Docx, Epub, Mail, Mbox, Notebook, Odp, Ods, Odt, Pdf, Ppt, Pptx, Rtf, Xls, Xlsx, Zip,
+    };
     matches!(
         format,
-        Pdf | Docx | Pptx | Xlsx | Odt | Odp | Ods | Epub | Rtf | Mail | Mbox | Notebook
+        Pdf | Docx
+            | Pptx
+            | Xlsx
+            | Odt
+            | Odp
+            | Ods
+            | Epub
+            | Rtf
+            | Mail
+            | Mbox
+            | Notebook
+            | Zip
+            | Doc
+            | Xls
+            | Ppt
     )
 }
 
@@ -77,10 +96,12 @@ pub const LEFT_OUT: u32 = (cfg!(not(feature = "pdf")) as u32)
 
 /// The format of a file, if this build can read it.
 fn format_of(path: &str, bytes: &[u8]) -> Result<Format, NoText> {
-    use Format::{Docx, Epub, Odp, Ods, Odt, Pdf, Pptx, Xlsx};
+    use Format::{Doc, Docx, Epub, Odp, Ods, Odt, Pdf, Ppt, Pptx, Xls, Xlsx, Zip};
     match kind::format_of(path, bytes)? {
         Pdf if cfg!(not(feature = "pdf")) => Err(NoText::LeftOut("pdf".into())),
-        Docx | Pptx | Xlsx | Odt | Odp | Ods | Epub if cfg!(not(feature = "office")) => {
+        Docx | Pptx | Xlsx | Odt | Odp | Ods | Epub | Zip | Doc | Xls | Ppt
+            if cfg!(not(feature = "office")) =>
+        {
             Err(NoText::LeftOut("office".into()))
         }
         format => Ok(format),
@@ -112,6 +133,14 @@ fn extract_within(path: &str, bytes: &[u8], depth: usize) -> Result<Extracted, N
         | Format::Odp
         | Format::Ods
         | Format::Epub => office::parse(format, bytes),
+        #[cfg(feature = "office")]
+        Format::Zip => office::archive(bytes, depth, extract_within),
+        #[cfg(feature = "office")]
+        Format::Doc | Format::Xls | Format::Ppt => compound::parse(format, bytes),
+        #[cfg(feature = "office")]
+        Format::Mail if compound::is_compound(bytes) => {
+            compound::message(bytes, depth, extract_within)
+        }
         Format::Rtf => rtf::parse(bytes),
         Format::Mail => mail::message(bytes, depth, extract_within),
         Format::Mbox => mail::mailbox(bytes, depth, extract_within),
@@ -177,8 +206,8 @@ impl Reading {
     }
 
     fn of_page(page: html::Page) -> Self {
-        let (title, rendering, blocks) = page.into_parts();
-        Self { title, rendering, blocks, metadata: Vec::new() }
+        let html::Page { title, text, map, blocks, metadata } = page;
+        Self { title, rendering: Some((text, map)), blocks, metadata }
     }
 
     fn of_rendered(rendered: Rendered) -> Self {

@@ -45,6 +45,15 @@ impl<'a> NumberedLines<'a> {
         Span::new(self.lines[first].start, self.lines[end - 1].end)
     }
 
+    /// The line after those from `first` on for which `goes_on` returns true; not before the next.
+    pub(super) fn end_of(&self, first: usize, goes_on: impl Fn(&str) -> bool) -> usize {
+        let mut end = first + 1;
+        while end < self.len() && goes_on(self.content(end)) {
+            end += 1;
+        }
+        end
+    }
+
     /// The block of the lines `first..end`.
     pub(super) fn block(&self, first: usize, end: usize, kind: BlockKind) -> Block {
         Block { span: self.span(first, end), kind }

@@ -53,7 +53,7 @@ impl Reader<'_> {
             return self.table(i);
         }
         if trimmed.starts_with(": ") || trimmed == ":" {
-            let end = self.end_of(i, |line| line.trim_start().starts_with(':'));
+            let end = self.lines.end_of(i, |line| line.trim_start().starts_with(':'));
             self.copy(i, end, BlockKind::Code);
             return end;
         }
@@ -77,14 +77,6 @@ impl Reader<'_> {
             || is_drawer(trimmed)
             || is_planning(trimmed)
             || is_item(line)
-    }
-
-    fn end_of(&self, first: usize, goes_on: impl Fn(&str) -> bool) -> usize {
-        let mut end = first + 1;
-        while end < self.lines.len() && goes_on(self.lines.content(end)) {
-            end += 1;
-        }
-        end
     }
 
     fn headline(&mut self, i: usize, level: u8, at: usize, text: &str, tags: &str) {
@@ -184,7 +176,7 @@ impl Reader<'_> {
     }
 
     fn table(&mut self, first: usize) -> usize {
-        let end = self.end_of(first, |line| line.trim_start().starts_with('|'));
+        let end = self.lines.end_of(first, |line| line.trim_start().starts_with('|'));
         let mut rows: Vec<Vec<Inline>> = Vec::new();
         let mut headers = None;
         for i in first..end {

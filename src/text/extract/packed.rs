@@ -1,7 +1,7 @@
-//! Compressed files: `.gz` and `.zst` of a file that can be read.
+//! Compressed files: `.gz`, `.xz` and `.zst` of a file that can be read.
 //!
 //! The name without the ending tells the format of the content. Expansion is bounded, so that a
-//! small file cannot fill the memory. Archives are not read.
+//! small file cannot fill the memory. Compressed archives are not read.
 
 use std::io::Read;
 
@@ -12,7 +12,11 @@ use crate::strings::StrExt as _;
 const MAX_UNPACKED: u64 = 64 << 20;
 
 /// Endings, and the first bytes of such files.
-const KINDS: [(&str, &[u8]); 2] = [(".gz", b"\x1F\x8B"), (".zst", b"\x28\xB5\x2F\xFD")];
+const KINDS: [(&str, &[u8]); 3] =
+    [(".gz", b"\x1F\x8B"), (".xz", b"\xFD7zXZ\0"), (".zst", b"\x28\xB5\x2F\xFD")];
+
+/// Memory of the dictionary that an `.xz` file asks for: that of its highest preset.
+const MAX_DICTIONARY_KIB: u32 = 96 << 10;
 
 /// The name of the content; `None` when this is not a compressed file.
 pub(super) fn content_name<'a>(path: &'a str, bytes: &[u8]) -> Option<&'a str> {
@@ -29,6 +33,9 @@ pub(super) fn unpack(bytes: &[u8]) -> Result<Vec<u8>, NoText> {
     let damaged = |e: std::io::Error| NoText::Damaged(e.to_string().into());
     if bytes.starts_with(KINDS[0].1) {
         return bounded(flate2::read::MultiGzDecoder::new(bytes));
+    }
+    if bytes.starts_with(KINDS[1].1) {
+        return bounded(lzma_rust2::XzReader::new_mem_limit(bytes, true, MAX_DICTIONARY_KIB));
     }
     bounded(zstd::Decoder::new(bytes).map_err(damaged)?)
 }
@@ -56,6 +63,20 @@ mod tests {
         let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         out.write_all(content).unwrap();
         out.finish().unwrap()
+    }
+
+    /// What `xz -0` makes of a line.
+    const XZ: &[u8] =
+        b"\xFD7zXZ\x00\x00\x04\xE6\xD6\xB4F\x02\x00!\x01\x0C\x00\x00\x00\x8F\x98A\x9C\x01\
+        \x00\x16# Kiln\x0A\x0ALit on Friday.\x0A\x00\x00e\xCA\x81\xF9\x81{\x1F}\x00\x01/\
+        \x17\x81\x08I\xB1\x1F\xB6\xF3}\x01\x00\x00\x00\x00\x04YZ";
+
+    #[test]
+    fn xz_files_are_read() {
+        let found = extract("kiln.md.xz", XZ).unwrap();
+        assert_eq!((found.format, found.title.as_deref()), (Format::Markdown, Some("Kiln")));
+        assert!(matches!(extract("kiln.md.xz", &XZ[..60]), Err(NoText::Damaged(_))));
+        assert!(matches!(extract("kiln.tar.xz", XZ), Err(NoText::Binary(_))));
     }
 
     #[test]

@@ -8,13 +8,26 @@ use crate::document::Span;
 /// Rows become lines of cells. The first row is the header of the table unless it has numbers.
 /// Quoted line ends do not end a row.
 pub(super) fn csv(text: &str) -> Rendered {
-    let separator = separator(text);
+    let rows = rows(text, 0, separator(text));
+    let mut rendered = Rendered::default();
+    let is_name = |cell: &Inline| {
+        let text = cell.text.trim();
+        text.is_empty() || text.parse::<f64>().is_err()
+    };
+    let has_header = rows.len() > 1 && rows[0].iter().all(is_name);
+    rendered.table(usize::from(has_header), rows);
+    rendered
+}
+
+/// The rows of a text that starts at `start` of its source. Blank ones are left out.
+pub(super) fn rows(text: &str, start: usize, separator: char) -> Vec<Vec<Inline>> {
     let mut rows: Vec<Vec<Inline>> = Vec::new();
     let mut row: Vec<Inline> = Vec::new();
     let mut cell = Inline::default();
     let (mut in_quotes, mut is_start) = (false, true);
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
+        let at = start + at;
         match c {
             '"' if in_quotes && chars.peek().is_some_and(|(_, next)| *next == '"') => {
                 chars.next();
@@ -34,20 +47,14 @@ pub(super) fn csv(text: &str) -> Rendered {
                 is_start = true;
                 continue;
             }
+            ' ' if is_start => continue,
             c => cell.put(c, at, c.len_utf8()),
         }
         is_start = false;
     }
     row.push(cell);
     push_row(&mut rows, &mut row);
-    let mut rendered = Rendered::default();
-    let is_name = |cell: &Inline| {
-        let text = cell.text.trim();
-        text.is_empty() || text.parse::<f64>().is_err()
-    };
-    let has_header = rows.len() > 1 && rows[0].iter().all(is_name);
-    rendered.table(usize::from(has_header), rows);
-    rendered
+    rows
 }
 
 fn push_row(rows: &mut Vec<Vec<Inline>>, row: &mut Vec<Inline>) {

@@ -9,6 +9,7 @@ use super::doc::{Block, BlockKind};
 use super::lines::lines;
 use super::markdown;
 use super::numbered::NumberedLines;
+use super::records;
 use super::rendered::{Inline, Rendered};
 use crate::strings::StrExt as _;
 
@@ -21,8 +22,12 @@ pub(super) fn parse(text: &str) -> Rendered {
         let content = text.slice(block.span.range());
         match block.kind {
             BlockKind::Table { .. } => {
-                let (headers, rows) = table(content, block.span.start);
-                out.table(headers, rows);
+                if is_table_directive(content) {
+                    directive(content, block.span.start, &mut out);
+                } else {
+                    let (headers, rows) = table(content, block.span.start);
+                    out.table(headers, rows);
+                }
                 continue;
             }
             BlockKind::Record if is_top => {
@@ -210,6 +215,78 @@ fn table(text: &str, at: usize) -> (usize, Vec<Vec<Inline>>) {
     (headers, rows)
 }
 
+/// Whether a line begins a table that is written as CSV or as a list of lists.
+fn is_table_directive(line: &str) -> bool {
+    let name = line.trim_start().strip_prefix(".. ").unwrap_or_default();
+    name.starts_with("csv-table::") || name.starts_with("list-table::")
+}
+
+/// Writes the table of a directive below its title.
+fn directive(text: &str, at: usize, out: &mut Rendered) {
+    let lines = NumberedLines::new(text);
+    let is_csv = lines.content(0).contains("csv-table::");
+    let title = lines.content(0).find("::").map_or(0, |colons| colons + 2);
+    let mut content = Inline::default();
+    content.copy(lines.content(0).slice(title..), at + title);
+    out.prose(BlockKind::Paragraph, &content);
+
+    let mut rows = Vec::new();
+    let (mut headers, mut separator, mut first) = (0, ',', 1);
+    while let Some((name, value)) = field(lines.content(first)) {
+        let start = at + lines.start(first) + lines.content(first).len() - value.len();
+        match name {
+            "header" if is_csv => rows = records::rows(value, start, separator),
+            "header-rows" => headers = value.trim().parse().unwrap_or(0),
+            "delim" => {
+                separator = match value.trim() {
+                    "tab" => '\t',
+                    "space" => ' ',
+                    mark => mark.chars().next().unwrap_or(','),
+                }
+            }
+            _ => {}
+        }
+        first += 1;
+    }
+    headers += rows.len();
+    if is_csv && first < lines.len() {
+        let start = lines.start(first);
+        rows.extend(records::rows(text.slice(start..), at + start, separator));
+    } else if !is_csv {
+        rows = listed_rows(&lines, first, at);
+    }
+    let headers = if headers < rows.len() { headers } else { 0 };
+    out.table(headers, rows);
+}
+
+/// The rows of a list of lists: `* -` begins a row, `-` a cell.
+fn listed_rows(lines: &NumberedLines<'_>, first: usize, at: usize) -> Vec<Vec<Inline>> {
+    let mut rows: Vec<Vec<Inline>> = Vec::new();
+    let mut depth = 0;
+    for i in first..lines.len() {
+        let line = lines.content(i);
+        let text = line.trim_start();
+        let row = text.strip_prefix("* ").map(str::trim_start).filter(|text| text.starts_with('-'));
+        let begins = row.is_some() || (text.starts_with('-') && line.len() - text.len() == depth);
+        let text = row.unwrap_or(text);
+        if row.is_some() {
+            depth = line.len() - text.len();
+            rows.push(Vec::new());
+        }
+        let Some(cells) = rows.last_mut() else { continue };
+        let text = if begins { text.slice(1..) } else { text };
+        if begins {
+            cells.push(Inline::default());
+        }
+        let start = at + lines.start(i) + line.len() - text.len();
+        if let Some(cell) = cells.last_mut() {
+            cell.put(' ', start, 0);
+            cell.copy(text, start);
+        }
+    }
+    rows
+}
+
 /// The columns of a table by the runs of `mark` in a rule, in characters.
 fn column_ranges(rule: &str, mark: char) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
@@ -276,6 +353,15 @@ fn blocks(lines: &NumberedLines<'_>, first: usize) -> Vec<Block> {
         }
         if is_table_start(content(first), content(first + 1)) {
             i = table_end(lines, first);
+            blocks.push(lines.block(first, i, BlockKind::Table { headers: 0 }));
+            continue;
+        }
+        if is_table_directive(content(first)) {
+            while i < lines.len()
+                && (lines.is_indented(i) || (lines.is_blank(i) && lines.is_indented(i + 1)))
+            {
+                i += 1;
+            }
             blocks.push(lines.block(first, i, BlockKind::Table { headers: 0 }));
             continue;
         }

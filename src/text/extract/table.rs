@@ -1,7 +1,7 @@
 //! Rows of tables as text.
 
 use super::build::Build;
-use crate::strings::StrExt as _;
+use crate::strings::{StrExt as _, shorten};
 
 /// The cells of a row as one line.
 pub(super) fn shown_row(cells: &[String]) -> String {
@@ -15,6 +15,14 @@ pub(super) fn shown_row(cells: &[String]) -> String {
         row.push_str(cell);
     }
     row
+}
+
+/// Separates what follows, a cell or a row of a table in a cell, from what is in the cell so far.
+pub(super) fn separate_nested(cell: &mut String, separator: &str) {
+    shorten(cell, cell.trim_end().len());
+    if !cell.is_empty() && !cell.ends_with([',', ';']) {
+        cell.push_str(separator);
+    }
 }
 
 /// The text of a merged cell for the rows and columns that it spans, unless it is long.

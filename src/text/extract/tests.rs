@@ -478,8 +478,18 @@ mod pages {
         );
         check(
             "<table><tr><td></td><td colspan=2>b<td>c<tr><td>1<td><td>2<td></table>",
-            " | b |  | c\n1 |  | 2",
+            " | b | b | c\n1 |  | 2",
         );
+        check(
+            "<table><tr><th rowspan=2>Bay<th colspan=2>Clearance<tr><th>Intake<th>Exhaust\
+             <tr><td rowspan=2>one<td>1<td>2<tr><td>3<td>4</table>",
+            "Bay | Clearance | Clearance\nBay | Intake | Exhaust\none | 1 | 2\none | 3 | 4",
+        );
+        check(
+            "<table><tr><td colspan=2>Title<tr><td>1<td rowspan=9>a<tr><td>2<td>b</table>c",
+            "Title\n1 | a\n2 | a | b\n\nc",
+        );
+        check("<p><ruby>漢<rp>(</rp><rt>kan</rt>字<rt>ji</ruby>が", "漢字が");
         check("x<pre>\n  a &lt; b\n\n  c</pre>y", "x\n\n  a < b\n\n  c\n\ny");
         check("<p>A <img src=x alt='red  fox'> ran", "A red fox ran");
         check("<h1>A <a>b</a><a class=headerlink>¶</a></h1>c", "A b\n\nc");

@@ -136,7 +136,13 @@ pub(super) fn parse(source: &str) -> Option<Page> {
     page.end_block();
     let is_prose = page.text.len() * 10 >= source.len() * 3;
     let Renderer { title, text, map, blocks, .. } = page;
-    (is_prose && !text.is_empty()).then_some(Page { title, text, map, blocks })
+    (is_prose && !text.is_empty()).then_some(Page {
+        title,
+        text,
+        map,
+        blocks,
+        metadata: Vec::new(),
+    })
 }
 
 #[derive(Default)]

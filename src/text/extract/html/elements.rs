@@ -19,6 +19,9 @@ pub(super) fn is_never_text(name: &[u8]) -> bool {
             | b"textarea"
             | b"button"
             | b"noframes"
+            // How the characters before it are read.
+            | b"rt"
+            | b"rp"
     )
 }
 
@@ -44,7 +47,7 @@ pub(super) fn is_void(name: &[u8]) -> bool {
 
 /// Elements whose end tag may be omitted before the next element of their kind.
 pub(super) fn closes_itself(name: &[u8]) -> bool {
-    matches!(name, b"p" | b"li" | b"dt" | b"dd" | b"td" | b"th" | b"tr" | b"option")
+    matches!(name, b"p" | b"li" | b"dt" | b"dd" | b"td" | b"th" | b"tr" | b"option" | b"rt" | b"rp")
 }
 
 pub(super) fn is_container(name: &[u8]) -> bool {
@@ -59,6 +62,7 @@ pub(super) fn is_container(name: &[u8]) -> bool {
             | b"dl"
             | b"table"
             | b"tr"
+            | b"ruby"
             | b"body"
     )
 }

@@ -10,6 +10,7 @@
 
 mod elements;
 mod entities;
+mod metadata;
 mod renderer;
 mod tag;
 mod writer;
@@ -30,13 +31,7 @@ pub(super) struct Page {
     pub(super) text: String,
     pub(super) map: OffsetMap,
     pub(super) blocks: Vec<Block>,
-}
-
-impl Page {
-    /// Title, text with its map to the source, and blocks.
-    pub(super) fn into_parts(self) -> (Option<String>, Option<(String, OffsetMap)>, Vec<Block>) {
-        (self.title, Some((self.text, self.map)), self.blocks)
-    }
+    pub(super) metadata: Vec<(String, String)>,
 }
 
 pub(super) fn parse(source: &str) -> Page {
@@ -46,7 +41,7 @@ pub(super) fn parse(source: &str) -> Page {
     let (text, map, blocks) = rendered.out.finish();
     let title = rendered.title.map(|title| decode_entities(&title));
     let title = title.filter(|t| !t.trim().is_empty()).or_else(|| first_heading(&blocks));
-    Page { title, text, map, blocks }
+    Page { title, text, map, blocks, metadata: rendered.metadata }
 }
 
 fn render(source: &str, keep: Keep) -> Renderer<'_> {
@@ -71,7 +66,7 @@ fn render(source: &str, keep: Keep) -> Renderer<'_> {
                 CallbackEvent::EndTag { name } => {
                     renderer.text(text_start, span.start);
                     text_start = span.end;
-                    renderer.close(name);
+                    renderer.close(name, span.end);
                 }
                 CallbackEvent::Comment { .. } | CallbackEvent::Doctype { .. } => {
                     renderer.text(text_start, span.start);

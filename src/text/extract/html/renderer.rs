@@ -2,11 +2,13 @@
 
 use super::elements::{closes_itself, is_block, is_container, is_inline, is_never_text, is_void};
 use super::entities::entity;
+use super::metadata;
 use super::tag::Tag;
 use super::writer::{Gap, Writer};
 use super::zones::{Keep, N_ZONES, Zone};
 use crate::strings::StrExt as _;
 use crate::text::extract::doc::BlockKind;
+use crate::text::extract::table::repeated;
 
 /// An element whose end matters. Inside it, only elements of the same name are counted, so its end
 /// is found however its contents are nested.
@@ -32,8 +34,13 @@ struct Rows {
     n_cells: usize,
     has_data: bool,
     has_text: bool,
-    /// Further columns that the last cell spans.
-    n_spanned: usize,
+    /// The column of the current cell, from 0.
+    column: usize,
+    /// Where the text of the current cell starts, and the further columns and rows that it spans.
+    cell: (usize, usize, usize),
+    /// Rows so far with a cell, and cells that span later ones: column, last row, text.
+    n_rows: usize,
+    above: Vec<(usize, usize, String)>,
 }
 
 impl Rows {
@@ -44,8 +51,14 @@ impl Rows {
             }
             self.n += 1;
         }
-        (self.n_cells, self.n_spanned) = (0, 0);
+        (self.n_cells, self.column, self.cell) = (0, 0, (0, 0, 0));
         (self.has_data, self.has_text) = (false, false);
+    }
+
+    /// The cell of an earlier row that is in the current column.
+    fn above(&self) -> Option<String> {
+        let mut above = self.above.iter();
+        above.find(|(column, ..)| *column == self.column).map(|(.., text)| text.clone())
     }
 
     /// The header rows, once all rows are read. Without a row of data there are none.
@@ -60,6 +73,7 @@ pub(super) struct Renderer<'a> {
     pub(super) out: Writer,
     /// The `title` element, entities not decoded.
     pub(super) title: Option<String>,
+    pub(super) metadata: Vec<(String, String)>,
     /// Bytes of rendered text by [`Zone`].
     pub(super) n_bytes: [usize; N_ZONES],
 
@@ -88,6 +102,10 @@ pub(super) struct Renderer<'a> {
 /// Deeper lists are indented like this one.
 const MAX_INDENT: usize = 6;
 
+/// More `meta` tags, and cells that span rows, are ignored.
+const MAX_METADATA: usize = 64;
+const MAX_SPANNING: usize = 256;
+
 /// Deeper nesting of navigation, asides and the like is an attack.
 const MAX_ZONES: usize = 64;
 
@@ -98,6 +116,7 @@ impl<'a> Renderer<'a> {
             keep,
             out: Writer::with_capacity(source.len() / 2),
             title: None,
+            metadata: Vec::new(),
             n_bytes: [0; N_ZONES],
             marker: None,
             is_item: false,
@@ -160,6 +179,11 @@ impl<'a> Renderer<'a> {
         let name = tag.name.as_slice();
         match name {
             b"title" => self.in_title = self.title.is_none(),
+            b"meta" if self.metadata.len() < MAX_METADATA => {
+                let stated = metadata::entry(&tag.key, &tag.content);
+                let stated = stated.map(|(key, value)| (key.to_owned(), value));
+                self.metadata.extend(stated.filter(|stated| !self.metadata.contains(stated)));
+            }
             b"br" => self.out.widen(if self.in_cell { Gap::Space } else { Gap::Line }),
             b"img" | b"area" if !tag.alt.is_empty() => {
                 let alt = String::from_utf8_lossy(&tag.alt).into_owned();
@@ -196,23 +220,15 @@ impl<'a> Renderer<'a> {
             }
             b"thead" => self.rows.in_head = true,
             b"tbody" | b"tfoot" => {
-                self.rows.end_row();
+                self.end_row(end);
                 self.rows.in_head = false;
             }
             b"tr" => {
                 self.in_cell = false;
-                self.rows.end_row();
+                self.end_row(end);
                 self.out.next_row();
             }
-            b"td" | b"th" if self.n_tables > 0 => {
-                if self.rows.n_cells > 0 {
-                    self.out.next_cells(1 + self.rows.n_spanned);
-                }
-                self.rows.n_cells += 1;
-                self.rows.n_spanned = tag.n_spanned();
-                self.rows.has_data |= name == b"td";
-                self.in_cell = true;
-            }
+            b"td" | b"th" if self.n_tables > 0 => self.begin_cell(tag, end),
             b"caption" => self.end_block(),
             b"blockquote" => {
                 self.end_block();
@@ -227,6 +243,70 @@ impl<'a> Renderer<'a> {
         }
     }
 
+    /// Begins a cell, after those of earlier rows that span this one.
+    fn begin_cell(&mut self, tag: &Tag, at: usize) {
+        if self.rows.n_cells > 0 {
+            self.end_cell(true, at);
+            self.out.next_cells(1);
+            self.rows.column += 1;
+        }
+        self.write_above(at);
+        self.rows.n_cells += 1;
+        self.rows.cell = (self.out.len(), tag.n_spanned(), tag.n_spanned_rows());
+        self.rows.has_data |= tag.name == b"td";
+        self.in_cell = true;
+    }
+
+    /// Repeats the text of a cell in the columns that it spans, unless it is the only one of its
+    /// row and thus a title; and keeps it for the rows that it spans.
+    fn end_cell(&mut self, has_neighbours: bool, at: usize) {
+        let (start, n_columns, n_rows) = std::mem::take(&mut self.rows.cell);
+        if self.n_tables != 1 || (n_columns == 0 && n_rows == 0) {
+            return;
+        }
+        let text = self.out.since(start).trim_start_matches([' ', '|', '\n']).trim_end();
+        let text = repeated(text);
+        for nth in 0..=n_columns {
+            if nth > 0 {
+                self.out.next_cells(1);
+                self.rows.column += 1;
+                if has_neighbours && !text.is_empty() {
+                    self.inserted_text(&text, at);
+                }
+            }
+            if n_rows > 0 && self.rows.above.len() < MAX_SPANNING {
+                let last = self.rows.n_rows + n_rows;
+                self.rows.above.push((self.rows.column, last, text.clone()));
+            }
+        }
+    }
+
+    /// Writes the cells of earlier rows that span this one, from the current column on.
+    fn write_above(&mut self, at: usize) {
+        while self.n_tables == 1
+            && let Some(text) = self.rows.above()
+        {
+            self.inserted_text(&text, at);
+            self.out.next_cells(1);
+            self.rows.n_cells += 1;
+            self.rows.column += 1;
+        }
+    }
+
+    fn end_row(&mut self, at: usize) {
+        if self.rows.n_cells > 0 {
+            let is_alone = self.rows.n_cells < 2;
+            self.end_cell(!is_alone, at);
+            self.rows.column += 1;
+            self.out.next_cells(1);
+            self.write_above(at);
+            self.rows.n_rows += 1;
+            let n = self.rows.n_rows;
+            self.rows.above.retain(|(_, last, _)| *last >= n);
+        }
+        self.rows.end_row();
+    }
+
     fn begin_item(&mut self) {
         self.end_block();
         self.is_item = true;
@@ -239,8 +319,8 @@ impl<'a> Renderer<'a> {
         });
     }
 
-    /// An end tag.
-    pub(super) fn close(&mut self, name: &[u8]) {
+    /// An end tag that ends at `end`.
+    pub(super) fn close(&mut self, name: &[u8], end: usize) {
         if let Some(skipped) = &mut self.skipped {
             if skipped.name == name {
                 skipped.depth -= 1;
@@ -272,7 +352,7 @@ impl<'a> Renderer<'a> {
             }
             b"table" => {
                 if self.n_tables == 1 {
-                    self.rows.end_row();
+                    self.end_row(end);
                     self.out.set_headers(self.rows.headers());
                 }
                 self.end_block();
@@ -281,11 +361,11 @@ impl<'a> Renderer<'a> {
             }
             b"td" | b"th" => self.in_cell = false,
             b"tr" => {
-                self.rows.end_row();
+                self.end_row(end);
                 self.out.next_row();
             }
             b"thead" => {
-                self.rows.end_row();
+                self.end_row(end);
                 self.rows.in_head = false;
             }
             b"blockquote" => {

@@ -10,6 +10,10 @@ pub(super) struct Tag {
     class: Vec<u8>,
     pub(super) alt: Vec<u8>,
     colspan: Vec<u8>,
+    rowspan: Vec<u8>,
+    /// Of a `meta` tag: `name` or `property`.
+    pub(super) key: Vec<u8>,
+    pub(super) content: Vec<u8>,
     /// Invisible on the page.
     pub(super) is_hidden: bool,
 }
@@ -23,6 +27,9 @@ impl Tag {
             &mut self.class,
             &mut self.alt,
             &mut self.colspan,
+            &mut self.rowspan,
+            &mut self.key,
+            &mut self.content,
         ] {
             part.clear();
         }
@@ -42,6 +49,9 @@ impl Tag {
             b"class" => self.class.extend_from_slice(value),
             b"alt" => self.alt.extend_from_slice(value),
             b"colspan" => self.colspan.extend_from_slice(value),
+            b"rowspan" => self.rowspan.extend_from_slice(value),
+            b"name" | b"property" | b"itemprop" => self.key.extend_from_slice(value),
+            b"content" => self.content.extend_from_slice(value),
             b"aria-hidden" => self.is_hidden |= value == b"true",
             b"style" => {
                 let style: Vec<u8> =
@@ -55,9 +65,12 @@ impl Tag {
 
     /// Further columns that a cell spans.
     pub(super) fn n_spanned(&self) -> usize {
-        let n =
-            std::str::from_utf8(&self.colspan).ok().and_then(|n| n.trim().parse::<usize>().ok());
-        n.unwrap_or(1).clamp(1, 100) - 1
+        n_spanned(&self.colspan)
+    }
+
+    /// Further rows that a cell spans.
+    pub(super) fn n_spanned_rows(&self) -> usize {
+        n_spanned(&self.rowspan)
     }
 
     /// Line numbers beside code, and marks that link a heading to itself.
@@ -68,4 +81,9 @@ impl Tag {
     pub(super) fn has_class(&self, any_of: &[&[u8]]) -> bool {
         self.class.split(u8::is_ascii_whitespace).any(|class| any_of.contains(&class))
     }
+}
+
+fn n_spanned(value: &[u8]) -> usize {
+    let n = std::str::from_utf8(value).ok().and_then(|n| n.trim().parse::<usize>().ok());
+    n.unwrap_or(1).clamp(1, 100) - 1
 }

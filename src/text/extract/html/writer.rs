@@ -44,6 +44,11 @@ impl Writer {
         self.text.len()
     }
 
+    /// The text from an offset on.
+    pub(super) fn since(&self, start: usize) -> &str {
+        self.text.slice(start.min(self.text.len())..)
+    }
+
     /// Whether the current block has text.
     pub(super) fn is_in_block(&self) -> bool {
         self.text.len() > self.block_start

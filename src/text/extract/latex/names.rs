@@ -35,7 +35,7 @@ pub(super) fn dropped_arguments(name: &str) -> Option<usize> {
          bibliographystyle addbibresource pagestyle thispagestyle pagenumbering index hypersetup \
          color geometry graphicspath phantom hphantom vphantom todo hyphenation title author date \
          institute subtitle affiliation email usetikzlibrary usetheme textcolor colorbox parbox \
-         multirow rotatebox scalebox href hyperref lstset sisetup tikzset pgfplotsset cellcolor \
+         rotatebox scalebox href hyperref lstset sisetup tikzset pgfplotsset cellcolor \
          rowcolor columncolor captionsetup selectlanguage setmainfont linespread nocite fontsize \
          addtocounter stepcounter newcounter theoremstyle DeclareUnicodeCharacter foreignlanguage \
          hskip vskip newlength markright IfFileExists lstinputlisting verbatiminput glsadd \
@@ -46,9 +46,6 @@ pub(super) fn dropped_arguments(name: &str) -> Option<usize> {
     const THREE: &str = "definecolor newenvironment renewenvironment";
     let is_among = |names: &str| names.split_whitespace().any(|other| other == name);
     let is_citation = name.len() < 20 && (name.starts_with("cite") || name.ends_with("cite"));
-    if matches!(name, "multirow") {
-        return Some(2);
-    }
     if is_among(ONE) || is_citation {
         return Some(1);
     }

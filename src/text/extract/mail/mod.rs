@@ -19,6 +19,9 @@ use crate::strings::StrExt as _;
 /// Attachments of one message; more are named but not read.
 const MAX_ATTACHMENTS: usize = 100;
 
+/// A longer message of a mailbox is left out.
+const MAX_MESSAGE_BYTES: usize = 32 << 20;
+
 /// Characters of an attachment's name in a place.
 const MAX_NAME_CHARS: usize = 120;
 
@@ -76,7 +79,7 @@ fn parse(bytes: &[u8]) -> Option<Message<'_>> {
 }
 
 /// The messages of a mailbox: each starts with a line `From …` after an empty one. Inside a message
-/// such a line is quoted by a `>`, which is removed.
+/// such a line is quoted by a `>`, which is removed. A message that is too long is empty.
 fn messages(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let mut lines = bytes.split_inclusive(|b| *b == b'\n').peekable();
     std::iter::from_fn(move || {
@@ -88,7 +91,12 @@ fn messages(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
             after_gap = line.trim_ascii().is_empty();
             let quotes = line.iter().take_while(|b| **b == b'>').count();
             let is_quoted = quotes > 0 && line[quotes..].starts_with(b"From ");
-            message.extend_from_slice(&line[usize::from(is_quoted)..]);
+            if message.len() < MAX_MESSAGE_BYTES {
+                message.extend_from_slice(&line[usize::from(is_quoted)..]);
+            }
+        }
+        if message.len() >= MAX_MESSAGE_BYTES {
+            message.clear();
         }
         Some(message)
     })
@@ -161,15 +169,15 @@ fn attach(part: &MessagePart<'_>, build: &mut Build, position: &Position) {
         let name = path(name);
         // The heading is on the first page.
         let first = found.places.first().map(|(_, at)| at.clone());
-        let first = first.filter(|at| !matches!(at, Location::Attachment { .. }));
+        let first =
+            first.filter(|at| !matches!(at, Location::Attachment { .. } | Location::File { .. }));
         build.place(position.attachment(&name, first));
         build.heading(2, &name);
-        build.attach(found, 2, |at| match at {
-            // A mail attached as a file, with its own attachments.
-            Some(Location::Attachment { name: inner, at, .. }) => {
-                position.attachment(&format!("{name} › {inner}"), at.map(|at| *at))
-            }
-            at => position.attachment(&name, at),
+        build.attach(found, 2, |at| match at.map(Location::into_inner) {
+            // A mail attached as a file, with its own attachments, or an archive.
+            Some((Some(inner), at)) => position.attachment(&format!("{name} › {inner}"), at),
+            Some((None, at)) => position.attachment(&name, at),
+            None => position.attachment(&name, None),
         });
     }
 }

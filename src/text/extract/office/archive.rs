@@ -1,5 +1,6 @@
 //! The archive of XML files, and what its readers share.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{Cursor, Read as _};
 
@@ -26,8 +27,14 @@ impl<'a> Archive<'a> {
         Ok(Self { zip, left: MAX_UNPACKED })
     }
 
-    /// The text of a part; `None` when there is no such part.
-    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, NoText> {
+    /// The names of all files.
+    pub(super) fn files(&self) -> Vec<String> {
+        let names = self.zip.file_names().flatten().map(Cow::into_owned);
+        names.filter(|name| !name.ends_with('/')).collect()
+    }
+
+    /// The content of a part; `None` when there is no such part.
+    pub(super) fn bytes(&mut self, name: &str) -> Result<Option<Vec<u8>>, NoText> {
         let file = match self.zip.by_name(name.trim_start_matches('/')) {
             Ok(file) => file,
             Err(ZipError::FileNotFound) => return Ok(None),
@@ -40,6 +47,12 @@ impl<'a> Archive<'a> {
         self.left = self.left.checked_sub(bytes.len() as u64).ok_or_else(|| {
             NoText::TooMuch(format!("it unpacks to more than {} MiB", MAX_UNPACKED >> 20).into())
         })?;
+        Ok(Some(bytes))
+    }
+
+    /// The text of a part; `None` when there is no such part.
+    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, NoText> {
+        let Some(bytes) = self.bytes(name)? else { return Ok(None) };
         match decode::decode(&bytes, decode::declared(&bytes, false)) {
             Ok(decoded) => Ok(Some(decoded.text)),
             Err(_) => Err(NoText::Damaged(format!("{name} is not text").into())),

@@ -1,18 +1,25 @@
-//! Formats of XML files in a ZIP archive: Office Open XML, `OpenDocument` and EPUB.
+//! Formats of XML files in a ZIP archive: Office Open XML, `OpenDocument` and EPUB; ZIP archives of
+//! documents.
 
 mod archive;
 mod docx;
 mod drawing;
 mod epub;
-mod number;
+mod folder;
+pub(super) mod number;
 mod numbering;
 mod odf;
 mod odf_lists;
 mod pptx;
-mod xlsx;
+pub(super) mod xlsx;
 
-use super::doc::{Extracted, NoText};
+use super::doc::{Extracted, NoText, ReadInner};
 use crate::document::Format;
+
+/// Reads an archive of documents, which is inside `depth` other files.
+pub(super) fn archive(bytes: &[u8], depth: usize, read: ReadInner) -> Result<Extracted, NoText> {
+    folder::folder(bytes, depth, read)
+}
 
 pub(super) fn parse(format: Format, bytes: &[u8]) -> Result<Extracted, NoText> {
     match format {

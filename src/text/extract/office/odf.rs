@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::super::build::Build;
 use super::super::doc::{BlockKind, Extracted, NoText};
-use super::super::table::{Table, repeated};
+use super::super::table::{Table, repeated, separate_nested};
 use super::super::xml::{self, Element, Node};
 use super::archive::{Archive, Properties, resolved};
 use super::odf_lists::Lists;
@@ -347,10 +347,7 @@ impl Walker {
     /// Separates the cells of a table in a cell.
     fn nested(&mut self, separator: &str) {
         if let Some(cell) = self.cells.last_mut() {
-            let text = cell.text.trim_end();
-            if !text.is_empty() && !text.ends_with([',', ';']) {
-                cell.text = format!("{text}{separator}");
-            }
+            separate_nested(&mut cell.text, separator);
         }
     }
 

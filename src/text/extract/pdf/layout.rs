@@ -100,37 +100,80 @@ fn ruled_tables(glyphs: &mut Vec<Glyph>, rules: &[Rule]) -> Vec<(Grid, Vec<TextL
     tables
 }
 
-/// Leaves out glyphs that are drawn again at about the same place, as bold type and shadows are.
+/// Leaves out glyphs that are drawn again at about the same place, as bold type, shadows and the
+/// labels of forms are.
 fn without_repeats(glyphs: Vec<Glyph>) -> Vec<Glyph> {
-    const NEAR: f64 = 0.12;
-    /// The side of a cell of the index, in points.
-    const CELL: f64 = 6.0;
-    let mut seen: HashMap<(i64, i64), Vec<usize>> = HashMap::new();
-    let mut kept: Vec<Glyph> = Vec::with_capacity(glyphs.len());
+    let mut drawn = Drawn::default();
     for glyph in glyphs {
-        let cells = |at: f64, reach: f64| {
-            ((at - reach) / CELL).floor() as i64..=((at + reach) / CELL).floor() as i64
-        };
-        let reach = (2.0 * NEAR * glyph.size).min(3.0 * CELL);
-        let is_again = cells(glyph.x0, reach)
-            .flat_map(|x| cells(glyph.y, reach).map(move |y| (x, y)))
-            .filter_map(|cell| seen.get(&cell))
-            .flat_map(|there| there.iter().rev().take(16))
-            .any(|&i| {
-                let other: &Glyph = &kept[i];
-                other.text == glyph.text
-                    && other.turn == glyph.turn
-                    && (other.x0 - glyph.x0).abs() < NEAR * glyph.size
-                    && (other.y - glyph.y).abs() < 1.5 * NEAR * glyph.size
-                    && (other.size - glyph.size).abs() < NEAR * glyph.size
-            });
-        if !is_again || glyph.text.trim().is_empty() {
-            let cell = ((glyph.x0 / CELL).floor() as i64, (glyph.y / CELL).floor() as i64);
-            seen.entry(cell).or_default().push(kept.len());
-            kept.push(glyph);
+        if glyph.text.trim().is_empty() || !drawn.has(&glyph, NEAR) {
+            drawn.add(glyph);
+        } else {
+            drawn.drop_start_of_repeat(&glyph);
         }
     }
-    kept
+    drawn.kept
+}
+
+/// How near a repeated glyph is, in its size.
+const NEAR: f64 = 0.12;
+
+/// How near the first letter of a repeated word may be, where both words are spaced differently.
+const LESS_NEAR: f64 = 0.36;
+
+/// The glyphs of a page so far, and their index by place.
+#[derive(Default)]
+struct Drawn {
+    kept: Vec<Glyph>,
+    seen: HashMap<(i64, i64), Vec<usize>>,
+}
+
+impl Drawn {
+    /// The side of a cell of the index, in points.
+    const CELL: f64 = 6.0;
+
+    fn add(&mut self, glyph: Glyph) {
+        self.seen.entry(Self::cell(&glyph)).or_default().push(self.kept.len());
+        self.kept.push(glyph);
+    }
+
+    fn cell(glyph: &Glyph) -> (i64, i64) {
+        ((glyph.x0 / Self::CELL).floor() as i64, (glyph.y / Self::CELL).floor() as i64)
+    }
+
+    /// Whether another glyph is the same as this one.
+    fn has(&self, glyph: &Glyph, near: f64) -> bool {
+        let cells = |at: f64, reach: f64| {
+            ((at - reach) / Self::CELL).floor() as i64..=((at + reach) / Self::CELL).floor() as i64
+        };
+        let reach = (2.0 * near * glyph.size).min(3.0 * Self::CELL);
+        cells(glyph.x0, reach)
+            .flat_map(|x| cells(glyph.y, reach).map(move |y| (x, y)))
+            .filter_map(|cell| self.seen.get(&cell))
+            .flat_map(|there| there.iter().rev().take(16))
+            .any(|&i| {
+                let other: &Glyph = &self.kept[i];
+                other.text == glyph.text
+                    && other.turn == glyph.turn
+                    && (other.x0 - glyph.x0).abs() < near * glyph.size
+                    && (other.y - glyph.y).abs() < 1.5 * near * glyph.size
+                    && (other.size - glyph.size).abs() < near * glyph.size
+            })
+    }
+
+    /// Drops the last glyph, if it is the first letter of a word that `glyph` shows to be a repeat.
+    fn drop_start_of_repeat(&mut self, glyph: &Glyph) {
+        let Some(last) = self.kept.last().cloned() else { return };
+        let is_start = (last.x1 - glyph.x0).abs() < 0.2 * glyph.size && last.y == glyph.y;
+        if !is_start || last.text.trim().is_empty() {
+            return;
+        }
+        let cell = self.seen.entry(Self::cell(&last)).or_default();
+        cell.pop();
+        self.kept.pop();
+        if !self.has(&last, LESS_NEAR) {
+            self.add(last);
+        }
+    }
 }
 
 /// Consecutive glyphs on a base line.
@@ -203,8 +246,11 @@ fn join(mut runs: Vec<Run>) -> Vec<Run> {
         const BACK: usize = 24;
         let near = done.iter_mut().rev().take(BACK).find(|other| {
             let gap = if run.x0 >= other.x0 { run.x0 - other.x1 } else { other.x0 - run.x1 };
+            // A heading beside a line of another column is no nearer for its size.
+            let size = run.size.min(other.size);
             other.is_level_with(run.y, run.size)
-                && (-1.0..0.7).contains(&(gap / run.size.max(other.size)))
+                && gap < 0.7 * size
+                && gap >= -run.size.max(other.size)
         });
         match near {
             Some(other) => {

@@ -115,3 +115,28 @@ fn places_round_trip_as_text() {
     }
     assert_eq!("shelf 3".parse::<Location>(), Err(()));
 }
+
+#[test]
+fn notes_have_tags_and_pages_have_metadata() {
+    let note = "---\naliases: [Big kiln]\ntags: [clay]\n---\n# Kiln\n\n\
+                Lit on Friday. #pottery #trips/skye, \
+                #42 #fff\n\n```\n#no\n```\n\n#pottery";
+    let found = extract("a.md", note.as_bytes()).unwrap();
+    let stated: Vec<(&str, &str)> =
+        found.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    assert_eq!(
+        stated,
+        [("aliases", "Big kiln"), ("tags", "clay"), ("tags", "pottery"), ("tags", "trips/skye")]
+    );
+    let page = "<head><title>Kiln</title><meta name=author content='Ida &amp; Ben'>\
+                <meta property='article:published_time' content='2024-05-01T10:00Z'>\
+                <meta name=description content=' How  to fire '><meta property=og:description \
+                content='How to fire'><meta name=viewport content=x></head><p>Lit.";
+    let found = extract("a.html", page.as_bytes()).unwrap();
+    let stated: Vec<(&str, &str)> =
+        found.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    assert_eq!(
+        stated,
+        [("author", "Ida & Ben"), ("date", "2024-05-01"), ("description", "How to fire")]
+    );
+}

@@ -55,7 +55,7 @@ fn latex_has_tables_and_lists() {
          \\end{enumerate}\n\\begin{quote}Said.\\end{quote}",
         &[
             "paragraph Depths",
-            "table Station | Depth |\nArdmore |  | 14.2\nKil&bride | 9.7",
+            "table Station | Depth | Depth\nArdmore |  | 14.2\nKil&bride | 9.7",
             "listitem 1. One",
             "listitem 2. Two — α ≤ 3",
             "quote Said.",
@@ -216,4 +216,64 @@ fn rows_of_names_head_a_table_of_a_page() {
     assert_eq!(headers("<table><thead><tr><td>a<tr><td>b</thead><tbody><tr><td>1</table>"), 2);
     assert_eq!(headers("<table><tr><td>a<tr><td>1</table>"), 0);
     assert_eq!(headers("<table><tr><th>a<tr><th>b</table>"), 0);
+}
+
+#[test]
+fn cells_of_latex_span_rows() {
+    check(
+        "a.tex",
+        "\\begin{tabular}{lll}\n\\multicolumn{3}{c}{Clearances}\\\\ \\hline\n\
+         Bay & Valve & mm\\\\ \\hline\n\
+         \\multirow{2}{*}{One} & Intake & 0.2\\\\\n & Exhaust & 0.3\\\\\nTwo & Intake & 0.4\n\
+         \\end{tabular}",
+        &["table Clearances |  |\nBay | Valve | mm\n\
+           One | Intake | 0.2\nOne | Exhaust | 0.3\nTwo | \
+           Intake | 0.4"],
+    );
+}
+
+#[test]
+fn tables_of_restructuredtext_may_be_csv_or_lists() {
+    check(
+        "a.rst",
+        ".. csv-table:: Clearances\n   :header: \"Bay\", \"Valve, mm\"\n   :widths: 1, 2\n\n   \
+         \"One\", \
+         0.2\n   \"Two, new\", 0.3\n\nAfter.",
+        &[
+            "paragraph Clearances",
+            "table Bay | Valve, mm\nOne | 0.2\nTwo, new | 0.3",
+            "paragraph After.",
+        ],
+    );
+    let source = ".. list-table::\n   :header-rows: 1\n\n   * - Bay\n     - Valve\n   \
+                  * - One\n     - \
+                  0.2\n       mm\n   * - Two\n     -\n\nAfter.";
+    check("b.rst", source, &["table Bay | Valve\nOne | 0.2 mm\nTwo |", "paragraph After."]);
+    let doc = read("b.rst", source);
+    let at = doc.text.find("0.2").unwrap();
+    assert_eq!(doc.origin.lines(Span::new(at, at + 3)).first, 7);
+    assert_eq!(doc.blocks[0].kind, BlockKind::Table { headers: 1 });
+}
+
+#[test]
+fn asciidoc_has_conditions() {
+    let source = "= Pump\n:edition: full\n\nifdef::edition[]\nShown one.\nendif::[]\n\
+                  ifndef::edition[]\nHidden one.\n\nHidden, too.\nendif::[]\n\
+                  ifeval::[\"{edition}\" == \"lite\"]\nHidden three.\nendif::[]\n\n\
+                  ifdef::draft,edition[Shown two.]\n\n\
+                  ----\nrun\nifdef::draft[]\nnot this\nendif::[]\nstop\n----\n\nEnd.";
+    check(
+        "a.adoc",
+        source,
+        &[
+            "h1 Pump",
+            "paragraph Shown one.",
+            "paragraph Shown two.",
+            "code run\nstop",
+            "paragraph End.",
+        ],
+    );
+    let doc = read("a.adoc", source);
+    let at = doc.text.find("Shown two").unwrap();
+    assert_eq!(doc.origin.lines(Span::new(at, at + 5)).first, 16);
 }

@@ -186,3 +186,68 @@ fn rich_text_shows_numbers_and_hides_what_is_hidden() {
     check(r"{\rtf1{\listtext\tab 3.1\tab}Either party.\par}", &["3.1 Either party."]);
     check(r"{\rtf1{\listtext\'b7\tab}Bread.\par}", &["- Bread."]);
 }
+
+/// An archive of these files, some of which are not text.
+fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in files {
+        zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(content).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+#[test]
+fn an_archive_is_a_folder_of_documents() {
+    let book = "<w:document><w:body>\
+                <w:p><w:r><w:t>Bay two is wide.</w:t></w:r></w:p></w:body></w:document>";
+    let office = zipped(&[("[Content_Types].xml", ""), ("word/document.xml", book)]);
+    let inner = packed(&[("deep/b.csv", b"Bay,mm\nOne,2\n")]);
+    let archive = packed(&[
+        ("notes/a.md", b"# Kiln\n\nLit on Friday.\n"),
+        ("notes/", b""),
+        ("bays.docx", &office),
+        ("more.zip", &inner),
+        ("photo.png", b"\x89PNG\r\n\x1A\n\0\0"),
+        (".git/config", b"hidden"),
+        ("__MACOSX/a.md", b"hidden"),
+    ]);
+    let found = extract("all.zip", &archive).unwrap();
+    assert_eq!(found.format, Format::Zip);
+    assert_eq!(
+        shown(&found),
+        [
+            "# bays.docx",
+            "Bay two is wide.",
+            "# more.zip",
+            "# deep/b.csv",
+            "1 Bay | mm\nOne | 2",
+            "# notes/a.md",
+            "# # Kiln",
+            "Lit on Friday.",
+        ]
+    );
+    let place = |text: &str| {
+        let at = found.text.find(text).unwrap();
+        found.place_at(at).map(ToString::to_string)
+    };
+    assert_eq!(place("Friday").as_deref(), Some("file notes/a.md"));
+    assert_eq!(place("One").as_deref(), Some("file more.zip › deep/b.csv"));
+    assert!(matches!(
+        extract("a.zip", &packed(&[("a.png", b"\x89PNG\0")])),
+        Err(NoText::Binary(_))
+    ));
+    assert!(matches!(extract("a.jar", &archive), Err(NoText::Binary(_))));
+}
+
+#[test]
+fn archives_in_archives_end() {
+    let mut archive = packed(&[("a.md", b"# Kiln\n")]);
+    for _ in 0..8 {
+        archive = packed(&[("a.zip", &archive)]);
+    }
+    assert!(extract("a.zip", &archive).is_err());
+    let zeros = vec![b'a'; 200 << 20];
+    let bomb = packed(&[("a.txt", &zeros)]);
+    assert!(matches!(extract("a.zip", &bomb), Err(NoText::TooMuch(_))));
+}
