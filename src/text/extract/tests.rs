@@ -485,6 +485,10 @@ mod pages {
              <tr><td rowspan=2>one<td>1<td>2<tr><td>3<td>4</table>",
             "Bay | Clearance | Clearance\nBay | Intake | Exhaust\none | 1 | 2\none | 3 | 4",
         );
+        let captioned =
+            "<table><caption>Sizes</caption><thead><tr><th>a<th>b<tbody><tr><td>1<td>2</table>";
+        let found = extract("a.html", captioned.as_bytes()).unwrap();
+        assert_eq!(found.blocks[1].kind, BlockKind::Table { headers: 1 });
         check(
             "<table><tr><td colspan=2>Title<tr><td>1<td rowspan=9>a<tr><td>2<td>b</table>c",
             "Title\n1 | a\n2 | a | b\n\nc",

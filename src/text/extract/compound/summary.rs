@@ -22,6 +22,8 @@ pub(super) fn read(streams: &mut Streams<'_>, build: &mut Build) -> Option<Strin
             3 => "subject",
             4 => "author",
             5 => "keywords",
+            // Libraries that write files put their own name there.
+            6 if value.starts_with("generated ") => continue,
             6 => "description",
             12 => "date",
             _ => continue,

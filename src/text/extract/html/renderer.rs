@@ -45,7 +45,8 @@ struct Rows {
 
 impl Rows {
     fn end_row(&mut self) {
-        if self.has_text {
+        // A caption has text, too.
+        if self.has_text && self.n_cells > 0 {
             if (self.in_head || !self.has_data) && self.n_headers == self.n {
                 self.n_headers += 1;
             }
