@@ -15,16 +15,19 @@ import time
 import beir
 import chunking
 import formats
+import fusion
 import prose
 import serve
 
-SECTIONS = ["ingest", "memory", "searchable", "reingest", "search", "cache", "serve", "retrieval", "chunking", "answers", "formats"]
+SECTIONS = ["ingest", "memory", "searchable", "reingest", "search", "cache", "serve", "retrieval", "fusion", "chunking", "answers", "formats"]
 FILES = int(os.environ.get("RAG_BENCH_FILES", 10_000))
 BYTES = int(os.environ.get("RAG_BENCH_BYTES", 1_500_000))
 PASSAGES = int(os.environ.get("RAG_BENCH_PASSAGES", 20_000))
 RUNS = int(os.environ.get("RAG_BENCH_RUNS", 5))
 SERVE_QUESTIONS = 40_000
 SERVE_SECONDS = 2 * RUNS
+# Of each collection; each is a process.
+FUSION_QUESTIONS = 300
 # Short processes vary more and are cheap to repeat.
 SHORT_RUNS = 4 * RUNS
 
@@ -269,6 +272,26 @@ class Bench:
             line("retrieval", f"{name}, nDCG@10", figures)
             if name in REFERENCE:
                 line("", "plain reference code", REFERENCE[name])
+
+    def fusion(self):
+        collections = {}
+        for name in ("scifact_train", "cisi", "cacm", "xquad_en", "xquad_zh"):
+            source = pathlib.Path(self.args.test_data) / name
+            if not (source / "corpus.jsonl").is_file():
+                line("fusion", name, f"skipped: no {name} in RAG_TEST_DATA")
+                continue
+            target = self.work / name
+            beir.main(source, target)
+            self.rag(name, "-q", "ingest", "--dir", target / "docs")
+            asked = [json.loads(row) for row in (target / "questions.jsonl").read_text(encoding="utf-8").splitlines()]
+            collections[name] = [fusion.question(self.explained(name, row["query"]), row["relevant"]) for row in asked[:FUSION_QUESTIONS]]
+        if collections:
+            fusion.report(collections, line)
+
+    def explained(self, data, query):
+        """The best passages for a question, with the scores of both retrievers."""
+        found = self.rag(data, "--json", "search", "--explain", "-k", 300, "--", " ".join(query.split()), ok=(0, 3))
+        return json.loads(found.stdout)["hits"]
 
     def tokens(self, texts):
         """The number of tokens of each text, by the model's tokenizer."""
