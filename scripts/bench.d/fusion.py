@@ -9,9 +9,9 @@ import random
 
 K = 10
 # As built.
-WEIGHT, SURE = 0.6, 0.65
+WEIGHT, SURE = 0.6, 0.7
 WEIGHTS = [0.4, 0.5, 0.55, 0.6, 0.65, 0.7]
-SCALES = [0.5, 0.6, 0.65, 0.7]
+SCALES = [0.5, 0.6, 0.7, 0.8]
 SAMPLES = 1000
 
 

@@ -10,6 +10,7 @@ mod normalize;
 mod plain;
 mod query;
 mod sentences;
+mod spelling;
 mod stems;
 mod stops;
 mod stopwords;
@@ -19,14 +20,15 @@ mod words;
 pub use acronyms::{expand, may_expand};
 pub use comments::readable;
 pub use plain::plain;
-pub use query::{PhraseTerm, Query, QueryTerm, query_terms};
+pub use query::{Phrase, PhraseTerm, Query, QueryTerm, query_terms};
 pub use sentences::{Passage, passages, sentences};
+pub use spelling::{halves, mistakes, mistakes_allowed, written};
 pub use stopwords::is_stop_word;
 
 use words::Token;
 
 /// Increase when any term of any text changes, so that an index of another version is rebuilt.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// One entry for the inverted index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,7 +30,14 @@ fn words_are_normalized_and_stemmed() {
     check("Ὀδυσσεύς", None, "οδυσσευσ@0");
     check("İstanbul ILIK", None, "istanbul@0 ilik@1");
     check("co\u{ad}operate", None, "cooperate@0");
-    check("1,234,567.5 ١٢٣", None, "1234567.5@0 123@1");
+    check("1,234,567.5 ١٢٣", None, "1234567.5@0 1234567@0 123@1");
+    check("$1,299.00 1.299,00", None, "1299.00@0 1299@0 1299.00@1 1299@1");
+    check("978-3-16", None, "978-3-16@0 978@0 3@1 16@2");
+    check(
+        "978-3-16-148410-0",
+        None,
+        "978-3-16-148410-0@0 9783161484100@0 978@0 3@1 16@2 148410@3 0@4",
+    );
 }
 
 #[test]
@@ -118,6 +125,7 @@ fn check_query(text: &str, languages: &[&str], expected: &str) {
         .collect();
     for phrase in &query.phrases {
         let terms: Vec<String> = phrase
+            .terms
             .iter()
             .map(|term| format!("{}+{}", term.variants.join("|"), term.offset))
             .collect();
@@ -180,6 +188,52 @@ fn quotes_are_phrases() {
         "a*1 5*1 pipe*1 pipeand*0.15p and*1 andlone*0.15p lone*1",
     );
     check_query("\"\" \"...\"", &[], "");
+}
+
+#[test]
+fn a_query_of_little_more_than_a_phrase_is_a_quotation() {
+    let is_quotation = |text: &str| query_terms(text, &["en"]).is_quotation;
+    assert!(is_quotation("\"broken pipe\""));
+    assert!(is_quotation("what is a \"broken pipe\" in python"));
+    assert!(!is_quotation("broken pipe"));
+    assert!(!is_quotation("how \"pertinent\" data can be retrieved automatically from articles"));
+}
+
+#[test]
+fn names_of_documents_are_numbers_with_a_word_and_file_names() {
+    let names = |text: &str| -> Vec<String> {
+        let join = |term: &PhraseTerm| term.variants.join("|");
+        let name = |name: &Vec<PhraseTerm>| name.iter().map(join).collect::<Vec<_>>().join(" ");
+        query_terms(text, &["en"]).names.iter().map(name).collect()
+    };
+    let pep = ["pep8|pep08|pep008|pep0008|pep00008", "pep 8|08|008|0008|00008"];
+    for text in ["What is PEP 8?", "pep-0008", "PEP8"] {
+        assert_eq!(names(text), pep, "{text}");
+    }
+    assert_eq!(names("Where does src/walk.rs sort?"), ["src/walk.rs", "walk.rs"]);
+    assert_eq!(names("revenue in 2018"), [""; 0]);
+}
+
+#[test]
+fn german_umlauts_may_be_two_letters() {
+    let mut indexed = Vec::new();
+    index_terms("Behörde", Some("de"), &mut |term| indexed.push(term.text.to_owned()));
+    let variants = |word: &str| query_terms(word, &["de"]).terms.remove(0).variants;
+    assert!(variants("Behoerde").iter().any(|form| indexed.contains(form)), "{indexed:?}");
+    assert!(variants("Behörde").contains(&"behoerde".to_owned()));
+}
+
+#[test]
+fn mistakes_are_counted_in_letters() {
+    assert_eq!(mistakes("test", "test", 1), Some(0));
+    assert_eq!(mistakes("tset", "test", 1), Some(1));
+    assert_eq!(mistakes("dangel", "dangl", 1), Some(1));
+    assert_eq!(mistakes("honny", "honey", 1), Some(1));
+    assert_eq!(mistakes("kitten", "sitting", 2), None);
+    assert_eq!(mistakes("kitten", "sitting", 3), Some(3));
+    assert_eq!(mistakes("", "ab", 2), Some(2));
+    assert_eq!(halves("netzgerat").first(), Some(&("netz", "gerat")));
+    assert_eq!(written("Two dangling pointers", "dangl", &["en"]), Some("dangling"));
 }
 
 #[track_caller]

@@ -229,7 +229,12 @@ impl Scanner<'_, '_> {
             return; // only underscores
         }
         if let Some(number) = grouped_number(written) {
-            return self.emit_text(&number, TokenKind::Word, start, end, 1);
+            self.emit_text(&number, TokenKind::Word, start, end, 0);
+            if let Some((whole, _)) = number.split_once('.') {
+                self.emit_text(whole, TokenKind::Part { sole: false }, start, end, 0);
+            }
+            self.position += 1;
+            return;
         }
         let prefix = prefix(text.slice(..start), written);
         let suffix = suffix(written, text.slice(end..));
@@ -410,12 +415,18 @@ fn cut(term: &mut String) {
     }
 }
 
-/// `1,234,567` and `1,234.5` without the commas; `None` for anything else.
+/// `1,234,567`, `1,234.5` and `1.234,5` as `1234567` and `1234.5`; `None` for anything else.
 fn grouped_number(written: &str) -> Option<String> {
+    number_in_groups(written, ',', '.')
+        // Without its comma, `1.234` is a fraction or a version.
+        .or_else(|| number_in_groups(written, '.', ',').filter(|number| number.contains('.')))
+}
+
+fn number_in_groups(written: &str, between: char, point: char) -> Option<String> {
     let (whole, fraction) = written
-        .split_once('.')
+        .split_once(point)
         .map_or((written, None), |(whole, fraction)| (whole, Some(fraction)));
-    let mut groups = whole.split(',');
+    let mut groups = whole.split(between);
     let is_number = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
     let first = groups.next().filter(|g| (1..=3).contains(&g.len()) && is_number(g))?;
     let rest: Vec<&str> = groups.collect();
@@ -498,7 +509,10 @@ fn split_nonempty(
         .map(move |token| (token.as_ptr() as usize - origin, token))
 }
 
-/// The words of a short compound without marks; `None` where that would merge numbers, or two
+/// Fewest digits of a number that is written with hyphens: an ISBN, a telephone number, a date.
+const MIN_JOINED_DIGITS: usize = 8;
+
+/// The words of a short compound without marks; `None` where that would merge short numbers, or two
 /// sentences whose full stop lacks a space.
 fn joined(segment: &str) -> Option<String> {
     let mut joined = String::new();
@@ -512,8 +526,10 @@ fn joined(segment: &str) -> Option<String> {
         joined.push_str(part);
     }
     let dots_fit = !segment.contains('.') || n_parts == 2 || all_single;
+    let is_number = joined.len() >= MIN_JOINED_DIGITS
+        && segment.bytes().all(|b| b.is_ascii_digit() || b == b'-');
     ((2..=5).contains(&n_parts)
-        && has_letter
+        && (has_letter || is_number)
         && dots_fit
         && version(segment).is_none()
         && joined.len() <= MAX_TERM_BYTES)

@@ -85,6 +85,7 @@ fn print(response: &Response, names: &Names, explain: bool, ui: &Ui) {
         }
         print_text(hit, ui);
     }
+    response.notes.iter().for_each(|note| ui.note(note));
     let index = &response.index;
     if response.index_empty {
         ui.note(format!("the index `{index}` is empty; add documents with `rag ingest FOLDER`"));

@@ -112,9 +112,19 @@ impl Snapshot {
         self.lexical.ordinals()
     }
 
-    /// The BM25 scores of a query.
-    pub fn lexical_scores(&self, query: &Query) -> Result<LexicalScores> {
-        self.tantivy(|| self.lexical.scores(query))
+    /// The BM25 scores of the passages that are `allowed` by ordinal; `None` allows all.
+    pub fn lexical_scores(&self, query: &Query, allowed: Option<&[bool]>) -> Result<LexicalScores> {
+        self.tantivy(|| self.lexical.scores(query, allowed))
+    }
+
+    /// Whether a passage has one of the forms of a term.
+    pub fn has_term(&self, variants: &[String]) -> Result<bool> {
+        self.tantivy(|| self.lexical.occurs(variants))
+    }
+
+    /// The term of the index most like `word`, with at most `most` differences.
+    pub fn similar_term(&self, word: &str, most: usize) -> Result<Option<String>> {
+        self.tantivy(|| self.lexical.similar(word, most))
     }
 
     /// Inverse document frequency of an analyzed term.
@@ -123,7 +133,8 @@ impl Snapshot {
     }
 
     /// The `wanted` passages nearest to each of `queries`, among those that are `allowed` by
-    /// ordinal; `None` allows all. At most `threads` threads read the vectors, once for all queries.
+    /// ordinal; `None` allows all. At most `threads` threads read the vectors, once for all
+    /// queries.
     pub fn nearest(
         &self,
         queries: &[&[f32]],

@@ -96,7 +96,7 @@ fn commit(store: &Store, name: &str, files: &[(&str, &str)]) -> Meta {
 /// Path, BM25 score and cosine of every chunk, sorted by path.
 fn scores(store: &Store, name: &str, question: &str) -> Vec<(String, f32, f32)> {
     let snapshot = store.open(name).unwrap();
-    let lexical = snapshot.lexical_scores(&query_terms(question, &["en"])).unwrap();
+    let lexical = snapshot.lexical_scores(&query_terms(question, &["en"]), None).unwrap();
     let nearest = snapshot.nearest(&[&vector(question)], usize::MAX, None, 2).unwrap().remove(0);
     let fetch = |(n, cosine)| (snapshot.fetch(n).unwrap().path, lexical.of(n), cosine);
     let mut found: Vec<_> = nearest.listed.best.into_iter().map(fetch).collect();

@@ -17,7 +17,12 @@ fn fuse_all(
     let head = Head { n, least: f32::NEG_INFINITY };
     let candidates = Candidates {
         ordinals: (0..n as u32).collect(),
-        lexical: lexical.map(|scores| Lexical { scores: scores.to_vec(), head }),
+        lexical: lexical.map(|scores| Lexical {
+            scores: scores.to_vec(),
+            head,
+            best: scores.iter().copied().fold(0.0, f32::max),
+            known: 1.0,
+        }),
         dense: dense.map(|scores| Dense {
             cosines: scores.to_vec(),
             head,
@@ -55,6 +60,43 @@ fn where_no_term_occurs_the_dense_retriever_decides() {
     assert_eq!(ranking[0].contributions.lexical, None);
 }
 
+/// The weights of both retrievers where the five best lexical passages have this cosine, and the
+/// index knows this share of the words.
+fn weights(cosine: f32, known: f32) -> (f64, f64) {
+    let n = 200;
+    let mut cosines: Vec<f32> = (0..n).map(|i| if i % 2 == 0 { 0.0 } else { 0.2 }).collect();
+    cosines[..5].fill(cosine);
+    let head = Head { n, least: f32::NEG_INFINITY };
+    let candidates = Candidates {
+        ordinals: (0..n as u32).collect(),
+        lexical: Some(Lexical {
+            scores: (0..n).map(|i| if i < 5 { 9.0 - i as f32 } else { 0.0 }).collect(),
+            head,
+            best: 9.0,
+            known,
+        }),
+        dense: Some(Dense { spread: Spread::of(cosines.iter().copied()), cosines, head }),
+    };
+    let ranking = fuse(&candidates, EVEN, n);
+    let Contributions { lexical, dense, .. } =
+        ranking.iter().find(|fused| fused.ordinal == 0).unwrap().contributions;
+    (lexical.unwrap().weight, dense.unwrap().weight)
+}
+
+#[test]
+fn a_model_that_does_not_see_the_words_gets_less_weight() {
+    let (lexical, dense) = weights(0.1, 1.0);
+    assert!(lexical == 0.5 && dense < 0.1, "{dense}");
+    let (lexical, dense) = weights(0.6, 1.0);
+    assert!(lexical == 0.5 && dense > 0.4, "{dense}");
+}
+
+#[test]
+fn an_index_that_knows_few_of_the_words_gets_less_weight() {
+    let (lexical, dense) = weights(0.1, 0.05);
+    assert!(lexical < 0.1 && dense > 0.4, "{lexical}, {dense}");
+}
+
 #[test]
 fn ties_are_never_split() {
     assert_eq!(order(&fuse_all(Some(&[1.0, 2.0, 1.0, 1.0]), None, EVEN, 2)), [1, 0, 2, 3]);
@@ -81,7 +123,12 @@ fn a_rank_outside_the_head_is_not_known() {
     let head = |least| Head { n: 2, least };
     let candidates = Candidates {
         ordinals: vec![7, 8, 9],
-        lexical: Some(Lexical { scores: vec![4.0, 3.0, 0.5], head: head(3.0) }),
+        lexical: Some(Lexical {
+            scores: vec![4.0, 3.0, 0.5],
+            head: head(3.0),
+            best: 4.0,
+            known: 1.0,
+        }),
         dense: Some(Dense {
             cosines: vec![0.2, 0.8, 0.8],
             head: head(0.8),

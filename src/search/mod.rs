@@ -14,6 +14,7 @@ mod request;
 mod rerank;
 mod response;
 mod retrieve;
+mod unknown;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,7 +32,7 @@ use prefetch::Prefetched;
 use ranking_cache::CachedRanking;
 pub use request::{Request, validate};
 use rerank::{CacheCounts, Rerank};
-pub use response::{Pending, Response, Timings, milliseconds};
+pub use response::{Note, Pending, Response, Timings, milliseconds};
 use retrieve::Retrieval;
 
 /// An open generation, and its model once a query needed it.
@@ -137,7 +138,8 @@ impl Searcher {
             });
         }
         let response = self.search(engine, request)?;
-        if !response.nothing_allowed {
+        // A ranking in the cache has no notes.
+        if !response.nothing_allowed && response.notes.is_empty() {
             cached.write(&response.hits);
         }
         Ok(response)
@@ -190,6 +192,7 @@ impl Searcher {
             timings: scores.timings(start),
             embed_hits: embedded.map_or(0, |embedded| u64::from(embedded.is_cached)),
             embed_misses: embedded.map_or(0, |embedded| u64::from(!embedded.is_cached)),
+            notes: scores.notes.clone(),
             rerank_hits: reranked.hits,
             rerank_misses: reranked.misses,
             ..Response::empty(engine, snapshot.meta(), query, request)

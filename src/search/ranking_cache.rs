@@ -11,7 +11,7 @@ use crate::rank::LATE_VERSION;
 
 /// Version of the ranking. Raise it when the same query, corpus and settings may rank differently
 /// than before, or when hits have other fields.
-const RANKING_VERSION: u32 = 4;
+const RANKING_VERSION: u32 = 5;
 
 /// The place of one request's ranking in the cache.
 pub(super) struct CachedRanking<'a> {

@@ -39,6 +39,30 @@ pub struct Response {
     pub index_empty: bool,
     /// The index has no vectors yet.
     pub pending: Option<Pending>,
+    /// How the search differs from what was asked.
+    pub notes: Vec<Note>,
+}
+
+/// Something of the query that the index does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A word, and the one searched instead.
+    Corrected { word: String, instead: String },
+    /// A quoted phrase, which was dropped.
+    NoPhrase(String),
+}
+
+impl std::fmt::Display for Note {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Corrected { word, instead } => {
+                write!(f, "no passage has `{word}`; searched for `{instead}`")
+            }
+            Self::NoPhrase(phrase) => {
+                write!(f, "no passage has the phrase \"{phrase}\"; searched for its words")
+            }
+        }
+    }
 }
 
 impl Response {
@@ -60,6 +84,7 @@ impl Response {
             nothing_allowed: false,
             index_empty: meta.counts.chunks == 0,
             pending: Pending::of(engine, index, meta),
+            notes: Vec::new(),
         }
     }
 }

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use super::embed::{Embedded, QueryContext, Vectors};
 use super::prefetch::Prefetched;
-use super::response::{Timings, milliseconds};
-use crate::analysis;
+use super::response::{Note, Timings, milliseconds};
+use super::unknown::Unknown;
+use crate::analysis::{self, Query};
 use crate::config::Mode;
 use crate::error::{Fault, Result};
 use crate::index::{LexicalScores, Listed, Nearest};
@@ -41,6 +42,7 @@ pub(super) struct Retrieval<'a> {
 pub(super) struct Scores {
     pub lexical: Option<LexicalScores>,
     pub dense: Option<Dense>,
+    pub notes: Vec<Note>,
     /// When the query's vector was there.
     scan: Instant,
     /// Share of a prefetch in comparing vectors; `None` without one.
@@ -98,13 +100,14 @@ impl Retrieval<'_> {
         let terms =
             (self.mode != Mode::Dense).then(|| analysis::query_terms(self.query, &languages));
         let needs_vector = is_dense && prefetched.is_none();
-        let (lexical, embedded) =
-            self.lexical_and_vector(terms.as_ref(), &languages, needs_vector, vectors)?;
+        let (found, embedded) =
+            self.lexical_and_vector(terms, &languages, needs_vector, vectors)?;
+        let (lexical, notes) = found.unzip();
         engine.check_stop(stop)?;
         let scan = Instant::now();
-        // A quoted phrase must occur, however close the vectors are.
-        let has_phrase = terms.is_some_and(|terms| !terms.phrases.is_empty());
-        let quoting = lexical.as_ref().filter(|_| has_phrase).map(LexicalScores::matching);
+        // A required phrase must occur, however close the vectors are.
+        let quoting = lexical.as_ref().filter(|lexical| lexical.is_quotation);
+        let quoting = quoting.map(LexicalScores::matching);
         let allowed = quoting.as_deref().or(self.allowed);
         let prefetch_scan_ms = prefetched.as_ref().map(|prefetched| prefetched.scan_ms);
         let listed = self.listed();
@@ -125,7 +128,7 @@ impl Retrieval<'_> {
             (None, _) => None,
         };
         engine.check_stop(stop)?;
-        Ok(Scores { lexical, dense, scan, prefetch_scan_ms })
+        Ok(Scores { lexical, dense, notes: notes.unwrap_or_default(), scan, prefetch_scan_ms })
     }
 
     /// Passages that each retriever lists.
@@ -147,6 +150,8 @@ impl Retrieval<'_> {
         let lexical = scores.lexical.as_ref().zip(in_words).map(|(lexical, listed)| Lexical {
             scores: ordinals.iter().map(|ordinal| lexical.of(*ordinal)).collect(),
             head: head(&listed),
+            best: lexical.best(),
+            known: lexical.known(),
         });
         let dense = match &scores.dense {
             None => None,
@@ -174,11 +179,11 @@ impl Retrieval<'_> {
     /// the other cores.
     fn lexical_and_vector(
         &self,
-        terms: Option<&analysis::Query>,
+        terms: Option<Query>,
         languages: &[&str],
         needs_vector: bool,
         vectors: &mut Vectors,
-    ) -> Result<(Option<LexicalScores>, Option<Embedded>)> {
+    ) -> Result<(Option<(LexicalScores, Vec<Note>)>, Option<Embedded>)> {
         let lexical = || terms.map(|terms| self.lexical(terms, languages)).transpose();
         let is_parallel = needs_vector && (self.threads > 1 || !vectors.is_loaded());
         let mut embed = || vectors.embed(self.context, EmbeddingRole::Query, self.query);
@@ -196,10 +201,24 @@ impl Retrieval<'_> {
         })
     }
 
-    /// BM25 scores. A short query is extended by the long forms of its acronyms, as the top
-    /// passages explain them.
-    fn lexical(&self, terms: &analysis::Query, languages: &[&str]) -> Result<LexicalScores> {
-        let scores = self.bm25(terms)?;
+    /// BM25 scores. Words that the index does not have are replaced. A short query is extended by
+    /// the long forms of its acronyms, as the top passages explain them.
+    fn lexical(&self, mut terms: Query, languages: &[&str]) -> Result<(LexicalScores, Vec<Note>)> {
+        let mut scores = self.bm25(&terms)?;
+        let mut notes: Vec<Note> = scores.missing.iter().cloned().map(Note::NoPhrase).collect();
+        let unknown = Unknown { snapshot: self.context.snapshot, query: self.query, languages };
+        if unknown.replace(&mut terms, &scores.occurs, &mut notes)? {
+            scores = self.bm25(&terms)?;
+        }
+        Ok((self.with_acronyms(&terms, scores, languages)?, notes))
+    }
+
+    fn with_acronyms(
+        &self,
+        terms: &Query,
+        scores: LexicalScores,
+        languages: &[&str],
+    ) -> Result<LexicalScores> {
         if !analysis::may_expand(terms) {
             return Ok(scores);
         }
@@ -223,11 +242,7 @@ impl Retrieval<'_> {
         }
     }
 
-    fn bm25(&self, terms: &analysis::Query) -> Result<LexicalScores> {
-        let mut scores = self.context.snapshot.lexical_scores(terms)?;
-        if let Some(allowed) = self.allowed {
-            scores.retain(allowed);
-        }
-        Ok(scores)
+    fn bm25(&self, terms: &Query) -> Result<LexicalScores> {
+        self.context.snapshot.lexical_scores(terms, self.allowed)
     }
 }

@@ -254,6 +254,10 @@ pub struct SearchJson<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     index_empty: bool,
+    /// Words and phrases of the query that no passage has, and what was searched for instead
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    notes: Vec<String>,
 }
 
 impl<'a> SearchJson<'a> {
@@ -283,6 +287,7 @@ impl<'a> SearchJson<'a> {
             },
             vectors_pending: PendingJson::new(response.pending),
             index_empty: response.index_empty,
+            notes: response.notes.iter().map(ToString::to_string).collect(),
         }
     }
 }

@@ -183,6 +183,111 @@ fn quoted_words_match_as_a_phrase() {
     assert_eq!(lexical(&sandbox, "night train").len(), 2);
     // An unclosed quote is not an error.
     assert_eq!(lexical(&sandbox, "\"night train").len(), 2);
+    // In a long question the phrase is preferred.
+    let long = "which line to Vienna leaves at nine and is called a \"night train\" by travellers";
+    assert_eq!(lexical(&sandbox, long), ["exact.md", "mixed.md"]);
+}
+
+#[test]
+fn a_phrase_that_occurs_nowhere_is_searched_as_words() {
+    let sandbox = with(&[("mixed.md", "The train leaves Vienna at night.\n")]);
+    let found = search(&sandbox, "\"night train\"", &[]);
+    assert_eq!(paths(&found), ["mixed.md"]);
+    let note = "no passage has the phrase \"night train\"; searched for its words";
+    assert_eq!(found["notes"], json!([note]));
+    // Also when it is asked again.
+    for _ in 0..2 {
+        sandbox.rag(["search", "\"night train\""]).ok().says(note);
+    }
+}
+
+#[test]
+fn a_misspelt_word_finds_the_one_of_the_index() {
+    let sandbox = indexed();
+    let run = sandbox.rag(["search", "honny", "--mode", "lexical"]).ok();
+    run.says("no passage has `honny`; searched for `honey`").prints("bees.md");
+    // A word that occurs is not replaced.
+    assert_eq!(search(&sandbox, "honey bees", &[]).get("notes"), None);
+}
+
+#[test]
+fn two_words_written_together_are_found() {
+    let sandbox = with(&[
+        ("supply.md", "Zum Netz gehört ein Gerät mit zwei Buchsen.\n"),
+        ("other.md", "Die Lampe hängt an der Decke.\n"),
+    ]);
+    assert_eq!(lexical(&sandbox, "Netzgerät"), ["supply.md"]);
+}
+
+#[test]
+fn numbers_are_found_with_and_without_separators() {
+    let sandbox = with(&[
+        ("price.md", "The pump costs $1,299.00 without the hose.\n"),
+        ("book.md", "The manual has the number 978-3-16-148410-0 on its back.\n"),
+        ("other.md", "Nothing here has a number.\n"),
+    ]);
+    for query in ["1299", "1,299", "$1,299.00", "1.299,00"] {
+        assert_eq!(lexical(&sandbox, query), ["price.md"], "{query}");
+    }
+    for query in ["9783161484100", "978-3-16-148410-0"] {
+        assert_eq!(lexical(&sandbox, query), ["book.md"], "{query}");
+    }
+}
+
+#[test]
+fn a_document_that_is_named_comes_first() {
+    let sandbox = with(&[
+        ("pep-0572.rst", "This adds a way to assign to variables within an expression.\n"),
+        ("style.md", "PEP 572 and again PEP 572: some like PEP 572, and some do not.\n"),
+        ("src/walk.rs", "//! Lists folders.\npub fn run() {}\n"),
+        ("guide.md", "The order of walk.rs is explained here: walk.rs sorts by name.\n"),
+        ("other.md", "A page about gardens, bees and the weather in spring.\n"),
+        ("more.md", "Trains to Vienna leave at nine in the evening.\n"),
+    ]);
+    let first = |query: &str| paths(&search(&sandbox, query, &[]))[0].to_owned();
+    for query in ["What does PEP 572 propose?", "pep-0572", "pep572"] {
+        assert_eq!(first(query), "pep-0572.rst", "{query}");
+    }
+    assert_eq!(first("What does walk.rs do?"), "src/walk.rs");
+}
+
+#[test]
+fn of_many_files_alike_the_named_one_comes_first() {
+    let mut files = Vec::new();
+    for (company, at) in [("acme", 1), ("birch", 2), ("cedar", 3), ("dune", 4)] {
+        for year in 2018..2024 {
+            let text = format!(
+                "Revenue grew to {} million. It was {} million in {}.\n",
+                year - 1900 + at,
+                year - 1901 + at,
+                year - 1
+            );
+            files.push((format!("{company}_{year}_report.md"), text));
+        }
+    }
+    let files: Vec<(&str, &str)> = files.iter().map(|(p, t)| (p.as_str(), t.as_str())).collect();
+    let sandbox = with(&files);
+    for (company, year) in [("Birch", 2022), ("Dune", 2018), ("Acme", 2021)] {
+        let query = format!("What revenue did {company} report for FY{year}?");
+        let path = format!("{}_{year}_report.md", company.to_lowercase());
+        assert_eq!(paths(&search(&sandbox, &query, &[]))[0], path, "{query}");
+    }
+}
+
+#[test]
+fn the_one_passage_with_an_identifier_comes_first() {
+    let mut log: String = (0..400)
+        .map(|n| {
+            format!("2026-02-11 INFO worker-{} request {n} answered in {} ms\n", n % 7, n % 90)
+        })
+        .collect();
+    log.push_str("2026-02-11 ERROR worker-3 E4471: connection to the ledger refused\n");
+    log.extend((400..800).map(|n| format!("2026-02-12 INFO request {n} answered late\n")));
+    let sandbox = with(&[("app.log", &log)]);
+    for query in ["E4471", "What is E4471?"] {
+        let found = search(&sandbox, query, &["-k", "1"]);
+        assert!(found["hits"][0]["text"].as_str().unwrap().contains("E4471"), "{query}: {found}");
+    }
 }
 
 #[test]

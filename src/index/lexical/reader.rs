@@ -17,7 +17,7 @@ use super::phrase;
 use super::schema::{Fields, schema};
 use super::units;
 use super::writer::{document_key, split_document_key};
-use crate::analysis::Query;
+use crate::analysis::{PhraseTerm, Query, mistakes};
 use crate::document::{Chunk, Lines, Span};
 
 /// BM25's saturation: the value of the published BEIR baselines (Anserini), which suits passages of
@@ -60,21 +60,45 @@ struct Segment {
 }
 
 /// BM25F scores of one query.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LexicalScores {
     /// By ordinal; 0 where nothing matches.
     by_ordinal: Vec<f32>,
+    best: f32,
+    known: f32,
+    /// By ordinal, in units of the best score: how well the name of the document fits the query.
+    /// Empty where no name does.
+    named: Vec<f32>,
+    /// By term of the query: whether it occurs.
+    pub occurs: Vec<bool>,
+    /// Quoted phrases that occur nowhere.
+    pub missing: Vec<String>,
+    /// Only passages with the quoted phrases match.
+    pub is_quotation: bool,
 }
 
 impl LexicalScores {
     /// The score of a passage; 0 where it does not match.
     pub fn of(&self, ordinal: u32) -> f32 {
-        self.by_ordinal.get(ordinal as usize).copied().unwrap_or_default()
+        let score = self.by_ordinal.get(ordinal as usize).copied().unwrap_or_default();
+        let named = self.named.get(ordinal as usize).copied().unwrap_or_default();
+        if score > 0.0 { score + named * self.best } else { 0.0 }
+    }
+
+    /// The best score, without the gain of a name.
+    pub fn best(&self) -> f32 {
+        self.best
+    }
+
+    /// Share of the query's terms that occur in the index, by their weight and rarity.
+    pub fn known(&self) -> f32 {
+        self.known
     }
 
     /// The best `wanted` passages that match.
     pub fn listed(&self, wanted: usize) -> Listed {
-        let scores = (0..).zip(self.by_ordinal.iter().copied());
+        let all = 0..self.by_ordinal.len() as u32;
+        let scores = all.map(|ordinal| (ordinal, self.of(ordinal)));
         Listed::best_of(scores.filter(|(_, score)| *score > 0.0), wanted)
     }
 
@@ -82,14 +106,43 @@ impl LexicalScores {
     pub fn matching(&self) -> Vec<bool> {
         self.by_ordinal.iter().map(|score| *score > 0.0).collect()
     }
+}
 
-    /// Drops the passages that are not `allowed`, by ordinal.
-    pub fn retain(&mut self, allowed: &[bool]) {
-        for (score, is_allowed) in self.by_ordinal.iter_mut().zip(allowed) {
-            if !is_allowed {
-                *score = 0.0;
-            }
+/// A document whose name or number the query has comes first: its passages score as much above the
+/// others as the best passage above none.
+const NAMED: f32 = 2.0;
+
+/// Gain of a document whose path has at least two terms of the query, in units of the best score,
+/// for the path with the rarest of them. Others gain by the square of their share: a yearly report
+/// of the right company and another year also has the year before in its text.
+const FITTING_NAME: f32 = 1.0;
+
+/// Passages by the terms of the query in the paths of their documents.
+struct Names {
+    /// By ordinal: number of the terms, and the sum of their rarity. Empty until there is one.
+    found: Vec<(u8, f32)>,
+    ordinals: usize,
+}
+
+impl Names {
+    fn add(&mut self, ordinals: &[u32], rarity: f32) {
+        if self.found.is_empty() && !ordinals.is_empty() {
+            self.found = vec![(0, 0.0); self.ordinals];
         }
+        for ordinal in ordinals {
+            let (n, sum) = &mut self.found[*ordinal as usize];
+            (*n, *sum) = (n.saturating_add(1), *sum + rarity);
+        }
+    }
+
+    /// The gain of each passage; empty where none gains.
+    fn gains(self) -> Vec<f32> {
+        let fits = |(n, sum): &(u8, f32)| if *n > 1 { *sum } else { 0.0 };
+        let most = self.found.iter().map(fits).fold(0.0, f32::max);
+        if most <= 0.0 {
+            return Vec::new();
+        }
+        self.found.iter().map(|found| FITTING_NAME * (fits(found) / most).powi(2)).collect()
     }
 }
 
@@ -135,32 +188,163 @@ impl LexicalReader {
         self.segments.iter().map(|s| s.reader.max_doc() as usize).sum()
     }
 
-    /// BM25F scores; 0 where no term occurs, where a required phrase is missing, or where the chunk
-    /// is deleted.
-    pub fn scores(&self, query: &Query) -> tantivy::Result<LexicalScores> {
+    /// BM25F scores of the passages that are `allowed` by ordinal; 0 where no term occurs, where a
+    /// required phrase is missing, or where the chunk is deleted.
+    pub fn scores(
+        &self,
+        query: &Query,
+        allowed: Option<&[bool]>,
+    ) -> tantivy::Result<LexicalScores> {
         let mut scores = vec![0.0f32; self.ordinals()];
-        let mut postings = Vec::new();
+        let mut names = Names { found: Vec::new(), ordinals: scores.len() };
+        let mut found = Occurrences::default();
+        let (mut all, mut known, mut occurs) = (0.0, 0.0, Vec::new());
         for term in &query.terms {
-            postings.clear();
-            self.collect(&term.variants, &mut postings)?;
-            let idf = self.idf(postings.len());
-            for (ordinal, frequency) in &postings {
-                scores[*ordinal as usize] +=
-                    term.weight * idf * frequency * (K1 + 1.0) / (K1 + frequency);
+            self.collect(&term.variants, &mut found)?;
+            let rarity = term.weight * self.idf(found.passages.len());
+            for (ordinal, frequency) in &found.passages {
+                scores[*ordinal as usize] += rarity * frequency * (K1 + 1.0) / (K1 + frequency);
+            }
+            names.add(&found.in_name, term.weight * self.idf(found.in_name.len()));
+            occurs.push(!found.passages.is_empty());
+            all += rarity;
+            known += if found.passages.is_empty() { 0.0 } else { rarity };
+        }
+        let mut result = LexicalScores { occurs, named: names.gains(), ..LexicalScores::default() };
+        self.add_named(query, &mut scores, &mut result.named)?;
+        self.weigh_phrases(query, allowed, &mut scores, &mut result)?;
+        if let Some(allowed) = allowed {
+            drop_others(&mut scores, allowed);
+        }
+        result.best = scores.iter().copied().fold(0.0, f32::max);
+        result.known = if all > 0.0 { known / all } else { 1.0 };
+        result.by_ordinal = scores;
+        Ok(result)
+    }
+
+    /// Adds the documents whose name or number the query has: to the scores as a term, which the
+    /// text need not have, and to the gains.
+    fn add_named(
+        &self,
+        query: &Query,
+        scores: &mut [f32],
+        gains: &mut Vec<f32>,
+    ) -> tantivy::Result<()> {
+        for name in &query.names {
+            let found = self.with_phrase(&[self.fields.name], name)?;
+            // A name that most passages have names none.
+            if found.is_empty() || found.len() * 2 > self.live() {
+                continue;
+            }
+            gains.resize(self.ordinals(), 0.0);
+            let idf = self.idf(found.len());
+            for ordinal in found {
+                scores[ordinal as usize] += idf;
+                let gain = &mut gains[ordinal as usize];
+                *gain = gain.max(NAMED);
             }
         }
-        if !query.phrases.is_empty() {
-            self.require(query, &mut scores)?;
+        Ok(())
+    }
+
+    /// The live chunks with a phrase in one of the fields, in order.
+    fn with_phrase(&self, fields: &[Field], words: &[PhraseTerm]) -> tantivy::Result<Vec<u32>> {
+        let mut found = Vec::new();
+        for segment in &self.segments {
+            for field in fields {
+                let docs = phrase::matches(&segment.reader, *field, words)?;
+                found.extend(docs.into_iter().map(|doc| segment.base + doc));
+            }
         }
-        Ok(LexicalScores { by_ordinal: scores })
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// Adds the quoted phrases to the scores. Where the query is little more than its phrases,
+    /// passages that lack one get 0. A phrase that no allowed passage has is dropped.
+    fn weigh_phrases(
+        &self,
+        query: &Query,
+        allowed: Option<&[bool]>,
+        scores: &mut [f32],
+        result: &mut LexicalScores,
+    ) -> tantivy::Result<()> {
+        let is_allowed = |ordinal: &u32| allowed.is_none_or(|allowed| allowed[*ordinal as usize]);
+        let mut required = vec![true; scores.len()];
+        for phrase in &query.phrases {
+            let mut found =
+                self.with_phrase(&[self.fields.body, self.fields.context], &phrase.terms)?;
+            found.retain(is_allowed);
+            if found.is_empty() {
+                result.missing.push(phrase.text.clone());
+                continue;
+            }
+            result.is_quotation = query.is_quotation;
+            let idf = self.idf(found.len());
+            let mut has_phrase = vec![false; scores.len()];
+            for ordinal in found {
+                scores[ordinal as usize] += idf;
+                has_phrase[ordinal as usize] = true;
+            }
+            required.iter_mut().zip(has_phrase).for_each(|(all, has)| *all &= has);
+        }
+        if result.is_quotation {
+            drop_others(scores, &required);
+        }
+        Ok(())
     }
 
     /// Inverse document frequency of an analyzed term among live chunks; the largest for a term
     /// that does not occur.
     pub fn term_weight(&self, term: &str) -> tantivy::Result<f64> {
-        let mut postings = Vec::new();
-        self.collect(&[term.to_owned()], &mut postings)?;
-        Ok(f64::from(self.idf(postings.len())))
+        let mut found = Occurrences::default();
+        self.collect(&[term.to_owned()], &mut found)?;
+        Ok(f64::from(self.idf(found.passages.len())))
+    }
+
+    /// Whether a live chunk has one of the forms of a term.
+    pub fn occurs(&self, variants: &[String]) -> tantivy::Result<bool> {
+        let mut found = Occurrences::default();
+        self.collect(variants, &mut found)?;
+        Ok(!found.passages.is_empty())
+    }
+
+    /// The term of the index with the fewest differences from `word`, which has at most `most` and
+    /// the same first letter; of several the most frequent one.
+    pub fn similar(&self, word: &str, most: usize) -> tantivy::Result<Option<String>> {
+        let Some(first) = word.chars().next() else { return Ok(None) };
+        let (from, to) = (first.to_string(), char::from_u32(first as u32 + 1));
+        let to = to.map_or_else(|| word.to_owned(), String::from);
+        let mut found: Vec<(usize, String)> = Vec::new();
+        for segment in &self.segments {
+            for field in self.fields.searched() {
+                let inverted = segment.reader.inverted_index(field)?;
+                let range = inverted.terms().range().ge(from.as_bytes()).lt(to.as_bytes());
+                let mut terms = range.into_stream()?;
+                while terms.advance() {
+                    let Ok(term) = std::str::from_utf8(terms.key()) else { continue };
+                    let is_word = term.chars().all(char::is_alphabetic);
+                    if let Some(n) = mistakes(word, term, most).filter(|_| is_word) {
+                        found.push((n, term.to_owned()));
+                    }
+                }
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        let least = found.first().map_or(0, |(n, _)| *n);
+        let mut best: Option<(usize, String)> = None;
+        let mut occurrences = Occurrences::default();
+        for (_, term) in found.into_iter().take_while(|(n, _)| *n == least) {
+            // Counted among live chunks, so that the history of the index does not matter.
+            self.collect(std::slice::from_ref(&term), &mut occurrences)?;
+            let n = occurrences.passages.len();
+            if n > best.as_ref().map_or(0, |(most, _)| *most) {
+                best = Some((n, term));
+            }
+        }
+        Ok(best.map(|(_, term)| term))
     }
 
     /// Calls `visit` with the ordinal and the vector row of every live chunk.
@@ -277,11 +461,13 @@ impl LexicalReader {
         (1.0 + (all - n + 0.5) / (n + 0.5)).ln()
     }
 
-    /// The live chunks in which any variant occurs, each with its weighted and normalized term
-    /// frequency.
-    fn collect(&self, variants: &[String], out: &mut Vec<(u32, f32)>) -> tantivy::Result<()> {
+    /// The live chunks in which any variant occurs.
+    fn collect(&self, variants: &[String], found: &mut Occurrences) -> tantivy::Result<()> {
+        let Occurrences { passages, in_name } = found;
+        passages.clear();
+        in_name.clear();
         for segment in &self.segments {
-            let from = out.len();
+            let from = passages.len();
             for (f, field) in self.fields.searched().into_iter().enumerate() {
                 let norms = segment.reader.get_fieldnorms_reader(field)?;
                 for variant in variants {
@@ -289,38 +475,18 @@ impl LexicalReader {
                         let length = norms.fieldnorm(doc) as f32 / self.average_terms[f];
                         let normalized =
                             frequency as f32 / (1.0 - FIELD_B[f] + FIELD_B[f] * length);
-                        out.push((segment.base + doc, FIELD_WEIGHT[f] * normalized));
+                        passages.push((segment.base + doc, FIELD_WEIGHT[f] * normalized));
+                        if field == self.fields.name {
+                            in_name.push(segment.base + doc);
+                        }
                     };
                     for_each_posting(&segment.reader, field, variant, &mut add)?;
                 }
             }
-            merge_same(out, from);
+            merge_same(passages, from);
         }
-        Ok(())
-    }
-
-    /// Sets the score of chunks that lack a phrase to 0. In a query of phrases only, the others get
-    /// the score 1.
-    fn require(&self, query: &Query, scores: &mut [f32]) -> tantivy::Result<()> {
-        let mut allowed = vec![true; scores.len()];
-        for words in &query.phrases {
-            let mut found = vec![false; scores.len()];
-            for segment in &self.segments {
-                for field in [self.fields.body, self.fields.context] {
-                    for doc in phrase::matches(&segment.reader, field, words)? {
-                        found[(segment.base + doc) as usize] = true;
-                    }
-                }
-            }
-            allowed.iter_mut().zip(found).for_each(|(a, f)| *a &= f);
-        }
-        for (score, allowed) in scores.iter_mut().zip(allowed) {
-            *score = match allowed {
-                true if query.terms.is_empty() => 1.0,
-                true => *score,
-                false => 0.0,
-            };
-        }
+        in_name.sort_unstable();
+        in_name.dedup();
         Ok(())
     }
 
@@ -343,6 +509,24 @@ impl LexicalReader {
         let place = text(fields.within).and_then(|place| place.parse().ok());
         let chunk = Chunk { heading, text: body, bytes, lines, place, units, table_header };
         Some(Stored { root, path: path.to_owned(), title: text(fields.title), chunk })
+    }
+}
+
+/// Where a term occurs.
+#[derive(Default)]
+struct Occurrences {
+    /// Chunks with their weighted and normalized term frequency.
+    passages: Vec<(u32, f32)>,
+    /// Those with the term in the path of their document, in order.
+    in_name: Vec<u32>,
+}
+
+/// Sets the scores of passages that are not `kept` to 0.
+fn drop_others(scores: &mut [f32], kept: &[bool]) {
+    for (score, is_kept) in scores.iter_mut().zip(kept) {
+        if !is_kept {
+            *score = 0.0;
+        }
     }
 }
 
