@@ -12,7 +12,7 @@ use super::render::{Quote, Section, code_lines};
 use super::score::{self, Candidate};
 use super::spec::AnswerSpec;
 use super::support::Strength;
-use super::{compare, parts, render};
+use super::{compare, metadata, newest, parts, render};
 use crate::document::{Answer, Hit, UnitKind};
 use crate::error::Result;
 
@@ -65,7 +65,10 @@ pub fn answer(
     };
     let mut sections: Vec<Section> = Vec::new();
     for question in &questions {
-        let mut quotes = quotes(question, n > 1, evidence, tools, &options_of_part)?;
+        let mut quotes = match metadata::quotes(question, evidence, tools) {
+            Some(stated) => stated,
+            None => quotes(question, n > 1, evidence, tools, &options_of_part)?,
+        };
         quotes.retain(|quote| {
             let mut earlier = sections.iter().flat_map(|section| &section.quotes);
             !earlier.any(|other| other.is_same(quote))
@@ -107,10 +110,11 @@ fn quotes(
     let related = related.map(|(_, piece)| piece);
     let strength = Strength::of(question, spec.answer_type, &analysed, &candidates, related);
     let is_supported = strength.margin() > 0.0;
-    let shortlist = shortlist(&mut candidates, spec.intent, tools, options)?;
+    let mut shortlist = shortlist(&mut candidates, spec.intent, tools, options)?;
     if !is_supported {
         return Ok(Vec::new());
     }
+    newest::keep_newest(&mut shortlist, &candidates, evidence);
     let chosen = choose(&candidates, &shortlist, &spec, evidence, options);
     Ok(chosen.into_iter().map(|at| Quote::of(&candidates, at)).collect())
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::citations;
 use super::evidence::Evidence;
-use super::score::Candidate;
+use super::score::{Candidate, record};
 use crate::analysis::untrusted::neutralise;
 use crate::document::{Answer, Citation, UnitKind};
 use crate::strings::lines;
@@ -34,6 +34,18 @@ impl Quote {
             kind: *kind,
             is_numbered: *is_numbered,
             text: neutralise(text).into_owned(),
+        }
+    }
+
+    /// A record, which no candidate stands for.
+    pub(super) fn of_record(source: usize, unit: usize, text: &str) -> Self {
+        Self {
+            source,
+            at: usize::MAX - unit,
+            unit: Some(unit),
+            kind: UnitKind::Record,
+            is_numbered: false,
+            text: neutralise(&record(text)).into_owned(),
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) struct Candidate {
     pub found: TermMatches,
     /// Of a row its cells without the names of their columns, and the matches in them.
     pub own: Option<(String, TermMatches)>,
+    /// For each term of the question whether the title of the document has it.
+    pub in_title: Vec<bool>,
     /// It says what to do. Troubleshooting only.
     pub gives_advice: bool,
     pub features: Features,
@@ -44,6 +46,11 @@ impl Candidate {
     /// A row or a record: it is complete without its neighbours and without a full stop.
     pub fn is_alone(&self) -> bool {
         matches!(self.kind, UnitKind::Row | UnitKind::Record)
+    }
+
+    /// Whether the title of its document has a term of the question.
+    pub fn in_title(&self, term: usize) -> bool {
+        self.in_title.get(term).is_some_and(|has| *has)
     }
 
     /// Whether it has a term of the question, the names of its columns left out.
@@ -161,7 +168,7 @@ impl Shown {
 
 /// A record without surrounding white space in its lines, which are its own: a stack trace, a
 /// message of several lines.
-fn record(raw: &str) -> String {
+pub(super) fn record(raw: &str) -> String {
     let lines = lines(raw).map(StrExt::one_line);
     lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
@@ -217,6 +224,7 @@ impl Maker<'_> {
             n_words: n_words(&text),
             found: question.find(searched.as_ref().unwrap_or(&text)),
             own: own.map(|own| (own.clone(), question.find(&own))),
+            in_title: Vec::new(),
             gives_advice: spec.intent == Intent::Troubleshooting && gives_advice(&text),
             features: Features::default(),
             score: 0.0,
@@ -234,6 +242,9 @@ fn set_features(
     let chunk = &piece.hit.chunk;
     let title = piece.hit.title.as_deref();
     let context = question.find(&context_line(title, &chunk.heading));
+    let titled =
+        question.find(title.or(chunk.heading.first().map(String::as_str)).unwrap_or_default());
+    let in_title: Vec<bool> = (0..question.len()).map(|term| titled.has(term)).collect();
     let heading = chunk.heading.last().map(String::as_str).or(title).unwrap_or("");
     let mut heading_asks = is_question(heading);
     let mut heading = question.find(heading);
@@ -253,6 +264,7 @@ fn set_features(
         let answers_heading = if heading_asks && is_opening { in_heading } else { 0.0 };
         let features = passage.features(sentences, at);
         sentences[at].features = Features { in_heading, answers_heading, ..features };
+        sentences[at].in_title.clone_from(&in_title);
     }
 }
 

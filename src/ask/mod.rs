@@ -9,6 +9,7 @@
 mod draft;
 mod extract;
 mod generate;
+mod heads;
 mod injections;
 mod question;
 mod request;
@@ -160,7 +161,8 @@ impl Asker {
 
         let generation = Instant::now();
         engine.check_stop(&request.stop)?;
-        let evidence = answer::evidence(&question.resolved, &hits, &question.options(engine));
+        let mut evidence = answer::evidence(&question.resolved, &hits, &question.options(engine));
+        heads::add(&self.searcher.snapshot, &question.resolved, &hits, &mut evidence)?;
         let Generated { draft, generator, fallback } =
             self.generate(engine, &question, &evidence, on)?;
         let Draft { answer, record, is_cached, sources, writing, embed_hits, embed_misses } = draft;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::path::PathGlob;
+use crate::dates;
 use crate::naming::{self, Folder};
 
 /// What a filter can test of a document.
@@ -116,7 +117,7 @@ impl Test {
             }),
             Self::Size(op, bytes) => op.holds(document.size_bytes.cmp(bytes)),
             Self::Meta(key, Op::Is, wanted) => {
-                document.values(key).any(|value| wanted == "*" || same(value, wanted))
+                document.values(key).any(|value| wanted == "*" || has_part(value, wanted))
             }
             Self::Meta(key, op, wanted) => {
                 document.values(key).any(|value| op.holds(compare(value, wanted)))
@@ -170,13 +171,31 @@ fn is_plural(plural: &str, key: &str) -> bool {
         || stem.len() < key.len() && same(plural, &format!("{stem}ies"))
 }
 
-/// Compares numbers by value, anything else as text, which is right for dates that begin with the
-/// year.
+/// Whether a value is the wanted one, or has it in its list: `Ada <ada@x.org>, Charles` has `Ada`.
+fn has_part(value: &str, wanted: &str) -> bool {
+    let mut parts = value.split([',', ';']).map(str::trim);
+    let name = |part: &str| part.split_once('<').map_or("", |(name, _)| name).trim().to_owned();
+    same(value, wanted)
+        || parts.any(|part| same(part, wanted) || part.contains('<') && same(&name(part), wanted))
+}
+
+/// Compares numbers by value, dates by their days as far as both state them, and anything else as
+/// text.
 fn compare(a: &str, b: &str) -> Ordering {
-    match (a.trim().parse::<f64>(), b.trim().parse::<f64>()) {
-        (Ok(a), Ok(b)) => a.total_cmp(&b),
-        _ => a.cmp(b),
+    if let (Ok(a), Ok(b)) = (a.trim().parse::<f64>(), b.trim().parse::<f64>()) {
+        return a.total_cmp(&b);
     }
+    let (Some(mut own), Some(wanted)) = (dates::stated(a), dates::stated(b)) else {
+        return a.cmp(b);
+    };
+    // 2024-05 covers its days, as in `date`.
+    if wanted.month == 0 {
+        own.month = 0;
+    }
+    if wanted.day == 0 {
+        own.day = 0;
+    }
+    own.cmp(&wanted)
 }
 
 impl fmt::Display for Node {

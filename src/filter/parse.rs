@@ -148,11 +148,17 @@ impl<'a> Parser<'a> {
             ("<", Op::Less),
             (">", Op::More),
         ];
-        let found = ops.into_iter().find(|(text, _)| self.text.slice(op_at..).starts_with(text));
+        let after = self.text.slice(op_at..);
+        let spaces = after.len() - after.trim_start().len();
+        let found = ops.into_iter().find(|(text, _)| after.trim_start().starts_with(text));
         let Some((text, op)) = found else {
             return Err(self.wrong(&format!("expected `:`, `<`, `<=`, `>` or `>=` after `{key}`")));
         };
-        self.at += text.len();
+        self.at += spaces + text.len();
+        if spaces > 0 {
+            // As in `date >= 2024`.
+            self.rest();
+        }
         let value_at = self.at;
         let value = self.value()?;
         let key = key.to_lowercase();

@@ -115,6 +115,7 @@ fn every_field_compares() {
         "meta.version<=10.0",
         "meta.author:\"ada lovelace\"",
         "meta.author:*",
+        "meta.author = *",
     ] {
         check(yes, true);
         check(&format!("not {yes}"), false);

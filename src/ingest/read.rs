@@ -220,7 +220,6 @@ impl FileReader<'_> {
             Ok(extracted) => extracted,
             Err(none) => return ReadOutcome::NoText(none),
         };
-        drop(bytes);
         // The path says what code and records are about.
         if extracted.title.is_none()
             && matches!(
@@ -230,10 +229,16 @@ impl FileReader<'_> {
         {
             extracted.title = Some(path.to_owned());
         }
-        let chunks = text::chunk(&extracted, self.limits, &|text| self.tokenizer.count(text));
+        let count = |text: &str| self.tokenizer.count(text);
+        // Only of a text do passages have the bytes of the file itself.
+        let source = if text::is_risky(path, &bytes) { &[] } else { bytes.as_slice() };
+        let stated = text::stated(&extracted, source, self.limits, &count);
+        drop(bytes);
+        let mut chunks = text::chunk(&extracted, self.limits, &count);
         if chunks.is_empty() {
             return ReadOutcome::NoText(NoText::Empty);
         }
+        chunks.splice(0..0, stated);
         let language = text::language_of(&extracted);
         let Extracted { title, format, metadata, .. } = extracted;
         ReadOutcome::Text(Text { title, format, language, chunks, metadata })

@@ -7,6 +7,7 @@
 mod chunk;
 mod extract;
 mod language;
+mod stated;
 mod walk;
 
 pub use chunk::{Limits, chunk};
@@ -15,6 +16,7 @@ pub use extract::{
     has_outline, is_risky, outline,
 };
 pub use language::{detect, language_of};
+pub use stated::stated;
 pub use walk::{
     Entry, SkipReason, WalkOptions, WalkedFile, file_below, is_relevant, mounted, walk,
 };

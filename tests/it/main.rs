@@ -67,6 +67,8 @@ mod llm;
 // `rag mcp`.
 #[cfg(feature = "mcp")]
 mod mcp;
+// Author, date, status and the like of documents.
+mod metadata;
 // `rag model`.
 mod model;
 // Metrics, logs and records of a server.

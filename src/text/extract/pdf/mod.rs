@@ -23,6 +23,7 @@ use words::Words;
 use super::build::Build;
 use super::doc::{BlockKind, Extracted, NoText};
 use crate::document::{Format, Location};
+use crate::strings::StrExt as _;
 
 /// The longest real documents have a few thousand pages.
 const MAX_PAGES: usize = 20_000;
@@ -85,11 +86,29 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
     }
     let title = title(&pdf).or_else(|| largest(pages.first()?, &pages));
     let mut extracted = build.finish(Format::Pdf, title.as_deref())?;
-    let author = pdf.metadata().author.as_deref().map(text_string);
-    if let Some(author) = author.filter(|author| !author.trim().is_empty()) {
-        extracted.metadata.push(("author".to_owned(), author));
-    }
+    extracted.metadata.append(&mut stated(&pdf));
     Ok(extracted)
+}
+
+/// What the file states besides its title.
+fn stated(pdf: &Pdf) -> Vec<(String, String)> {
+    let metadata = pdf.metadata();
+    let date = metadata.creation_date;
+    let date = date.map(|date| format!("{:04}-{:02}-{:02}", date.year, date.month, date.day));
+    let text =
+        |bytes: &Option<Vec<u8>>| bytes.as_deref().map(|bytes| text_string(bytes).one_line());
+    let values = [
+        ("author", text(&metadata.author)),
+        ("date", date),
+        ("subject", text(&metadata.subject)),
+        ("keywords", text(&metadata.keywords)),
+    ];
+    let values = values.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    let is_short = |value: &str| !value.is_empty() && value.len() <= 1000;
+    values
+        .filter(|(_, value)| is_short(value))
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
 }
 
 /// The title that the file states, unless it is a file name or a program's default.
