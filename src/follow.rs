@@ -15,6 +15,7 @@ use crate::error::{Fault, Kind, Result};
 use crate::index::Root;
 use crate::ingest::{self, Report};
 use crate::jobs::IngestSpec;
+use crate::naming;
 use crate::text::{self, Entry, WalkOptions};
 use crate::watch::{Changes, Debounce, Watcher};
 use crate::work;
@@ -70,7 +71,12 @@ pub fn run(
     poll_interval: Option<Duration>,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Infallible> {
-    let spec = work::with_folders(engine, spec)?;
+    let mut spec = work::with_folders(engine, spec)?;
+    // Sites report no changes, and asking after each change of a file would be impolite.
+    spec.dirs.retain(|dir| !spec.names.get(dir).is_some_and(|name| naming::is_address(name)));
+    if spec.dirs.is_empty() {
+        return Err(Fault::usage("there is no folder to watch: web pages report no changes"));
+    }
     let mut follower = Follower::new(engine, spec, poll_interval, on_event);
     follower.folders = follower.current_folders().unwrap_or_default();
     follower.ingest(on_event)?;

@@ -40,6 +40,7 @@ pub mod llm;
 pub mod model;
 pub mod rank;
 pub mod sessions;
+pub mod sites;
 pub mod text;
 
 pub mod engine;

@@ -29,6 +29,11 @@ pub struct Folder<'a> {
     pub real: &'a str,
 }
 
+/// Whether a folder is a web site, whose name is an address.
+pub fn is_address(given: &str) -> bool {
+    given.starts_with("https://") || given.starts_with("http://")
+}
+
 /// The name of the document at `path` below a folder.
 pub fn name(folder: &str, path: &str) -> String {
     match plain(folder) {
@@ -125,6 +130,7 @@ impl Names {
         let given = below(given);
         // Older versions showed names without their leading slash.
         wanted == given
+            || text == given
             || wanted == given.trim_start_matches('/')
             || wanted == below(shown)
             || !real.is_empty() && absolute(&composed(&self.here), wanted) == below(real)
@@ -138,7 +144,11 @@ fn path_from<'a>(
     resolved: &dyn Fn(&str) -> Option<String>,
 ) -> &'a str {
     let leads_there = |path: &str| resolved(path).is_some_and(|target| target == real);
-    if given.starts_with('/') || leads_there(&absolute(here, given)) || !leads_there(real) {
+    if given.starts_with('/')
+        || is_address(given)
+        || leads_there(&absolute(here, given))
+        || !leads_there(real)
+    {
         return given;
     }
     match real.strip_prefix(here.trim_end_matches('/')) {

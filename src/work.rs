@@ -79,7 +79,7 @@ pub fn submit(engine: &Engine, spec: Spec) -> Result<String> {
 /// # Errors
 /// A usage fault if the index does not exist or has no folder.
 pub fn with_folders(engine: &Engine, spec: IngestSpec) -> Result<IngestSpec> {
-    if !spec.dirs.is_empty() {
+    if !spec.dirs.is_empty() || !spec.urls.is_empty() {
         return Ok(spec);
     }
     let mut config = engine.config.clone();
@@ -206,6 +206,8 @@ pub fn request_of(spec: &IngestSpec) -> Request {
     Request {
         cwd: PathBuf::from(&spec.cwd),
         dirs: spec.dirs.iter().map(PathBuf::from).collect(),
+        urls: spec.urls.clone(),
+        sitemap: spec.sitemap,
         only: spec.only,
         names: spec.names.clone(),
         include: spec.include.clone(),

@@ -18,6 +18,7 @@ use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
 use crate::ingest;
 use crate::jobs::{IngestSpec, Priority, Spec, Work};
+use crate::sites;
 use crate::work;
 
 /// Index folders or update their index
@@ -33,6 +34,15 @@ pub struct IngestArgs {
     /// Folder to index (repeatable); same as the argument DIR
     #[arg(long = "dir", value_name = "DIR")]
     dirs: Vec<PathBuf>,
+    /// Web page to index (repeatable); a URL of a sitemap stands for the pages that it lists
+    ///
+    /// Asks for changes with every ingest, with a pause between two requests and as the robots.txt
+    /// of the site allows. A page leaves the index when the server says that it is gone.
+    #[arg(long = "url", value_name = "URL")]
+    urls: Vec<String>,
+    /// Index the pages that the site's sitemap lists below each URL
+    #[arg(long, requires = "urls")]
+    sitemap: bool,
     /// Remove all other folders from the index
     ///
     /// Asks for confirmation before documents are removed, unless `--yes` is given.
@@ -72,7 +82,7 @@ pub struct IngestArgs {
     ///
     /// Prints one line per round, or one JSON object with `--json`. Waits for other writers. Press
     /// Ctrl-C to stop.
-    #[arg(long, conflicts_with_all = ["detach", "wait"])]
+    #[arg(long, conflicts_with_all = ["detach", "wait", "urls"])]
     watch: bool,
     /// Poll for changes every SECONDS, for network drives
     #[arg(
@@ -117,7 +127,10 @@ impl IngestArgs {
                 .hint("use `./-` for a folder named `-`"));
         }
         let has_folders = !self.folders.is_empty() || !self.dirs.is_empty();
-        if self.only && !has_folders {
+        for url in &self.urls {
+            sites::address(url)?;
+        }
+        if self.only && !has_folders && self.urls.is_empty() {
             return Err(Fault::usage("`--only` requires the folders to keep")
                 .hint("name them: `rag ingest --only DIR`"));
         }
@@ -138,6 +151,8 @@ impl IngestArgs {
             model: engine.config.model.clone(),
             cwd,
             dirs: dirs.map(|dir| utf8(dir)).collect::<Result<_>>()?,
+            urls: self.urls.clone(),
+            sitemap: self.sitemap,
             only: self.only,
             include: self.include.clone(),
             exclude: self.exclude.clone(),

@@ -277,6 +277,8 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         chunk_max_tokens: values.size("chunk.max_tokens"),
         chunk_overlap_tokens: values.size("chunk.overlap_tokens"),
         max_file_bytes: values.whole("ingest.max_file_bytes"),
+        max_pages: values.whole("ingest.max_pages") as usize,
+        may_visit_private: values.text("ingest.allow_private_addresses") == "yes",
         program: world.exe.clone(),
         search_k: values.size("search.k"),
         search_mode: Mode::parse(mode)

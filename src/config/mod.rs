@@ -251,6 +251,10 @@ pub struct Config {
     pub chunk_overlap_tokens: usize,
     /// Larger files are reported as failed and not read.
     pub max_file_bytes: u64,
+    /// Pages of one web site.
+    pub max_pages: usize,
+    /// Whether pages of this machine and its network may be ingested.
+    pub may_visit_private: bool,
     /// The running `rag` executable, which ingest starts as child processes to read risky formats;
     /// `None` when its path is unknown.
     pub program: Option<PathBuf>,

@@ -228,6 +228,20 @@ pub const SETTINGS: &[Setting] = &[
         "maximum file size; larger files are reported as failed",
     ),
     setting(
+        "ingest.max_pages",
+        "RAG_INGEST_MAX_PAGES",
+        "1000",
+        Shape::Whole { least: 1, most: 100_000 },
+        "maximum number of pages of one web site",
+    ),
+    personal(
+        "ingest.allow_private_addresses",
+        "RAG_INGEST_ALLOW_PRIVATE_ADDRESSES",
+        "no",
+        Shape::OneOf(&["no", "yes"]),
+        "whether `--url` may ask servers on this machine and in its network",
+    ),
+    setting(
         "search.k",
         "RAG_SEARCH_K",
         "10",

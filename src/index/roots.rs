@@ -36,6 +36,11 @@ impl Root {
         Folder { given: &self.given, real: &self.real }
     }
 
+    /// Whether it is a web site.
+    pub fn is_site(&self) -> bool {
+        naming::is_address(&self.given)
+    }
+
     /// The absolute path of a document.
     pub fn absolute(&self, path: &str) -> String {
         format!("{}/{path}", self.real.trim_end_matches('/'))

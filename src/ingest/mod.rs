@@ -69,7 +69,7 @@ fn ingest(
 ) -> Result<Report> {
     let start = Instant::now();
     // Faults of the folders are reported before waiting for the lock.
-    let named = roots::named(request, &known_roots(engine).unwrap_or_default())?;
+    let named = roots::named_with_sites(engine, request, &known_roots(engine).unwrap_or_default())?;
     let model = engine.model(&engine.config.model)?;
     let library = engine.runtime_library()?;
     let chunking = chunking(engine, &model)?;
@@ -79,7 +79,8 @@ fn ingest(
     let network = Network::opening(library.clone(), model.clone());
     let Roster { roots: known, mut removed } = roots::roster(engine, request, on_event)?;
     removed.sort();
-    let folders = roots::joined(request, &known, named, &data_dirs(engine))?;
+    let mut folders = roots::joined(request, &known, named, &data_dirs(engine))?;
+    roots::refresh_sites(engine, request, &mut folders, on_event)?;
     let roots: Vec<Root> = folders.iter().map(|folder| folder.root.clone()).collect();
     let last = Last::open(engine, &model, chunking, on_event);
     let base = last.base();
@@ -380,7 +381,8 @@ fn storing_progress<'a>(
 pub fn check(engine: &Engine, request: &Request) -> Result<()> {
     // An unreadable index may be repaired before the ingest starts.
     let known = known_roots(engine).unwrap_or_default();
-    roots::joined(request, &known, roots::named(request, &known)?, &data_dirs(engine))?;
+    let named = roots::named_with_sites(engine, request, &known)?;
+    roots::joined(request, &known, named, &data_dirs(engine))?;
     chunking(engine, &engine.configured_model()?)?;
     engine.runtime_library().map(drop)
 }
@@ -393,7 +395,7 @@ pub fn left_out(engine: &Engine, request: &Request) -> Result<Vec<(String, u64)>
     // An unreadable index is reported by the ingest itself.
     let Ok(snapshot) = engine.store.open(&engine.config.index) else { return Ok(Vec::new()) };
     let known = &snapshot.meta().roots;
-    let named = roots::named(request, known)?;
+    let named = roots::named_with_sites(engine, request, known)?;
     let records = snapshot.documents().unwrap_or_default();
     let documents = |n: usize| {
         records.iter().filter(|r| r.root == n && r.state == State::Indexed).count() as u64

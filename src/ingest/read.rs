@@ -67,6 +67,8 @@ struct Task<'a> {
     n: usize,
     path: String,
     absolute: PathBuf,
+    /// It is a page of a web site.
+    is_page: bool,
     /// Hash of the content that the base has indexed or skipped.
     before: Option<String>,
     /// Why it is not read, if it is quarantined.
@@ -148,6 +150,7 @@ impl FileReader<'_> {
             n,
             path: record.path.clone(),
             absolute,
+            is_page: scan.is_page(record),
             before: before.map(|before| before.hash.clone()),
             quarantined: quarantined.map(String::as_str),
         }
@@ -210,12 +213,15 @@ impl FileReader<'_> {
             content: ReadOutcome::Same,
         };
         if task.before.as_ref() != Some(&finished.hash) {
-            finished.content = self.text(&task.path, content.bytes, extractor);
+            finished.content = self.text(task, content.bytes, extractor);
         }
         Ok(finished)
     }
 
-    fn text(&self, path: &str, bytes: Vec<u8>, extractor: &mut Extractor<'_>) -> ReadOutcome {
+    fn text(&self, task: &Task<'_>, bytes: Vec<u8>, extractor: &mut Extractor<'_>) -> ReadOutcome {
+        // The file of a page has the extension of its format, which its address may lack.
+        let file = task.absolute.file_name().and_then(|name| name.to_str());
+        let path = file.filter(|_| task.is_page).unwrap_or(&task.path);
         let mut extracted = match extractor.extract(path, &bytes) {
             Ok(extracted) => extracted,
             Err(none) => return ReadOutcome::NoText(none),
@@ -227,7 +233,7 @@ impl FileReader<'_> {
                 Format::Code | Format::Json | Format::JsonLines | Format::Csv
             )
         {
-            extracted.title = Some(path.to_owned());
+            extracted.title = Some(task.path.clone());
         }
         let count = |text: &str| self.tokenizer.count(text);
         // Only of a text do passages have the bytes of the file itself.

@@ -6,13 +6,12 @@
 
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::time::Duration;
 
 use super::embed;
 use super::read;
 use super::request::{Event, Request};
-use super::roots::shown;
+use super::roots::{file_of, shown};
 use super::scan::{Scan, Todo};
 use super::setup::{TEXT_VERSION, join, limits, lock};
 use crate::analysis;
@@ -231,7 +230,7 @@ impl Plan {
                 let path = &record.path;
                 return Err(Fault::damaged(format!("{path} is not in a folder of the index")));
             };
-            let file = text::file_below(Path::new(&root.real), &record.path);
+            let file = file_of(root, &record.path);
             let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file);
             match remains.chunks_of(&record) {
                 Some(chunks) if self.has_table || metadata.is_none() => {

@@ -14,6 +14,10 @@ pub struct Request {
     /// Folders as typed, to add to the index or to update. Other folders of the index stay
     /// unchanged.
     pub dirs: Vec<PathBuf>,
+    /// Addresses of web pages to add to the index.
+    pub urls: Vec<String>,
+    /// Add the pages that sitemaps list below the addresses, instead of the pages there.
+    pub sitemap: bool,
     /// Remove all other folders from the index.
     pub only: bool,
     /// Display names of folders, by real path. When not empty, each folder must have one; a missing

@@ -10,7 +10,8 @@ use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 use crate::index::{self, Root, Roster};
 use crate::naming;
-use crate::text::WalkOptions;
+use crate::sites;
+use crate::text::{self, WalkOptions};
 
 /// A folder of the new generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Folder {
     pub root: Root,
     /// Whether the request names it. Documents of other folders stay unchanged.
     pub is_named: bool,
+    /// Of a web site, the pages that could not be fetched, with reasons.
+    pub unfetched: Vec<(String, String)>,
 }
 
 /// The folders of the configured index, with their patterns; none when there is no such index.
@@ -95,6 +98,57 @@ pub fn named(request: &Request, known: &[Root]) -> Result<Vec<Root>> {
     Ok(roots)
 }
 
+/// As [`named`], with the web sites of the request's addresses.
+pub fn named_with_sites(engine: &Engine, request: &Request, known: &[Root]) -> Result<Vec<Root>> {
+    let mut roots = named(request, known)?;
+    for url in &request.urls {
+        let url = sites::address(url)?;
+        let dir = sites::folder(&engine.config.data_dir, &engine.config.index, &url)?;
+        let Some(real) = dir.to_str().map(str::to_owned) else {
+            return Err(Fault::usage("the path of the data directory is not valid UTF-8"));
+        };
+        if roots.iter().all(|root| root.real != real) {
+            roots.push(Root::new(sites::origin(&url), real));
+        }
+    }
+    Ok(roots)
+}
+
+/// Fetches the pages of the named web sites that are new or have changed.
+pub fn refresh_sites(
+    engine: &Engine,
+    request: &Request,
+    folders: &mut [Folder],
+    on_event: &mut dyn FnMut(Event),
+) -> Result<()> {
+    let limits = sites::Limits {
+        may_visit_private: engine.config.may_visit_private,
+        max_pages: engine.config.max_pages,
+        max_page_bytes: engine.config.max_file_bytes,
+    };
+    let is_site = |folder: &&mut Folder| folder.is_named && folder.root.is_site();
+    for folder in folders.iter_mut().filter(is_site) {
+        let mut starts = Vec::new();
+        for url in &request.urls {
+            let url = sites::address(url)?;
+            if sites::origin(&url) == folder.root.given {
+                starts.push(sites::Start { url: url.to_string(), sitemap: request.sitemap });
+            }
+        }
+        let (dir, site) = (Path::new(&folder.root.real), &folder.root.given);
+        let mut on_page = |url: &str| on_event(Event::Entering(PathBuf::from(url)));
+        let stop = || engine.interrupted();
+        folder.unfetched = sites::refresh(dir, site, starts, &limits, &stop, &mut on_page)?;
+    }
+    Ok(())
+}
+
+/// The file of a document.
+pub fn file_of(root: &Root, path: &str) -> PathBuf {
+    let folder = Path::new(&root.real);
+    if root.is_site() { sites::file(folder, path) } else { text::file_below(folder, path) }
+}
+
 fn missing(request: &Request, dir: &Path, known: &[Root]) -> Fault {
     let typed = dir.to_string_lossy();
     match index::roots_named(known, &request.cwd, &typed).first() {
@@ -165,13 +219,13 @@ pub fn joined(
                 .collect();
             root.given = free_name(&root, &taken, !request.names.is_empty());
         }
-        folders.push(Folder { root, is_named: true });
+        folders.push(Folder { root, is_named: true, unfetched: Vec::new() });
     }
     if !request.only {
         let left: Vec<Folder> = known
             .iter()
             .filter(|root| folders.iter().all(|folder| folder.root.real != root.real))
-            .map(|root| Folder { root: root.clone(), is_named: false })
+            .map(|root| Folder { root: root.clone(), is_named: false, unfetched: Vec::new() })
             .collect();
         folders.extend(left);
     }
@@ -246,7 +300,7 @@ pub fn walk_options(engine: &Engine, root: &Root) -> WalkOptions {
 /// Folders that this program writes to and never ingests.
 pub fn data_dirs(engine: &Engine) -> Vec<PathBuf> {
     let config = &engine.config;
-    let own = ["analytics", "indexes", "models", "runtime", "runs", "sessions", "uploads"];
+    let own = ["analytics", "indexes", "models", "runtime", "runs", "sessions", "sites", "uploads"];
     let own = own.map(|below| config.data_dir.join(below));
     let dirs = own.into_iter().chain([config.cache_dir.clone(), config.jobs_dir.clone()]);
     dirs.filter_map(|dir| dir.canonicalize().ok()).collect()

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::request::Event;
-use super::roots::{Folder, shown, walk_options};
+use super::roots::{Folder, file_of, shown, walk_options};
 use crate::disk::FileVersion;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::index::{Failure, IngestStage, Record, Root, State};
+use crate::sites;
 use crate::text::{self, Entry};
 
 /// How often progress is reported, in files.
@@ -32,8 +33,8 @@ pub struct Scan {
     /// are the same.
     table_changed: bool,
     retry_failed: bool,
-    /// Real paths of the roots.
-    folders: Vec<PathBuf>,
+    /// The folders of the new generation.
+    roots: Vec<Root>,
 }
 
 /// A document that leaves the index.
@@ -69,7 +70,7 @@ pub struct Todo {
 impl Scan {
     pub fn empty(roots: &[Root]) -> Self {
         Self {
-            folders: roots.iter().map(|root| PathBuf::from(&root.real)).collect(),
+            roots: roots.to_vec(),
             records: Vec::new(),
             todo: Vec::new(),
             removed: Vec::new(),
@@ -83,7 +84,12 @@ impl Scan {
 
     /// The absolute path of a record's file.
     pub fn absolute(&self, record: &Record) -> PathBuf {
-        text::file_below(&self.folders[record.root], &record.path)
+        file_of(&self.roots[record.root], &record.path)
+    }
+
+    /// Whether a record is of a page of a web site.
+    pub fn is_page(&self, record: &Record) -> bool {
+        self.roots[record.root].is_site()
     }
 
     /// Whether a build would equal the base.
@@ -119,8 +125,10 @@ pub fn scan(
             scan.records.append(&mut known.left[root]);
             continue;
         }
-        let real = Path::new(&folder.real);
-        text::walk(real, &walk_options(engine, folder), &mut |entry| {
+        let site = &folders[root];
+        scan.failed
+            .extend(site.unfetched.iter().map(|(path, why)| (root, path.clone(), why.clone())));
+        list(engine, folder, &mut |entry| {
             if engine.interrupted() {
                 return Err(Fault::interrupted());
             }
@@ -156,6 +164,22 @@ pub fn scan(
     let done = scan.records.len() as u64;
     on_event(Event::Progress { stage: IngestStage::Scan, done, total: done });
     Ok(scan)
+}
+
+/// Lists the files of a folder, or the pages of a site.
+fn list(engine: &Engine, root: &Root, on_entry: &mut dyn FnMut(Entry) -> Result<()>) -> Result<()> {
+    let real = Path::new(&root.real);
+    if !root.is_site() {
+        return text::walk(real, &walk_options(engine, root), on_entry);
+    }
+    for path in sites::pages(real)? {
+        let entry = match text::WalkedFile::named(&path, &sites::file(real, &path)) {
+            Ok(found) => Entry::File(found),
+            Err(e) => Entry::Failed { path, reason: e.to_string() },
+        };
+        on_entry(entry)?;
+    }
+    Ok(())
 }
 
 /// Version of the file readers. Raise it when files that failed may now be readable.

@@ -54,8 +54,14 @@ pub struct IngestSpec {
     pub model: String,
     /// Base of relative folders.
     pub cwd: String,
-    /// Folders, as typed; none means those of the index when the job is submitted.
+    /// Folders, as typed; with no address either, those of the index when the job is submitted.
     pub dirs: Vec<String>,
+    /// Addresses of web pages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub urls: Vec<String>,
+    /// The pages that sitemaps list below the addresses, instead of the pages there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sitemap: bool,
     /// The index has no other folders afterwards.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub only: bool,
@@ -76,9 +82,10 @@ pub struct IngestSpec {
 }
 
 impl IngestSpec {
-    /// The folders by their names.
+    /// The folders by their names, and the addresses.
     pub fn shown_dirs(&self) -> impl Iterator<Item = &str> {
-        self.dirs.iter().map(|dir| self.names.get(dir).unwrap_or(dir).as_str())
+        let dirs = self.dirs.iter().map(|dir| self.names.get(dir).unwrap_or(dir).as_str());
+        dirs.chain(self.urls.iter().map(String::as_str))
     }
 }
 

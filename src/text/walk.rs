@@ -70,6 +70,21 @@ pub struct WalkedFile {
     pub ctime_ns: i64,
 }
 
+impl WalkedFile {
+    /// A file with a path of its own, such as the address of a page.
+    ///
+    /// # Errors
+    /// When the file cannot be examined.
+    pub fn named(path: &str, file: &Path) -> std::io::Result<Self> {
+        use std::os::unix::fs::MetadataExt as _;
+        let metadata = file.metadata()?;
+        let ctime_ns =
+            metadata.ctime().saturating_mul(1_000_000_000).saturating_add(metadata.ctime_nsec());
+        let (size, inode) = (metadata.len(), metadata.ino());
+        Ok(Self { path: path.to_owned(), size, mtime_ns: mtime_ns(&metadata), inode, ctime_ns })
+    }
+}
+
 /// Why an entry is not a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SkipReason {

@@ -94,6 +94,8 @@ mod searchable;
 mod serve;
 // `rag chat` and `rag sessions`.
 mod sessions;
+// `rag ingest --url`.
+mod sites;
 // `rag stats`.
 mod stats;
 // A hermetic place to run `rag` in, servers and browsers.

@@ -15,6 +15,7 @@ use super::sse::{self, Stream};
 use crate::config;
 use crate::engine::Engine;
 use crate::jobs::{IngestSpec, Job, Priority, Spec, State as JobState, Work};
+use crate::serve::access::Scope;
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, ErrorBody, Result, public};
@@ -22,6 +23,7 @@ use crate::serve::extractors::{PathParam, Query};
 use crate::serve::guard::{Allowed, RequestId};
 use crate::serve::sandbox::{self, Folder, Roots};
 use crate::serve::watcher::Jobs;
+use crate::sites;
 use crate::wire;
 use crate::work;
 
@@ -35,6 +37,11 @@ pub struct IngestBody {
     /// Several folders, instead of `dir`
     #[schema(nullable = false, min_items = 1)]
     dirs: Option<Vec<String>>,
+    /// Addresses of web pages, beside folders or instead of them; needs the scope admin
+    #[schema(nullable = false, min_items = 1)]
+    urls: Option<Vec<String>>,
+    /// Ingest the pages that sitemaps list below the addresses (default: false)
+    sitemap: Option<bool>,
     /// Embedding model
     #[schema(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
     model: Option<String>,
@@ -71,6 +78,10 @@ pub struct NewJob {
     pub index: String,
     pub model: Option<String>,
     pub folders: Vec<Folder>,
+    /// Addresses of web pages.
+    pub urls: Vec<String>,
+    /// The pages that sitemaps list below the addresses, instead of the pages there.
+    pub sitemap: bool,
     /// Removes all other folders from the index.
     pub only: bool,
     pub no_cache: bool,
@@ -96,6 +107,8 @@ impl NewJob {
             index: self.index,
             model: config.model.clone(),
             dirs: self.folders.iter().map(|folder| folder.real.clone()).collect(),
+            urls: self.urls,
+            sitemap: self.sitemap,
             names: self.folders.into_iter().map(|folder| (folder.real, folder.name)).collect(),
             only: self.only,
             no_cache: self.no_cache,
@@ -133,27 +146,43 @@ pub async fn ingest_start(
     Extension(allowed): Extension<Allowed>,
     Json(body): Json<IngestBody>,
 ) -> Result<(StatusCode, axum::Json<StartedReply>)> {
+    let urls = body.urls.unwrap_or_default();
     let dirs: Vec<String> = match (body.dir, body.dirs) {
         (Some(dir), None) => vec![dir],
         (None, Some(dirs)) if !dirs.is_empty() => dirs,
+        (None, None) if !urls.is_empty() => Vec::new(),
         _ => return Err(Error::usage("give either `dir`, one folder, or `dirs`, several")),
     };
+    if !urls.is_empty() && allowed.scope < Scope::Admin {
+        return Err(Error::forbidden("`urls` requires the scope admin"));
+    }
+    for url in &urls {
+        sites::address(url).map_err(|fault| Error::usage(fault.to_string()).param("urls"))?;
+    }
+    let sitemap = body.sitemap.unwrap_or(false);
     let priority = params::priority(body.priority.as_deref(), allowed)?;
     let (index, model, no_cache) = (body.index, body.model, !body.use_cache.unwrap_or(true));
     let only = body.only.unwrap_or(false);
-    let (job_id, n) = app
+    let (job_id, (n_folders, n_pages)) = app
         .blocking(move |app| {
             let engine = app.engine();
             let index = sandbox::index_name(index.as_deref(), &engine.config.index)?.to_owned();
             let roots = Roots::new(&app.settings().roots);
             let folders = dirs.iter().map(|dir| roots.folder(dir)).collect::<Result<Vec<_>>>()?;
-            let n = folders.len();
-            let job = NewJob { index, model, folders, only, no_cache, priority };
+            let n = (folders.len(), urls.len());
+            let job = NewJob { index, model, folders, urls, sitemap, only, no_cache, priority };
             Ok((job.submit(engine)?, n))
         })
         .await?;
-    let folders = if n == 1 { "1 folder".to_owned() } else { format!("{n} folders") };
-    let message = format!("queued {folders}; GET /ingest/status/{job_id} shows the progress");
+    let counted = |n: usize, one: &str, several: &str| match n {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        n => Some(format!("{n} {several}")),
+    };
+    let queued =
+        [counted(n_folders, "folder", "folders"), counted(n_pages, "address", "addresses")];
+    let queued = queued.into_iter().flatten().collect::<Vec<_>>().join(" and ");
+    let message = format!("queued {queued}; GET /ingest/status/{job_id} shows the progress");
     Ok((StatusCode::ACCEPTED, axum::Json(StartedReply { job_id, message })))
 }
 

@@ -350,7 +350,17 @@ fn queue_job(engine: &Engine, index: &str, name: &FileName, priority: Priority) 
     let model = meta.map(|meta| meta.model.name);
     let folders = vec![Folder { real: uploads, name: own.given }];
     let index = index.to_owned();
-    NewJob { index, model, folders, only: false, no_cache: false, priority }.submit(engine)
+    NewJob {
+        index,
+        model,
+        folders,
+        urls: Vec::new(),
+        sitemap: false,
+        only: false,
+        no_cache: false,
+        priority,
+    }
+    .submit(engine)
 }
 
 /// Lifts the removal of a document that is uploaded again.

@@ -1,5 +1,7 @@
-//! HTTP clients: one downloads files, the other posts JSON and streams the reply. Sizes and times
-//! are bounded, and credentials are never sent to another origin.
+//! HTTP clients: one downloads files, one visits pages of web sites, one posts JSON and streams the
+//! reply. Sizes and times are bounded, and credentials are never sent to another origin.
+
+mod visit;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -8,6 +10,8 @@ use std::time::Duration;
 
 use crate::disk;
 use crate::error::{Context as _, Fault, Result};
+
+pub use visit::{Url, Validators, Visit, Visitor};
 
 /// Time-out for connecting, and for each piece of a reply.
 const SILENCE: Duration = Duration::from_secs(30);
