@@ -55,6 +55,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
         }
         'rag;ingest' {
             [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'Folder to index (repeatable); same as the argument DIR')
+            [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'Web page to index (repeatable); a URL of a sitemap stands for the pages that it lists')
             [CompletionResult]::new('--model', '--model', [CompletionResultType]::ParameterName, 'Embedding model [default: all-MiniLM-L6-v2]')
             [CompletionResult]::new('--include', '--include', [CompletionResultType]::ParameterName, 'Index only files matching GLOB, as in .gitignore (repeatable)')
             [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'Skip files matching GLOB, as in .gitignore (repeatable)')
@@ -66,6 +67,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder for models, indexes and caches [default: data]')
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to use [default: default]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colors')
+            [CompletionResult]::new('--sitemap', '--sitemap', [CompletionResultType]::ParameterName, 'Index the pages that the site''s sitemap lists below each URL')
             [CompletionResult]::new('--only', '--only', [CompletionResultType]::ParameterName, 'Remove all other folders from the index')
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Do not ask for confirmation')
             [CompletionResult]::new('--no-cache', '--no-cache', [CompletionResultType]::ParameterName, 'Do not read or write the embedding cache')

@@ -2217,13 +2217,17 @@ _rag() {
             return 0
             ;;
         rag__subcmd__ingest)
-            opts="-q -v -h --dir --only --yes --model --include --exclude --no-cache --retry-failed --wait --threads --detach --watch --poll --priority --after --data-dir --index --json --quiet --verbose --color --help"
+            opts="-q -v -h --dir --url --sitemap --only --yes --model --include --exclude --no-cache --retry-failed --wait --threads --detach --watch --poll --priority --after --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --url)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -51,6 +51,7 @@ set edit:completion:arg-completer[rag] = {|@words|
         }
         &'rag;ingest'= {
             cand --dir 'Folder to index (repeatable); same as the argument DIR'
+            cand --url 'Web page to index (repeatable); a URL of a sitemap stands for the pages that it lists'
             cand --model 'Embedding model [default: all-MiniLM-L6-v2]'
             cand --include 'Index only files matching GLOB, as in .gitignore (repeatable)'
             cand --exclude 'Skip files matching GLOB, as in .gitignore (repeatable)'
@@ -62,6 +63,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --data-dir 'Folder for models, indexes and caches [default: data]'
             cand --index 'Index to use [default: default]'
             cand --color 'When to use colors'
+            cand --sitemap 'Index the pages that the site''s sitemap lists below each URL'
             cand --only 'Remove all other folders from the index'
             cand --yes 'Do not ask for confirmation'
             cand --no-cache 'Do not read or write the embedding cache'
