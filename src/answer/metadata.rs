@@ -18,6 +18,9 @@ use crate::strings::StrExt as _;
 /// records. All names and numbers must be there.
 const NAMED: f64 = 0.75;
 
+/// Least share of the weight of a title's words that a question has to have to give it.
+const TITLE: f64 = 0.5;
+
 /// Passages at the start of a document in which records count as its own.
 const HEAD_PASSAGES: usize = 2;
 
@@ -64,9 +67,9 @@ pub(super) fn quotes(
             .filter_map(|record| Some((asked.place(&record)?, record)))
             .min_by_key(|(place, record)| (*place, record.unit));
         let Some((_, record)) = answer else { continue };
-        let fit = asked.fit(&piece.hit, &subject, evidence);
+        let fit = asked.fit(&piece.hit, record.key, &subject, evidence);
         let is_better = best.as_ref().is_none_or(|(other, ..)| fit > *other);
-        if fit >= NAMED && is_better {
+        if fit >= NAMED && is_better && asked.names(&piece.hit, &subject, tools) {
             best = Some((fit, source, record));
         }
     }
@@ -104,15 +107,29 @@ impl Asked {
         (!self.must_state_day || states_day()).then_some(place)
     }
 
-    /// How well the question names the document of a passage, from 0 to 1.
-    fn fit(&self, hit: &Hit, subject: &Question<'_>, evidence: &[Evidence]) -> f64 {
+    /// Whether the question gives a name of the document, and not just a word of its title: most
+    /// of the title, the name of its file, or a number, which [`Asked::fit`] has found there.
+    fn names(&self, hit: &Hit, subject: &Question<'_>, tools: &Tools<'_>) -> bool {
+        let title = Question::new(hit.title.as_deref().unwrap_or_default(), "", tools);
+        let found = title.find(&self.subject);
+        let file = hit.path.rsplit('/').next().unwrap_or_default();
+        let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+        title.share(|term| found.has(term)) >= TITLE
+            || has_digit(&self.subject)
+            || subject.len() == 0
+            || holds(&self.subject, &without_zeros(stem))
+    }
+
+    /// How well the words of the question fit the document that has a record with this key, from 0
+    /// to 1.
+    fn fit(&self, hit: &Hit, key: &str, subject: &Question<'_>, evidence: &[Evidence]) -> f64 {
         if subject.len() == 0 {
             let is_same = |other: &Evidence| other.hit.path == hit.path;
             return f64::from(u8::from(evidence.iter().all(is_same)));
         }
         let lower = self.subject.to_lowercase();
-        let mut name =
-            without_zeros(&format!("{} {}", hit.title.as_deref().unwrap_or(""), hit.path));
+        let title = hit.title.as_deref().unwrap_or_default();
+        let mut name = without_zeros(&format!("{title} {} {}", hit.path, key.replace('-', " ")));
         for record in records(&hit.chunk) {
             let key = record.key.to_lowercase();
             let is_named = lower.split_whitespace().any(|word| word == key);
