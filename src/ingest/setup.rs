@@ -23,7 +23,7 @@ pub fn lock(engine: &Engine, wait: Duration, on_event: &mut dyn FnMut(Event)) ->
 }
 
 /// Version of extraction and chunking. Raise it when the same file would give other chunks.
-pub const TEXT_VERSION: u32 = 8 | text::LEFT_OUT << 16;
+pub const TEXT_VERSION: u32 = 9 | text::LEFT_OUT << 16;
 
 pub fn chunking(engine: &Engine, model: &ModelFiles) -> Result<Chunking> {
     let (max, overlap) = engine.config.chunk_limits(&model.name, model.spec.max_tokens)?;
