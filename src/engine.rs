@@ -242,7 +242,7 @@ impl Stop {
         Self { left: Some(left), deadline: Some(deadline), until: None, timeouts: Some(timeouts) }
     }
 
-    /// The same with the timeout of a stage that begins now.
+    /// A copy that also ends when a stage that begins now exceeds its timeout.
     #[must_use]
     pub fn stage(&self, stage: QueryStage) -> Self {
         let stage_end = self

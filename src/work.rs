@@ -120,7 +120,8 @@ pub fn start_worker(engine: &Engine) -> Result<()> {
     }
     let mut command = worker(engine, "--detached")?;
     command.stdin(Stdio::null()).stdout(log.try_clone().or_failed(what)?).stderr(log);
-    // Not waited for: it usually outlives this process, and is a zombie until then if it does not.
+    // There is no `wait`: the worker usually outlives this process; otherwise it is a zombie until
+    // this process ends.
     command.spawn().or_failed(|| "cannot start a worker".into()).map(drop)
 }
 

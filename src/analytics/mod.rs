@@ -5,6 +5,7 @@
 //! waiting, and one thread writes them in batches. Records are dropped and counted when the queue
 //! is full or the file cannot be written: nothing here slows or fails a request.
 
+mod record;
 mod report;
 mod rows;
 #[cfg(test)]
@@ -17,13 +18,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use serde::{Deserialize, Serialize};
-
 use crate::config::Records;
 use crate::disk::{self, Blake};
 use crate::error::{Context as _, Fault, Result};
 use crate::telemetry;
 
+pub use record::{Question, Record};
 pub use report::{DocumentCount, ErrorCount, Latency, QuestionCount, Report, report};
 use rows::File;
 
@@ -44,56 +44,6 @@ const CLEANUP_INTERVAL: Duration = Duration::from_secs(3600);
 /// The folder of the records below a data directory.
 pub fn dir(data_dir: &Path) -> PathBuf {
     data_dir.join("analytics")
-}
-
-/// A record.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Record {
-    Question(Box<Question>),
-    Error {
-        code: String,
-        /// The template of the route, or the name of the tool.
-        route: String,
-    },
-    System {
-        memory_bytes: u64,
-        /// Cores in use.
-        cpu: f64,
-        queue: u64,
-    },
-}
-
-/// A question or a search.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Question {
-    /// The text; empty in the file, unless the settings keep it.
-    pub text: String,
-    /// The keyed hash of the text, set by the writer.
-    #[serde(default)]
-    pub hash: String,
-    /// A search, which has neither intent nor generator.
-    pub is_search: bool,
-    pub index: String,
-    pub intent: String,
-    pub generator: String,
-    pub mode: String,
-    pub k: u64,
-    pub supported: bool,
-    pub hits: u64,
-    pub answer_hit: bool,
-    pub retrieval_hit: bool,
-    pub queue_ms: Option<f64>,
-    /// `None` when nothing was embedded.
-    pub embedding_ms: Option<f64>,
-    pub search_ms: f64,
-    pub generation_ms: Option<f64>,
-    pub total_ms: f64,
-    /// The session id; a keyed hash in the file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session: Option<String>,
-    /// The cited or found documents, as folder and path, each once.
-    pub documents: Vec<(String, String)>,
 }
 
 /// The queue and its thread. Dropping it writes what is queued and ends the thread.

@@ -223,7 +223,7 @@ fn sections_first(
 }
 
 /// The advice within a few sentences after the one that names the problem. Advice seldom repeats
-/// the words of the question, so its score is no guide.
+/// the words of the question, so its score says nothing.
 fn remedy_after(candidates: &[Candidate], best: usize) -> Option<usize> {
     const MAX_AHEAD: usize = 3;
     if candidates[best].gives_advice {

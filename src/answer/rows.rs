@@ -89,7 +89,7 @@ fn cells(row: &str, n_columns: usize) -> Vec<String> {
     let all = split(row);
     let is_framed = row.starts_with('|') && row.ends_with('|') && all.len() > 2;
     let inside = if is_framed && all.len() != n_columns { &all[1..all.len() - 1] } else { &all };
-    // In the form of a row, `- 5` and `1. May` are no list items.
+    // In the form of a row, `- 5` and `1. May` are not list items.
     let shown = |cell: &&str| plain(&format!("|{}|", cell.replace("\\|", "|")));
     inside.iter().map(shown).collect()
 }

@@ -179,7 +179,7 @@ impl Bare {
 struct Verdict {
     unsupported: Vec<String>,
     n_supported: usize,
-    /// By number of a source the units that support sentences best.
+    /// For each source, by its number, the units that best support sentences.
     units: HashMap<usize, BTreeSet<usize>>,
 }
 
@@ -206,7 +206,7 @@ fn judge(text: &str, bare: &Bare, sources: &[Evidence], languages: &[&str]) -> V
         if claim.is_empty() {
             verdict.n_supported += usize::from(!known.is_empty());
         } else if claim.is_supported(&known, is_foreign) && !is_instruction(&sentence) {
-            // Documents about language models have the words of the instructions, too.
+            // Documents about language models may contain the words of the instructions.
             verdict.n_supported += 1;
             for n in cited {
                 let unit = units.get(n - 1).and_then(|units| claim.best_unit(units));

@@ -110,7 +110,7 @@ fn print_settings(engine: &Engine, ui: &Ui) {
     ui.table(&["setting", "value", "from"], &rows.collect::<Vec<_>>());
 }
 
-/// A missing data directory is no fault before the first ingest, but may be a mistyped one.
+/// A missing data directory is normal before the first ingest, but the path may be mistyped.
 fn check_data(engine: &Engine) -> Result<State> {
     let dir = &engine.config.data_dir;
     match dir.metadata() {

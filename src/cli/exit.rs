@@ -62,7 +62,7 @@ pub fn fault_json(fault: &Fault) -> Value {
 /// Prints a fault, if there is one, and returns the exit code.
 pub fn report(ui: &Ui, outcome: Result<Outcome>) -> u8 {
     let outcome = match (outcome, ui.take_write_error()) {
-        // A reader that closed the pipe has read what it needs: that is no failure.
+        // A reader that closed the pipe has read what it needs, so this is a success.
         (Ok(_), Some(e)) if e.kind() != ErrorKind::BrokenPipe => {
             Err(Fault::failed("cannot write to standard output").because(e))
         }

@@ -14,7 +14,7 @@ use crate::follow::{self, Event};
 use crate::ingest::{self, Report};
 use crate::jobs::IngestSpec;
 
-/// Other writers are waited for without limit.
+/// Waits for other writers without limit.
 const FOREVER_S: u64 = 100 * 365 * 86_400;
 
 /// Removed documents that the JSON of a round names.

@@ -1,10 +1,10 @@
 //! An index as one file: a `.tar.zst` with a manifest, `meta.json`, and every file that `meta.json`
 //! lists, in order.
 //!
-//! Loading trusts nothing in the archive but what `meta.json` announces: an entry that is not
-//! announced, is not a regular file, comes twice or is larger than announced ends the load, and
-//! nothing becomes visible before every checksum has matched. The seal at the end is a checksum of
-//! every byte before it, which distinguishes damage from manipulation.
+//! Loading trusts nothing in the archive but the list in `meta.json`: an entry that is not listed,
+//! is not a regular file, is repeated or is larger than listed ends the load, and nothing becomes
+//! visible before every checksum has matched. The seal at the end is a checksum of every byte before
+//! it, which distinguishes damage from manipulation.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -236,7 +236,7 @@ fn check_seal(bundle: &Path) -> Result<()> {
             "it does not end with a seal: it is damaged, truncated, or another kind of file",
         )),
         () if sum != sha.finalize()[..] => {
-            Err(invalid(bundle, "it is damaged: its SHA-256 is not the one in its seal"))
+            Err(invalid(bundle, "it is damaged: its SHA-256 differs from the one in its seal"))
         }
         () => Ok(()),
     }
@@ -285,7 +285,7 @@ pub fn load(
     created: i64,
 ) -> Result<(Pointer, Meta)> {
     if let Some(name) = name.filter(|name| !is_name(name)) {
-        return Err(Fault::usage(format!("{name:?} cannot be the name of an index"))
+        return Err(Fault::usage(format!("invalid index name {name:?}"))
             .hint("letters, digits, `.`, `_` and `-`, not `.` or `-` first"));
     }
     let dir = store.new_building_dir("")?;
@@ -368,7 +368,7 @@ fn unpack(bundle: &Path, dir: &Path) -> Result<(Manifest, Meta)> {
         let Some(announced) =
             meta.files.get(&entry.name).filter(|_| missing.remove(entry.name.as_str()))
         else {
-            let why = format!("the entry {:?} is not announced, or comes twice", entry.name);
+            let why = format!("the entry {:?} is repeated or not in meta.json", entry.name);
             return Err(invalid(bundle, &why));
         };
         entry.write(bundle, &dir.join(entry.name.clone()), announced.bytes, &announced.sha256)?;

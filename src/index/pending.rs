@@ -52,7 +52,7 @@ pub struct Pending {
     file: BufReader<File>,
     next: usize,
     all: usize,
-    /// By number: texts whose vector is already written.
+    /// For each text, by its number, whether its vector is already written.
     done: Vec<bool>,
 }
 

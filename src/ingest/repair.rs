@@ -277,7 +277,7 @@ impl Plan {
                     let has_changed = self.has_table && record.hash != before.hash;
                     has_changed.then(|| FILE_CHANGED.to_owned())
                 }
-                State::Skipped => Some("its file has changed and has no text now".to_owned()),
+                State::Skipped => Some("its file has changed and no longer has text".to_owned()),
                 State::Failed => {
                     lost.insert(todo.record);
                     Some(if self.scan.absolute(record).exists() {

@@ -85,7 +85,7 @@ pub fn index_name(given: Option<&String>, default: &str) -> Result<String> {
     let name = given.map_or(default, String::as_str);
     match config::is_name(name) {
         true => Ok(name.to_owned()),
-        false => Err(Fault::usage(format!("`{name}` cannot be the name of an index"))
+        false => Err(Fault::usage(format!("invalid index name `{name}`"))
             .hint("`list_indexes` lists the indexes")),
     }
 }

@@ -211,7 +211,7 @@ fn damaged(path: &Path, why: &str) -> Fault {
         .hint("run `scripts/setup`, or `rag model add` again")
 }
 
-pub(super) const OTHER_BYTES: &str = "its SHA-256 is not the one in manifest.json";
+pub(super) const OTHER_BYTES: &str = "its SHA-256 differs from the one in manifest.json";
 
 fn verify(dir: &Path, file: &str, expected: &FileSum) -> Result<()> {
     let path = dir.join(file);

@@ -31,7 +31,7 @@ const SPAN_KIND_INTERNAL: u8 = 1;
 const SPAN_KIND_SERVER: u8 = 2;
 const STATUS_CODE_ERROR: u8 = 2;
 
-/// The thread that sends. Dropping it sends what is left and ends the thread.
+/// The sending thread. Dropping this sends the remaining spans and ends the thread.
 pub struct Exporter {
     shutdown: Shutdown,
     thread: Option<JoinHandle<()>>,

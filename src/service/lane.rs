@@ -153,7 +153,7 @@ impl Lane {
             state.counts.left += 1;
             state.forget(flight);
         } else {
-            // It runs and will end soon, so an identical question must not join it.
+            // The worker is about to stop, so a new identical question must not join it.
             state.unkey(flight);
         }
     }

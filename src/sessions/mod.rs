@@ -114,7 +114,7 @@ impl Sessions {
         give_up: &dyn Fn() -> bool,
     ) -> Result<Session<'_>> {
         if !config::is_name(id) {
-            return Err(Fault::usage(format!("`{id}` cannot be the name of a session")).hint(
+            return Err(Fault::usage(format!("invalid session name `{id}`")).hint(
                 "a name has letters, digits, `.`, `_` and `-`, 100 at most, and begins with a \
                  letter or digit",
             ));

@@ -32,14 +32,14 @@ pub struct HitJson<'a> {
     bytes: [usize; 2],
     /// Page number, in documents with pages
     page: Option<usize>,
-    /// Last page, if it is not the same
+    /// Last page, if different
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     last_page: Option<usize>,
     /// Page, slide, sheet and cell, message or notebook cell
     #[serde(skip_serializing_if = "Option::is_none")]
     location: Option<Value>,
-    /// Last location, if it is not the same
+    /// Last location, if different
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     last_location: Option<Value>,

@@ -169,7 +169,7 @@ fn check_remove(sandbox: &Sandbox) {
     assert_eq!(list(sandbox), json!([]));
     sandbox.rag(["sessions", "remove"]).exits(2);
     sandbox.rag(["sessions", "remove", "x", "--all"]).exits(2);
-    chat(sandbox, &["--session", "../x"], DANCE).exits(2).says("cannot be the name of a session");
+    chat(sandbox, &["--session", "../x"], DANCE).exits(2).says("invalid session name");
     chat(sandbox, &["--session", "x", "--continue"], DANCE).exits(2);
 }
 

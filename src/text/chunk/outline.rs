@@ -141,7 +141,7 @@ impl Outliner<'_, '_> {
         (self.at, self.opens, self.lead) = (at, false, None);
     }
 
-    /// Takes text outside of nodes, divided by lines.
+    /// Adds the text between nodes, divided at lines.
     fn pieces(&mut self, span: Span, path: Vec<String>, is_apart: bool) {
         let max = self.chunker.rest_budget(self.budget(&path));
         let mut units = Vec::new();

@@ -296,14 +296,14 @@ impl Reader<'_> {
         (end + 1).min(self.lines.len())
     }
 
-    /// Adds the cells of a line; text before the first separator goes on with the last cell.
+    /// Adds the cells of a line; text before the first separator continues the last cell.
     fn cells(&self, line: &str, at: usize, separator: char, is_csv: bool, cells: &mut Vec<Inline>) {
         let mut start = 0;
         for (nth, piece) in line.split(separator).enumerate() {
             let offset = at + start;
             start += piece.len() + separator.len_utf8();
             if nth == 0 && !is_csv {
-                // The style of the first cell, such as `2+` or `a`, is no text.
+                // The style of the first cell, such as `2+` or `a`, is not text.
                 if !is_cell_style(piece)
                     && let Some(cell) = cells.last_mut()
                 {

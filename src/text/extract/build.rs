@@ -52,7 +52,7 @@ impl Build {
         }
         let mut start = self.separate(&kind);
         if kind == BlockKind::ListItem {
-            // The indent shows the level of the item; it is no part of its text.
+            // The indent shows the level of the item; it is not part of the text.
             self.text.push_str(indent);
             start += indent.len();
         }

@@ -1,5 +1,5 @@
 //! Files embedded in a text as `data:` addresses or base64: pictures, fonts, keys. Their letters
-//! are no words.
+//! are not words.
 
 use std::collections::HashSet;
 use std::ops::Range;

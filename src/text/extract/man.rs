@@ -310,7 +310,7 @@ fn joined(words: Vec<Inline>, gap: &str) -> Inline {
     out
 }
 
-/// The words of a line of `mdoc`, whose macros may stand among them.
+/// The words of a line of `mdoc`, with the macros among them.
 fn mdoc(words: Vec<Inline>) -> Inline {
     const MACROS: &str = "Ad An Ar Cd Cm Dv Er Ev Fa Fl Fn Fo Ft Ic In Li Ms Nd Nm Pa Sy Em Tn Va \
          Vt \

@@ -60,7 +60,7 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
 /// The lines with a time at the start, if the text is a log or a chat.
 struct Log {
     begins: Vec<bool>,
-    /// Most lines are: then lines after an empty one go on with the record.
+    /// Most lines begin a record, so lines after an empty one continue the record above it.
     is_mostly: bool,
 }
 
@@ -102,7 +102,7 @@ impl Log {
 }
 
 /// The first lines of the records in `first..end`, if that is a list of keys with values or a chat.
-/// Indented lines go on with the record above; in a chat other lines do, too.
+/// Indented lines continue the record above; in a chat, other lines do too.
 fn labelled(lines: &NumberedLines<'_>, first: usize, end: usize) -> Option<Vec<usize>> {
     let starts: Vec<usize> = (first..end)
         .filter(|&i| !lines.is_indented(i) && label(lines.content(i)).is_some())

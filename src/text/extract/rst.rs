@@ -186,7 +186,7 @@ fn table(text: &str, at: usize) -> (usize, Vec<Vec<Inline>>) {
         if content.trim().is_empty() || columns.is_empty() {
             continue;
         }
-        // A row of a simple table without its first cell goes on with the row above.
+        // A row of a simple table without its first cell continues the row above.
         if !is_grid && !content.starts_with([' ', '\t']) {
             begins = true;
         }
@@ -365,7 +365,7 @@ fn blocks(lines: &NumberedLines<'_>, first: usize) -> Vec<Block> {
             blocks.push(lines.block(first, i, BlockKind::Table { headers: 0 }));
             continue;
         }
-        // An empty comment ends the block above; what follows is no part of it.
+        // An empty comment ends the block above; what follows is not part of it.
         if content(first).trim() == ".." && lines.is_blank(i) {
             continue;
         }

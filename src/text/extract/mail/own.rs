@@ -155,7 +155,7 @@ struct State {
     /// At the head of a forwarded message.
     in_head: bool,
     has_head: bool,
-    /// The forwarded message stands behind `>`.
+    /// The forwarded message is quoted with `>`.
     is_unquoted: bool,
     /// The rest is history.
     is_over: bool,
@@ -407,7 +407,7 @@ fn is_device(line: &str) -> bool {
         let lower = line.to_lowercase();
         let has_end = |start: &str| {
             let rest = lower.slice(start.len()..);
-            // "Von meinem Büro aus" is no such line.
+            // Unlike "Von meinem Büro aus".
             start != "von meinem " || rest.contains("gesendet")
         };
         DEVICE.iter().any(|start| lower.starts_with(start) && has_end(start))

@@ -134,7 +134,7 @@ impl Section {
         }
     }
 
-    /// What stands in brackets: a currency, a condition, an elapsed time, a colour or a locale.
+    /// The content of brackets: a currency, a condition, an elapsed time, a colour or a locale.
     fn bracketed(&mut self, inside: &str) {
         let lower = inside.to_ascii_lowercase();
         let first = lower.chars().next().unwrap_or_default();
@@ -513,7 +513,7 @@ const MONTHS: [&str; 12] = [
 const DAYS: [&str; 7] =
     ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
-/// A date or a time; `None` for a number that is no day.
+/// A date or a time; `None` for a number outside the calendar.
 fn date_and_time(number: f64, parts: &[Part], begins_1904: bool) -> Option<String> {
     let is_elapsed = parts.iter().any(|part| matches!(part, Part::Elapsed(..)));
     let is_negative = number < 0.0;

@@ -1,8 +1,8 @@
 //! Running heads, feet and page numbers: the outermost lines of a page that the pages beside it
 //! have at the same height.
 //!
-//! They are taken out of the text, because they stand in the middle of sentences. The words of one
-//! are kept where it first stands.
+//! They are removed, because they interrupt sentences. The words of one are kept where it first
+//! occurs.
 
 use std::collections::HashSet;
 
@@ -169,7 +169,7 @@ fn roman(text: &str) -> Option<i64> {
     Some(sum)
 }
 
-/// Removes heads and feet. Returns, per page, those that stand there for the first time.
+/// Removes heads and feet. Returns, per page, those that occur for the first time.
 pub(super) fn remove(pages: &mut [Vec<TextLine>], body_size: f64) -> Vec<Vec<String>> {
     let edges: Vec<[Vec<Level>; 2]> = pages.iter().map(|lines| edges(lines)).collect();
     let mut seen: HashSet<String> = HashSet::new();

@@ -64,7 +64,7 @@ pub(super) fn lines(glyphs: Vec<Glyph>, rules: &[Rule]) -> Vec<TextLine> {
         }
         order(&rows, 0, &mut read);
     }
-    // Each table is read where it stands.
+    // Each table is read at its place in the page.
     let mut tables: Vec<Vec<TextLine>> = tables.into_iter().map(|(_, lines)| lines).collect();
     read.into_iter()
         .flat_map(|line| match line.cell {

@@ -28,10 +28,10 @@ use crate::strings::StrExt as _;
 /// The longest real documents have a few thousand pages.
 const MAX_PAGES: usize = 20_000;
 
-/// With a larger share of glyphs without characters, what can be read is labels of figures.
+/// Above this share of glyphs without characters, the rest is mostly labels of figures.
 const MAX_UNKNOWN: f64 = 0.7;
 
-/// A smaller share is symbols of formulas.
+/// Below this share, the unknown glyphs are mostly symbols of formulas.
 const MIN_REPORTED: f64 = 0.1;
 
 fn unreadable(share: f64) -> String {
@@ -266,7 +266,7 @@ impl Assembly<'_> {
             .then(|| u8::try_from(rank + 1).unwrap_or(6).min(6))
     }
 
-    /// Adds the notes at the foot of a page after the paragraph that goes on on the next page.
+    /// Adds the notes at the foot of a page after the paragraph that continues on the next page.
     fn notes(&mut self, lines: &[TextLine]) {
         let mut notes = Paragraph::default();
         for (i, line) in lines.iter().enumerate() {

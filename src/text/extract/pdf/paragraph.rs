@@ -30,7 +30,7 @@ impl Paragraph {
         self.last.is_none()
     }
 
-    /// Whether the text may go on in the next column or on the next page.
+    /// Whether the paragraph may continue in the next column or on the next page.
     pub(super) fn is_open(&self) -> bool {
         !self.text.is_empty() && !ends_sentence(&self.text)
     }

@@ -223,7 +223,7 @@ const CONJUNCTIONS: &[&str] = &[
     "en", "of", "og", "och", "eller",
 ];
 
-/// Words that stand inside compounds, such as `state-of-the-art`.
+/// Words inside compounds, such as `state-of-the-art`.
 const INNER_PARTS: &[&str] =
     &["of", "the", "to", "in", "by", "and", "at", "on", "for", "up", "off"];
 
@@ -359,7 +359,7 @@ impl Words {
                 && self.exact.contains(right_part))
     }
 
-    /// Appends a line to a text. `separator` stands between words.
+    /// Appends a line to a text. `separator` goes between words.
     pub(super) fn append(&self, text: &mut String, line: &str, separator: char) {
         if text.is_empty() {
             text.push_str(line);
