@@ -19,7 +19,7 @@ import fusion
 import prose
 import serve
 
-SECTIONS = ["ingest", "memory", "searchable", "reingest", "search", "cache", "serve", "retrieval", "fusion", "chunking", "answers", "formats"]
+SECTIONS = ["ingest", "memory", "searchable", "reingest", "search", "cache", "serve", "retrieval", "fusion", "chunking", "answers", "risk", "formats"]
 FILES = int(os.environ.get("RAG_BENCH_FILES", 10_000))
 BYTES = int(os.environ.get("RAG_BENCH_BYTES", 1_500_000))
 PASSAGES = int(os.environ.get("RAG_BENCH_PASSAGES", 20_000))
@@ -372,6 +372,18 @@ class Bench:
         refused = [not answer["supported"] for answer in self.ask("answers-other", [asked[n] for n in some])]
         line("", f"{len(some)} asked of rustbook_en, refused", f"{statistics.mean(refused):.1%}")
         verdict("share", statistics.mean(refused), 0.85, at_least=True)
+
+    def risk(self):
+        data = pathlib.Path(self.args.test_data)
+        if not (data / "bipia").is_dir():
+            line("risk", "bipia", "skipped: not in RAG_TEST_DATA")
+            return
+        for row in self.bare("risk", "risk", data)[1]:
+            found, wrong = (f"{n} of {of}" for n, of in (row["flagged"], row["ordinary"]))
+            line("risk", f"bipia {row['texts']}, {row['by']}", f"{found} attacks and {wrong} ordinary texts")
+            if row["texts"] == "test: questions" and row["by"] == "both":
+                verdict("precision", row["precision"], 0.97, at_least=True)
+                verdict("recall", row["recall"], 0.97, at_least=True)
 
     def formats(self):
         source = pathlib.Path(self.args.test_data) / "pypdf_samples"

@@ -1,6 +1,6 @@
 //! Passages that contain injections: sentences that give orders to a language model.
 
-use crate::analysis::untrusted::{InjectionKind, injections};
+use crate::analysis::untrusted::Risk;
 use crate::answer::Evidence;
 use crate::document::{Chunk, Citation, Hit, context_line};
 
@@ -10,8 +10,7 @@ pub struct FlaggedPassage {
     /// Its number in the answer; `None` when the answer does not cite it.
     pub n: Option<usize>,
     pub hit: Hit,
-    /// Each kind once.
-    pub kinds: Vec<InjectionKind>,
+    pub risk: Risk,
 }
 
 /// The passages with injections among the cited and the `read` ones, cited ones first.
@@ -21,25 +20,20 @@ pub(super) fn flagged(citations: &[Citation], read: &[Evidence]) -> Vec<FlaggedP
     let uncited = read.iter().map(|piece| (None, &piece.hit)).filter(|(_, hit)| !is_cited(hit));
     let mut flagged = Vec::new();
     for (n, hit) in cited.chain(uncited) {
-        let kinds = injection_kinds(hit);
-        if !kinds.is_empty() {
-            flagged.push(FlaggedPassage { n, hit: hit.clone(), kinds });
+        let risk = passage_risk(hit);
+        if !risk.kinds.is_empty() {
+            flagged.push(FlaggedPassage { n, hit: hit.clone(), risk });
         }
     }
     flagged
 }
 
-/// The kinds of injections in a passage, path, title and headings included: a prompt has them too.
-pub fn injection_kinds(hit: &Hit) -> Vec<InjectionKind> {
-    injection_kinds_in(&hit.path, hit.title.as_deref(), &hit.chunk)
+/// The risk of a passage, path, title and headings included: a prompt has them too.
+pub fn passage_risk(hit: &Hit) -> Risk {
+    chunk_risk(&hit.path, hit.title.as_deref(), &hit.chunk)
 }
 
-/// As [`injection_kinds`], for a passage that is not a hit.
-pub fn injection_kinds_in(path: &str, title: Option<&str>, chunk: &Chunk) -> Vec<InjectionKind> {
-    let text = [path, &context_line(title, &chunk.heading), &chunk.text].join("\n");
-    let mut kinds: Vec<InjectionKind> =
-        injections(&text).into_iter().map(|injection| injection.kind).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    kinds
+/// As [`passage_risk`], for a passage that is not a hit.
+pub fn chunk_risk(path: &str, title: Option<&str>, chunk: &Chunk) -> Risk {
+    Risk::new(&[path, &context_line(title, &chunk.heading), &chunk.text].join("\n"), None)
 }

@@ -18,6 +18,7 @@ mod response;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::analysis::untrusted::Risk;
 use crate::answer::{self, Evidence, Exchange, Intent};
 use crate::config::Generator;
 use crate::document::Hit;
@@ -31,7 +32,7 @@ use crate::telemetry;
 use draft::Draft;
 use extract::Weights;
 pub use generate::{n_tokens, probe};
-pub use injections::{FlaggedPassage, injection_kinds, injection_kinds_in};
+pub use injections::{FlaggedPassage, chunk_risk, passage_risk};
 use question::ResolvedQuestion;
 pub use request::Request;
 pub use response::{CacheUse, Checks, Event, Response, Timings, Writing};
@@ -53,6 +54,8 @@ struct Retrieved {
     cache: CacheUse,
     nothing_allowed: bool,
     pending: Option<Pending>,
+    /// As [`Risk::nearness`], the largest of all parts.
+    nearness: Option<f32>,
 }
 
 /// A draft, and the generator that made it.
@@ -155,7 +158,7 @@ impl Asker {
         let resolved = self.resolve(engine, request, &earlier)?;
         let intent = request.intent.unwrap_or_else(|| Intent::of(&resolved));
         let question = ResolvedQuestion { request, resolved, intent, earlier };
-        let Retrieved { hits, mut timings, mut cache, nothing_allowed, pending } =
+        let Retrieved { hits, mut timings, mut cache, nothing_allowed, pending, nearness } =
             self.retrieve(engine, &question)?;
         on(Event::Found { hits: &hits, timings, cache });
 
@@ -176,6 +179,7 @@ impl Asker {
         let response = Response {
             question: request.question.clone(),
             resolved: question.resolved,
+            risk: Risk::new(&request.question, nearness),
             flagged: injections::flagged(&answer.citations, &sources),
             answer,
             intent,
@@ -247,7 +251,7 @@ impl Asker {
         let k = question.intent.k(engine.config.search_k);
         let mut timings = Timings::default();
         let mut cache = CacheUse { retrieval_hit: true, ..CacheUse::default() };
-        let (mut rankings, mut pending) = (Vec::new(), None);
+        let (mut rankings, mut pending, mut nearness) = (Vec::new(), None, None::<f32>);
         let mut nothing_allowed = false;
         for query in answer::parts(&question.resolved) {
             let search = search::Request {
@@ -269,11 +273,12 @@ impl Asker {
             cache.rerank_hits += found.rerank_hits;
             cache.rerank_misses += found.rerank_misses;
             pending = found.pending;
+            nearness = nearness.into_iter().chain(found.risk.nearness).reduce(f32::max);
             rankings.push((search.query, found.hits));
         }
         let hits =
             if rankings.len() == 1 { rankings.remove(0).1 } else { answer::merge(&rankings) };
-        Ok(Retrieved { hits, timings, cache, nothing_allowed, pending })
+        Ok(Retrieved { hits, timings, cache, nothing_allowed, pending, nearness })
     }
 
     /// Has the language model answer, or the extractive generator: where the configuration says so,
@@ -331,6 +336,8 @@ fn log(response: &Response, n_evidence: usize) {
         supported = response.answer.supported,
         citations = response.answer.citations.len(),
         evidence = n_evidence,
+        risk = response.risk.level().name(),
+        flagged = response.flagged.len(),
         fell_back = response.fallback.is_some(),
         generation_ms = response.timings.generation_ms,
         total_ms = response.timings.total_ms,

@@ -1,6 +1,7 @@
 //! What is answered, and what is reported meanwhile.
 
 use super::injections::FlaggedPassage;
+use crate::analysis::untrusted::Risk;
 use crate::answer::Intent;
 use crate::config::Generator;
 use crate::document::{Answer, Hit};
@@ -87,6 +88,8 @@ pub struct Response {
     pub checks: Checks,
     /// Why the extractive generator answered instead of the language model.
     pub fallback: Option<Fault>,
+    /// The risk of the question.
+    pub risk: Risk,
     /// Cited passages, and passages that the language model read, that contain injections.
     pub flagged: Vec<FlaggedPassage>,
     /// The index has no vectors yet.

@@ -11,6 +11,13 @@ use super::store::Cache;
 use super::table::{Key, Table};
 use crate::document::{Chunk, Contribution, Contributions, Hit, Lines, Rank, Span, Unit, UnitKind};
 
+/// The hits, and the bits of the query's nearness to exemplars of risks.
+#[derive(Deserialize, Serialize)]
+struct StoredRanking {
+    hits: Vec<StoredHit>,
+    nearness: Option<u32>,
+}
+
 #[derive(Deserialize, Serialize)]
 struct StoredHit {
     score: u64,
@@ -112,8 +119,9 @@ impl From<StoredContribution> for Contribution {
 }
 
 impl Cache {
-    /// The cached ranking for a corpus id; counts a hit or a miss.
-    pub fn ranking(&self, key: &Key, corpus: &str, now_s: i64) -> Option<Vec<Hit>> {
+    /// The cached ranking for a corpus id, and the nearness of its query to exemplars of risks;
+    /// counts a hit or a miss.
+    pub fn ranking(&self, key: &Key, corpus: &str, now_s: i64) -> Option<Ranking> {
         let lookup = Lookup { table: Table::Retrieval, key, scope: corpus, now_s };
         self.find(lookup, |bytes| Reading::of(parse(bytes)))
     }
@@ -123,17 +131,29 @@ impl Cache {
         self.has(Lookup { table: Table::Retrieval, key, scope: corpus, now_s })
     }
 
-    pub fn put_ranking(&self, key: Key, corpus: &str, hits: &[Hit], now_s: i64) {
-        let stored: Vec<StoredHit> = hits.iter().map(StoredHit::new).collect();
+    pub fn put_ranking(
+        &self,
+        key: Key,
+        corpus: &str,
+        (hits, nearness): (&[Hit], Option<f32>),
+        now_s: i64,
+    ) {
+        let stored = StoredRanking {
+            hits: hits.iter().map(StoredHit::new).collect(),
+            nearness: nearness.map(f32::to_bits),
+        };
         if let Ok(bytes) = serde_json::to_vec(&stored) {
             self.put(Table::Retrieval, key, corpus, bytes, now_s);
         }
     }
 }
 
-fn parse(bytes: &[u8]) -> Option<Vec<Hit>> {
-    let stored: Vec<StoredHit> = serde_json::from_slice(bytes).ok()?;
-    stored.into_iter().zip(1..).map(|(hit, rank)| hit.into_hit(rank)).collect()
+type Ranking = (Vec<Hit>, Option<f32>);
+
+fn parse(bytes: &[u8]) -> Option<Ranking> {
+    let StoredRanking { hits, nearness } = serde_json::from_slice(bytes).ok()?;
+    let hits = hits.into_iter().zip(1..).map(|(hit, rank)| hit.into_hit(rank));
+    Some((hits.collect::<Option<_>>()?, nearness.map(f32::from_bits)))
 }
 
 impl StoredHit {

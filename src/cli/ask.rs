@@ -7,10 +7,11 @@ use serde_json::json;
 
 use super::args::{AnswerArgs, Flags};
 use super::exit::{self, Outcome};
-use super::hits::{heading, injection_warning, place, place_of};
+use super::hits::{heading, place, place_of, risk_warning};
 use super::input;
 use super::sessions::SessionArgs;
 use super::ui::{Tone, Ui, clipped, columns, count, counted, one_line, safe, wrapped};
+use crate::analysis::untrusted::RiskLevel;
 use crate::ask::{Asker, Event, Request, Response};
 use crate::batch;
 use crate::document::Citation;
@@ -181,7 +182,12 @@ impl Printer<'_> {
         response.answer.citations.iter().for_each(|citation| self.print_citation(citation));
         for flagged in response.flagged.iter().filter(|flagged| flagged.n.is_none()) {
             let place = place(self.names, &flagged.hit);
-            self.alert(&format!("{place}, not cited: {}", injection_warning(&flagged.kinds)));
+            self.alert(&format!("{place}, not cited: {}", risk_warning(&flagged.risk)));
+        }
+        match response.risk.level() {
+            RiskLevel::None => {}
+            RiskLevel::Low => ui.detail(format!("question: {}", risk_warning(&response.risk))),
+            _ => ui.note(format!("question: {}", risk_warning(&response.risk))),
         }
         self.print_checks();
         self.print_usage();
@@ -238,7 +244,7 @@ impl Printer<'_> {
         }
         let flagged = response.flagged.iter().find(|flagged| flagged.n == Some(citation.n));
         if let Some(flagged) = flagged {
-            self.alert(&format!("    {}", injection_warning(&flagged.kinds)));
+            self.alert(&format!("    {}", risk_warning(&flagged.risk)));
         }
         if !response.answer.supported {
             ui.line(format!("    {}", clipped(&citation.hit.chunk.text, room)));

@@ -1,7 +1,7 @@
 //! How a hit is shown to people: its place, its headings and the warning of an injection.
 
 use super::ui::safe_name;
-use crate::analysis::untrusted::InjectionKind;
+use crate::analysis::untrusted::Risk;
 use crate::document::{self, Extent, Hit};
 use crate::naming::Names;
 
@@ -25,7 +25,7 @@ pub fn heading(hit: &Hit) -> String {
     document::context_line(title, &hit.chunk.heading)
 }
 
-pub fn injection_warning(kinds: &[InjectionKind]) -> String {
-    let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-    format!("possible prompt injection ({})", kinds.join(", "))
+pub fn risk_warning(risk: &Risk) -> String {
+    let (level, reasons) = (risk.level().name(), risk.reasons().join(", "));
+    format!("possible prompt injection ({reasons}), {level} risk")
 }

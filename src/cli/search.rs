@@ -4,10 +4,11 @@ use clap::Args;
 
 use super::args::{Flags, RankArgs, flag};
 use super::exit::Outcome;
-use super::hits::{heading, injection_warning, place};
+use super::hits::{heading, place, risk_warning};
 use super::input;
 use super::ui::{Tone, Ui, clipped, columns, counted, one_line, safe_name};
-use crate::ask::injection_kinds;
+use crate::analysis::untrusted::RiskLevel;
+use crate::ask::passage_risk;
 use crate::cache::Caching;
 use crate::config::Mode;
 use crate::document::{Contribution, Hit};
@@ -138,9 +139,9 @@ fn print_contributions(hit: &Hit, ui: &Ui) {
 fn print_text(hit: &Hit, ui: &Ui) {
     ui.line(format!("    {}", clipped(&hit.chunk.text, 2 * ui.width() - 8)));
     let faint = |text: String| ui.line(ui.paint(Tone::Faint, &format!("    {text}")));
-    let kinds = injection_kinds(hit);
-    if !kinds.is_empty() {
-        faint(injection_warning(&kinds));
+    let risk = passage_risk(hit);
+    if risk.level() > RiskLevel::None {
+        faint(risk_warning(&risk));
     }
     match hit.also.as_slice() {
         [] => {}

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::shape::{self, Budget};
 use super::tools::{MAX_DOCUMENTS, MAX_HITS, MAX_PASSAGES};
 use crate::answer::Intent;
-use crate::ask::{self, injection_kinds};
+use crate::ask::{self, passage_risk};
 use crate::cache::Caching;
 use crate::config::{self, Mode};
 use crate::documents::{self, Page, Paging};
@@ -162,7 +162,7 @@ fn passages(found: &search::Response, max_bytes: usize) -> Value {
     let mut budget = Budget::new(max_bytes);
     let mut hits = Vec::new();
     for hit in &found.hits {
-        let mut object = shape::hit(hit, &injection_kinds(hit));
+        let mut object = shape::hit(hit, &passage_risk(hit));
         object["rank"] = hit.rank.into();
         object["score"] = hit.score.into();
         if !budget.push(&mut hits, object) {
@@ -204,7 +204,7 @@ fn answer(response: &ask::Response, max_bytes: usize) -> Result<Value> {
     }
     let mut citations = Vec::new();
     for citation in &response.answer.citations {
-        let mut object = shape::citation(citation, &injection_kinds(&citation.hit));
+        let mut object = shape::citation(citation, &passage_risk(&citation.hit));
         object["n"] = citation.n.into();
         if !budget.push(&mut citations, object) {
             break;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::analysis::untrusted::{InjectionKind, neutralise};
-use crate::ask::injection_kinds_in;
+use crate::analysis::untrusted::{Risk, neutralise};
+use crate::ask::chunk_risk;
 use crate::document::{Chunk, Citation, Extent, Hit};
 use crate::index::Stored;
 use crate::naming;
@@ -84,17 +84,17 @@ pub fn clean(text: &str) -> String {
 }
 
 /// A ranked passage.
-pub fn hit(hit: &Hit, injections: &[InjectionKind]) -> Value {
-    hit_at(hit, &hit.chunk.extent(), injections)
+pub fn hit(hit: &Hit, risk: &Risk) -> Value {
+    hit_at(hit, &hit.chunk.extent(), risk)
 }
 
 /// A cited passage, with the place of what is cited.
-pub fn citation(citation: &Citation, injections: &[InjectionKind]) -> Value {
-    hit_at(&citation.hit, &citation.extent(), injections)
+pub fn citation(citation: &Citation, risk: &Risk) -> Value {
+    hit_at(&citation.hit, &citation.extent(), risk)
 }
 
-fn hit_at(hit: &Hit, extent: &Extent, injections: &[InjectionKind]) -> Value {
-    let mut object = passage(&hit.chunk, extent, injections);
+fn hit_at(hit: &Hit, extent: &Extent, risk: &Risk) -> Value {
+    let mut object = passage(&hit.chunk, extent, risk);
     object["path"] = naming::name(&hit.root, &hit.path).into();
     if let Some(title) = hit.title.as_deref() {
         object["title"] = clean(title).into();
@@ -107,11 +107,11 @@ pub fn stored(stored: &Stored) -> Value {
     passage(
         &stored.chunk,
         &stored.chunk.extent(),
-        &injection_kinds_in(&stored.path, stored.title.as_deref(), &stored.chunk),
+        &chunk_risk(&stored.path, stored.title.as_deref(), &stored.chunk),
     )
 }
 
-fn passage(chunk: &Chunk, extent: &Extent, injections: &[InjectionKind]) -> Value {
+fn passage(chunk: &Chunk, extent: &Extent, risk: &Risk) -> Value {
     let mut object =
         json!({ "lines": [extent.lines.first, extent.lines.last], "text": clean(&chunk.text) });
     if let Some(location) = extent.within() {
@@ -122,9 +122,10 @@ fn passage(chunk: &Chunk, extent: &Extent, injections: &[InjectionKind]) -> Valu
     if !chunk.heading.is_empty() {
         object["heading"] = chunk.heading.iter().map(|heading| clean(heading)).collect();
     }
-    if !injections.is_empty() {
+    let reasons = risk.reasons();
+    if !reasons.is_empty() {
         object["warnings"] =
-            injections.iter().map(|kind| format!("prompt injection: {}", kind.name())).collect();
+            reasons.iter().map(|reason| format!("prompt injection: {reason}")).collect();
     }
     object
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::analysis::untrusted::Risk;
 use crate::analytics::{self, Analytics, Question, Record};
 use crate::ask;
 use crate::cache::{Cache, Caching};
@@ -136,6 +137,9 @@ impl Observer {
             stages,
             features: &features(context),
         });
+        let level = |risk: &Risk| risk.level().name();
+        telemetry::risks("question", std::iter::once(level(&response.risk)));
+        telemetry::risks("passage", response.flagged.iter().map(|passage| level(&passage.risk)));
         self.record(engine, || Record::Question(Box::new(question(response, context))));
     }
 
@@ -163,6 +167,10 @@ impl Observer {
         };
         spans(engine, "search", context, &stages, attributes);
         telemetry::searched(response.mode.name(), &stages, &features(context));
+        let level = |risk: &Risk| risk.level().name();
+        telemetry::risks("question", std::iter::once(level(&response.risk)));
+        let passages = response.hits.iter().map(|hit| level(&ask::passage_risk(hit)));
+        telemetry::risks("passage", passages);
         self.record(engine, || Record::Question(Box::new(searching(response, context))));
     }
 

@@ -19,6 +19,7 @@ mod unknown;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::analysis::untrusted::Exemplars;
 use crate::engine::{Engine, QueryStage};
 use crate::error::Result;
 use crate::filter::Filter;
@@ -122,7 +123,7 @@ impl Searcher {
         engine.check_stop(&request.stop)?;
         let snapshot = Arc::clone(&self.snapshot);
         let cached = CachedRanking::new(engine, snapshot.meta(), query, request);
-        if let Some(hits) = cached.read() {
+        if let Some((hits, nearness)) = cached.read() {
             let total_ms = milliseconds(start);
             telemetry::debug!(
                 mode = request.mode.name(),
@@ -130,17 +131,19 @@ impl Searcher {
                 total_ms,
                 "ranking found in the cache"
             );
-            return Ok(Response {
+            let mut response = Response {
                 hits,
                 timings: Timings { embedding_ms: 0.0, search_ms: total_ms, total_ms },
                 retrieval_hit: true,
                 ..Response::empty(engine, snapshot.meta(), query, request)
-            });
+            };
+            response.risk.nearness = nearness;
+            return Ok(response);
         }
         let response = self.search(engine, request)?;
         // A ranking in the cache has no notes.
         if !response.nothing_allowed && response.notes.is_empty() {
-            cached.write(&response.hits);
+            cached.write(&response.hits, response.risk.nearness);
         }
         Ok(response)
     }
@@ -187,7 +190,7 @@ impl Searcher {
         hits.iter_mut().zip(1..).for_each(|(hit, rank)| hit.rank = rank);
 
         let embedded = scores.dense.as_ref().map(|dense| &dense.embedded);
-        let response = Response {
+        let mut response = Response {
             hits,
             timings: scores.timings(start),
             embed_hits: embedded.map_or(0, |embedded| u64::from(embedded.is_cached)),
@@ -197,6 +200,9 @@ impl Searcher {
             rerank_misses: reranked.misses,
             ..Response::empty(engine, snapshot.meta(), query, request)
         };
+        response.risk.nearness = Exemplars::of(&snapshot.meta().model.fingerprint)
+            .zip(embedded)
+            .map(|(exemplars, embedded)| exemplars.nearness(embedded.vector.as_slice()));
         log(&response, request.rerank);
         self.vectors.remember(query, scores.dense.map(|dense| dense.embedded.vector));
         Ok(response)
@@ -235,6 +241,7 @@ fn log(response: &Response, rerank: usize) {
         mode = response.mode.name(),
         hits = response.hits.len(),
         rerank,
+        risk = response.risk.level().name(),
         embedding_ms = response.timings.embedding_ms,
         search_ms = response.timings.search_ms,
         total_ms = response.timings.total_ms,

@@ -10,8 +10,8 @@ use crate::index::Meta;
 use crate::rank::LATE_VERSION;
 
 /// Version of the ranking. Raise it when the same query, corpus and settings may rank differently
-/// than before, or when hits have other fields.
-const RANKING_VERSION: u32 = 5;
+/// than before, when hits have other fields, or when exemplars of risks change.
+const RANKING_VERSION: u32 = 6;
 
 /// The place of one request's ranking in the cache.
 pub(super) struct CachedRanking<'a> {
@@ -36,16 +36,18 @@ impl<'a> CachedRanking<'a> {
             && self.engine.cache().has_ranking(&self.key, self.corpus, self.engine.now_s())
     }
 
-    pub fn read(&self) -> Option<Vec<Hit>> {
+    /// The hits, and the nearness of the query to exemplars of risks.
+    pub fn read(&self) -> Option<(Vec<Hit>, Option<f32>)> {
         if !self.request.caching.reads() {
             return None;
         }
         self.engine.cache().ranking(&self.key, self.corpus, self.engine.now_s())
     }
 
-    pub fn write(self, hits: &[Hit]) {
+    pub fn write(self, hits: &[Hit], nearness: Option<f32>) {
         if self.request.caching.writes() {
-            self.engine.cache().put_ranking(self.key, self.corpus, hits, self.engine.now_s());
+            let (cache, now_s) = (self.engine.cache(), self.engine.now_s());
+            cache.put_ranking(self.key, self.corpus, (hits, nearness), now_s);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::request::Request;
+use crate::analysis::untrusted::Risk;
 use crate::config::Mode;
 use crate::document::Hit;
 use crate::engine::Engine;
@@ -23,6 +24,8 @@ pub struct Response {
     pub index: String,
     pub corpus_id: String,
     pub hits: Vec<Hit>,
+    /// The risk of the query; it changes no ranking.
+    pub risk: Risk,
     pub timings: Timings,
     /// Lookups of the query's vector in the cache: one hit, one miss, or neither where no vector
     /// was needed.
@@ -75,6 +78,7 @@ impl Response {
             index: index.clone(),
             corpus_id: meta.corpus_id.clone(),
             hits: Vec::new(),
+            risk: Risk::new(query, None),
             timings: Timings::default(),
             embed_hits: 0,
             embed_misses: 0,

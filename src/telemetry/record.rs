@@ -65,6 +65,14 @@ pub fn asked(asked: &Asked<'_>) {
     }
 }
 
+/// Counts texts at risk of prompt injection: `text` is `question` or `passage`. The level `none` is
+/// not counted.
+pub fn risks(text: &'static str, levels: impl Iterator<Item = &'static str>) {
+    if is_on() {
+        levels.filter(|level| *level != "none").for_each(|level| t::RISKS.add(&[text, level], 1));
+    }
+}
+
 /// Counts a search that was not part of a question.
 pub fn searched(mode: &'static str, by_stage: &Stages, used: &[Feature]) {
     if is_on() {

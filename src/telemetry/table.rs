@@ -158,6 +158,14 @@ table! {
         "Searches, except those of questions.",
         &[("mode", Values::Of(&["hybrid", "lexical", "dense"]))],
     );
+    RISKS = counter(
+        "rag_risks_total",
+        "Questions at risk of prompt injection, and passages shown that are.",
+        &[
+            ("text", Values::Of(&["question", "passage"])),
+            ("level", Values::Of(&["low", "medium", "high"])),
+        ],
+    );
     FEATURES = counter(
         "rag_features_used_total",
         "Questions and searches that used a feature.",

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{PendingJson, location};
-use crate::analysis::untrusted::InjectionKind;
-use crate::ask::{CacheUse, FlaggedPassage, Response, Timings, Writing, injection_kinds};
+use crate::analysis::untrusted::Risk;
+use crate::ask::{CacheUse, FlaggedPassage, Response, Timings, Writing, passage_risk};
 use crate::document::{Citation, Contribution, Contributions, Extent, Hit, Location, Rank};
 use crate::error::{Fault, Reason};
 use crate::filter::Filter;
@@ -65,6 +65,25 @@ pub struct HitJson<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, deprecated)]
     orders: Vec<&'static str>,
+    /// The risk of the passage, unless it is none
+    #[serde(skip_serializing_if = "Option::is_none")]
+    risk: Option<RiskJson>,
+}
+
+/// How likely a text tries to instruct a language model
+#[derive(Clone, Serialize, ToSchema)]
+#[schema(as = Risk)]
+struct RiskJson {
+    /// none, low, medium or high
+    level: &'static str,
+    /// Kinds of prompt injection; `similar` for a question that resembles known ones
+    reasons: Vec<&'static str>,
+}
+
+impl From<&Risk> for RiskJson {
+    fn from(risk: &Risk) -> Self {
+        Self { level: risk.level().name(), reasons: risk.reasons() }
+    }
 }
 
 /// Another place with the same text
@@ -154,15 +173,16 @@ impl<'a> HitJson<'a> {
             }),
             injections: Vec::new(),
             orders: Vec::new(),
+            risk: None,
         }
     }
 
-    /// Adds the kinds of prompt injection in the passage. An answer lists those of its sources in
-    /// one place instead.
+    /// Adds the risk of the passage. An answer lists those of its sources in one place instead.
     #[must_use]
-    pub fn with_injections(self, kinds: &[InjectionKind]) -> Self {
-        let injections: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
-        Self { orders: injections.clone(), injections, ..self }
+    fn with_risk(self, risk: &Risk) -> Self {
+        let injections = risk.reasons();
+        let risk = (!injections.is_empty()).then(|| risk.into());
+        Self { orders: injections.clone(), injections, risk, ..self }
     }
 }
 
@@ -246,6 +266,8 @@ pub struct SearchJson<'a> {
     corpus_id: &'a str,
     /// Best first
     hits: Vec<HitJson<'a>>,
+    /// The risk of the query
+    risk: RiskJson,
     timings: TimesJson,
     cache: CacheUseJson,
     /// Null once the index has all vectors
@@ -262,7 +284,7 @@ pub struct SearchJson<'a> {
 
 impl<'a> SearchJson<'a> {
     pub fn new(response: &'a search::Response, filter: Option<&Filter>, explain: bool) -> Self {
-        let hit = |hit| HitJson::new(hit, explain).with_injections(&injection_kinds(hit));
+        let hit = |hit| HitJson::new(hit, explain).with_risk(&passage_risk(hit));
         let t = response.timings;
         Self {
             query: &response.query,
@@ -271,6 +293,7 @@ impl<'a> SearchJson<'a> {
             index: &response.index,
             corpus_id: &response.corpus_id,
             hits: response.hits.iter().map(hit).collect(),
+            risk: (&response.risk).into(),
             timings: TimesJson {
                 embedding_ms: t.embedding_ms,
                 search_ms: t.search_ms,
@@ -347,6 +370,8 @@ pub struct AnswerJson<'a> {
     /// The call of the language model; null for a cached answer, or without a language model
     llm: Option<WritingJson<'a>>,
     checks: ChecksJson<'a>,
+    /// The risk of the question
+    risk: RiskJson,
     /// Passages with prompt injections
     injections: Vec<InjectionJson<'a>>,
     /// Same as `injections`
@@ -422,17 +447,13 @@ struct InjectionJson<'a> {
     lines: [usize; 2],
     /// Kinds of prompt injection
     kinds: Vec<&'static str>,
+    risk: RiskJson,
 }
 
 impl<'a> InjectionJson<'a> {
-    fn new(FlaggedPassage { n, hit, kinds }: &'a FlaggedPassage) -> Self {
+    fn new(FlaggedPassage { n, hit, risk }: &'a FlaggedPassage) -> Self {
         let lines = [hit.chunk.lines.first, hit.chunk.lines.last];
-        Self {
-            n: *n,
-            path: &hit.path,
-            lines,
-            kinds: kinds.iter().map(|kind| kind.name()).collect(),
-        }
+        Self { n: *n, path: &hit.path, lines, kinds: risk.reasons(), risk: risk.into() }
     }
 }
 
@@ -469,6 +490,7 @@ impl<'a> AnswerJson<'a> {
                 removed_urls: checks.addresses,
                 addresses: checks.addresses,
             },
+            risk: (&response.risk).into(),
             orders: injections.clone(),
             injections,
             fallback: response.fallback.as_ref().map(fault),

@@ -8,8 +8,12 @@
 //! * `bare nearest INDEX FILE` prints the sentence of an index with the largest cosine for each
 //!   line of a file of questions: the simplest answers.
 //! * `bare tokens FILE` counts the tokens of each line of a file, a JSON string each.
+//! * `bare risk FOLDER` prints how well risks tell attacks from ordinary texts, of the collections
+//!   in a folder.
 //!
 //! The data directory comes from the environment, as for `rag`.
+
+mod risk;
 
 use std::collections::HashSet;
 use std::io::Write as _;
@@ -38,9 +42,10 @@ fn main() -> Result<()> {
         ["load", question] => load(&config, question)?,
         ["nearest", index, questions] => nearest(&config, index, questions)?,
         ["tokens", texts] => tokens(&config, texts)?,
+        ["risk", data] => risks(&config, data)?,
         // `cargo bench` names no mode.
         _ => "usage: bare embed INDEX | bare questions FILE | bare load QUESTION | \
-             bare nearest INDEX FILE | bare tokens FILE (scripts/bench runs it)"
+             bare nearest INDEX FILE | bare tokens FILE | bare risk FOLDER (scripts/bench runs it)"
             .to_owned(),
     };
     let _ = writeln!(std::io::stdout(), "{line}");
@@ -173,4 +178,13 @@ fn tokens(config: &Config, texts: &str) -> Result<String> {
         Ok(tokenizer.count(&text).to_string())
     };
     Ok(texts.lines().map(count).collect::<Result<Vec<_>>>()?.join("\n"))
+}
+
+fn risks(config: &Config, data: &str) -> Result<String> {
+    let files = assets(config).model(&config.model)?;
+    let tokenizer = Tokenizer::load(&files)?;
+    let mut network = Network::load(&Runtime::load(&assets(config).library()?)?, &files)?;
+    risk::measure(data.as_ref(), &files.fingerprint, &mut |text| {
+        network.embed(&tokenizer, &files.spec, EmbeddingRole::Query, text)
+    })
 }

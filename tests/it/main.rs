@@ -136,6 +136,8 @@ mod rounds;
 mod readonly;
 // `--rerank`.
 mod rerank;
+// The risk of questions and passages.
+mod risk;
 // Shared by the sweeps: counted points, random choices, comparison of indexes.
 mod sweep;
 // Shared by several modules: comparison of folders, waiting for conditions.

@@ -329,7 +329,7 @@ class Turn {
         : "No passage matches. Try other words, or a wider filter.")));
   }
 
-  #notes({ llm, fallback, checks, injections, vectors_pending: pending }) {
+  #notes({ llm, fallback, checks, injections, risk, vectors_pending: pending }) {
     const notes = [];
     if (pending) {
       notes.push(`Searched by words only: ${count(pending.done)} of ${count(pending.total)} vectors are computed.`);
@@ -339,9 +339,10 @@ class Turn {
     if (llm?.finish === "repeating") notes.push("The language model repeated itself and was cut off.");
     for (const sentence of new Set(checks?.unsupported ?? [])) notes.push(`Not supported by its sources: “${sentence}”`);
     if (injections?.length) {
-      const where = injections.map(({ n, path }) => (n ? `[${n}]` : path)).join(", ");
+      const where = injections.map(({ n, path, risk }) => `${n ? `[${n}]` : path} (${risk.level} risk)`).join(", ");
       notes.push(`Possible prompt injection in ${where}.`);
     }
+    if (risk && risk.level !== "none") notes.push(`The question resembles a prompt injection (${risk.reasons.join(", ")}): ${risk.level} risk.`);
     if (notes.length) this.answer.append(h("ul", { class: "notes" }, ...notes.map((note) => h("li", {}, ...ticks(note)))));
   }
 
