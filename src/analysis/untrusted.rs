@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use crate::strings::StrExt as _;
 
 pub use injections::{Injection, InjectionKind, defuse, injections};
-pub use risk::{Exemplar, Exemplars, Risk, RiskLevel};
+pub use risk::{Risk, RiskLevel};
 
 /// Longest string of a terminal escape sequence (a title, a link, a clipboard), in bytes. A longer
 /// one, or one that spans lines, loses its introducer only.

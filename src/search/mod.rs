@@ -7,6 +7,7 @@
 //! query, the corpus and the settings only, never on threads or the order of queries.
 
 mod embed;
+mod exemplars;
 mod hits;
 mod prefetch;
 mod ranking_cache;
@@ -19,7 +20,6 @@ mod unknown;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::analysis::untrusted::Exemplars;
 use crate::engine::{Engine, QueryStage};
 use crate::error::Result;
 use crate::filter::Filter;
@@ -28,6 +28,7 @@ use crate::model::Embedder;
 use crate::rank::{self, Candidates, Fused, Fusion};
 use crate::telemetry;
 pub use embed::{QueryContext, Similarities, Vectors};
+pub use exemplars::{Exemplar, Exemplars};
 use hits::hits;
 use prefetch::Prefetched;
 use ranking_cache::CachedRanking;

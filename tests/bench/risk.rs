@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use rag::analysis::untrusted::{Exemplars, Risk, RiskLevel};
+use rag::analysis::untrusted::{Risk, RiskLevel};
 use rag::error::{Context as _, Fault, Result};
+use rag::search::Exemplars;
 use rag::vector::Vector;
 use serde_json::{Value, json};
 

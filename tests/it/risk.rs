@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use rag::analysis::untrusted::Exemplars;
 use rag::model::{Embedder, EmbeddingRole, Library, ModelFiles};
+use rag::search::Exemplars;
 use rag::vector::dot;
 use serde_json::{Value, json};
 
 use crate::support::{Sandbox, project_data};
 
-const TABLE: &str = "src/analysis/untrusted/exemplars.tsv";
+const TABLE: &str = "src/search/exemplars.tsv";
 /// Its vectors are in the table; those of the second model differ by rounding only.
 const MODELS: [&str; 2] = ["all-MiniLM-L6-v2", "all-MiniLM-L6-v2-fp32"];
 

@@ -384,13 +384,3 @@ fn the_level_of_a_risk_follows_from_its_reasons() {
     check(both, 0.1, RiskLevel::High, &["override", "secrecy"]);
     assert_eq!(Risk::new(override_, None).level(), RiskLevel::Medium);
 }
-
-#[test]
-fn exemplars_are_near_attacks_and_not_ordinary_questions() {
-    let exemplars = Exemplars::of("7320702f4da5451f7f982a5e960cb358").expect("the default model");
-    let near = |exemplar: &&Exemplar| exemplars.nearness(&exemplar.vector) > 0.5;
-    assert_eq!(Exemplars::all().count(), 32);
-    let n_near = Exemplars::all().take(16).filter(near).count();
-    assert!(n_near >= 14, "{n_near} of 16 attacks are near the others");
-    assert_eq!(Exemplars::all().skip(16).filter(near).count(), 0);
-}
