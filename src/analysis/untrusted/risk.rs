@@ -11,7 +11,7 @@ use super::injections::{InjectionKind, injections};
 /// risk` reports its test part and ordinary questions.
 const NEAR: f32 = 0.5;
 /// Nearness that needs no pattern to be more than a low risk.
-const VERY_NEAR: f32 = 0.7;
+const VERY_NEAR: f32 = 0.8;
 
 /// A risk, from its reasons.
 #[derive(Clone, Debug, Default, PartialEq)]
