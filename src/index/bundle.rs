@@ -3,7 +3,7 @@
 //!
 //! Loading trusts nothing in the archive but the list in `meta.json`: an entry that is not listed,
 //! is not a regular file, is repeated or is larger than listed ends the load, and nothing becomes
-//! visible before every checksum has matched. The seal at the end is a checksum of every byte before
+//! visible before every checksum has matched. The seal at the end is a checksum of all bytes before
 //! it, which distinguishes damage from manipulation.
 
 use std::collections::BTreeSet;

@@ -480,7 +480,7 @@ fn documents_are_inert_without_a_language_model() {
     sandbox
         .rag(["search", query, "-k", "1"])
         .ok()
-        .prints("    possible prompt injection (override)\n");
+        .prints("    possible prompt injection (override), medium risk\n");
     let mut after = untouched(&sandbox);
     after.retain(|name, _| !name.starts_with("data/sessions"));
     assert_eq!(after, before);
