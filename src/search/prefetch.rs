@@ -5,9 +5,8 @@ use std::time::Instant;
 
 use super::embed::{Embedded, QueryContext, Vectors};
 use super::ranking_cache::CachedRanking;
-use super::request::{Request, validate};
+use super::request::{Request, listed, validate};
 use super::response::milliseconds;
-use super::retrieve::listed;
 use crate::config::Mode;
 use crate::engine::{Engine, QueryStage};
 use crate::index::{Nearest, Snapshot};

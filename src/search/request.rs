@@ -53,3 +53,11 @@ pub fn validate(query: &str) -> Result<&str> {
     }
     Ok(query)
 }
+
+/// Passages that each retriever lists for each passage of the ranking wanted.
+const LISTED_PER_RANK: usize = 5;
+
+/// Passages that each retriever lists for a ranking of `depth` passages.
+pub(super) fn listed(depth: usize) -> usize {
+    depth.saturating_mul(LISTED_PER_RANK)
+}

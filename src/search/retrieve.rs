@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::embed::{Embedded, QueryContext, Vectors};
 use super::prefetch::Prefetched;
+use super::request::listed;
 use super::response::{Note, Timings, milliseconds};
 use super::unknown::Unknown;
 use crate::analysis::{self, Query};
@@ -17,14 +18,6 @@ use crate::rank::{self, Candidates, Head, Lexical};
 
 /// Top passages that may explain an acronym of the query.
 const EXPLAINING: usize = 5;
-
-/// Passages that each retriever lists for each passage of the ranking wanted.
-const LISTED_PER_RANK: usize = 5;
-
-/// Passages that each retriever lists for a ranking of `depth` passages.
-pub(super) fn listed(depth: usize) -> usize {
-    depth.saturating_mul(LISTED_PER_RANK)
-}
 
 /// One query, ready for the retrievers.
 pub(super) struct Retrieval<'a> {
