@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn what_a_document_states_outside_its_text_is_a_passage() {
-        let file = "---\ntitle: Pumps\nauthor: Ada Lovelace\ntags: [water, iron]\n---\n\n# Pumps\n\nBy night.\n";
+        let file = "---\ntitle: Pumps\nauthor: Ada Lovelace\ntags: [water, iron]\n---\n\n\
+             # Pumps\n\nBy night.\n";
         let chunk = of("a.md", file).unwrap();
         assert_eq!(chunk.text, "Author: Ada Lovelace\nTags: water, iron");
         let lines: Vec<usize> = chunk.units.iter().map(|unit| unit.lines.first).collect();

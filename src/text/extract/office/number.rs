@@ -13,7 +13,7 @@ const MAX_CODE_BYTES: usize = 255;
 const DIGITS: usize = 15;
 
 /// The code of a built-in format. Those that depend on the locale are ISO 8601.
-pub(in crate::text::extract) fn built_in(id: u32) -> &'static str {
+pub(crate) fn built_in(id: u32) -> &'static str {
     match id {
         1 => "0",
         2 => "0.00",
@@ -45,7 +45,7 @@ pub(in crate::text::extract) fn built_in(id: u32) -> &'static str {
 }
 
 /// A number as a cell with this format shows it.
-pub(in crate::text::extract) fn shown(number: f64, code: &str, begins_1904: bool) -> String {
+pub(crate) fn shown(number: f64, code: &str, begins_1904: bool) -> String {
     if code.len() > MAX_CODE_BYTES || !number.is_finite() {
         return general(number);
     }
@@ -65,7 +65,7 @@ pub(in crate::text::extract) fn shown(number: f64, code: &str, begins_1904: bool
 }
 
 /// A text as a cell with this format shows it.
-pub(in crate::text::extract) fn shown_text(text: &str, code: &str) -> String {
+pub(crate) fn shown_text(text: &str, code: &str) -> String {
     if code.len() > MAX_CODE_BYTES || !(code.contains('@') || code.contains(';')) {
         return text.to_owned();
     }

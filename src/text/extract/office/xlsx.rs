@@ -12,7 +12,7 @@ use super::{drawing, number};
 use crate::document::{Format, Location};
 
 /// Maximum columns of a sheet.
-pub(in crate::text::extract) const MAX_COLUMNS: usize = 16_384;
+pub(crate) const MAX_COLUMNS: usize = 16_384;
 
 pub(super) fn xlsx(bytes: &[u8]) -> Result<Extracted, NoText> {
     let mut archive = Archive::open(bytes)?;
@@ -251,12 +251,12 @@ fn is_true(value: Option<&str>) -> bool {
 
 /// The visible part of a sheet.
 #[derive(Default)]
-pub(in crate::text::extract) struct Sheet {
+pub(crate) struct Sheet {
     /// In order, by their number.
-    pub(in crate::text::extract) rows: Vec<(usize, Vec<String>)>,
-    pub(in crate::text::extract) hidden_columns: Vec<Range<usize>>,
+    pub(crate) rows: Vec<(usize, Vec<String>)>,
+    pub(crate) hidden_columns: Vec<Range<usize>>,
     /// Rows and columns.
-    pub(in crate::text::extract) merged: Vec<(Range<usize>, Range<usize>)>,
+    pub(crate) merged: Vec<(Range<usize>, Range<usize>)>,
 }
 
 /// Maximum cells that are looked at to fill merged cells.
@@ -311,7 +311,7 @@ impl Sheet {
         }
     }
 
-    pub(in crate::text::extract) fn write(mut self, name: &str, build: &mut Build) -> bool {
+    pub(crate) fn write(mut self, name: &str, build: &mut Build) -> bool {
         self.fill_merged();
         if !self.hidden_columns.is_empty() {
             self.hide_columns();
