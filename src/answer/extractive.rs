@@ -114,7 +114,7 @@ fn quotes(
     if !is_supported {
         return Ok(Vec::new());
     }
-    newest::keep_newest(&mut shortlist, &candidates, evidence);
+    newest::prefer_newest(&mut shortlist, &candidates, evidence);
     let chosen = choose(&candidates, &shortlist, &spec, evidence, options);
     Ok(chosen.into_iter().map(|at| Quote::of(&candidates, at)).collect())
 }

@@ -8,10 +8,6 @@ use crate::dates::{self, Day};
 use crate::document::{Hit, UnitKind, extension_of};
 use crate::strings::StrExt as _;
 
-/// How far below an older sentence a newer one may score. The scores of two sentences that answer
-/// alike differ by the words that their mails happen to repeat.
-const NEAR: f64 = 2.0;
-
 /// A document of a series.
 #[derive(PartialEq)]
 struct Dated {
@@ -22,44 +18,57 @@ struct Dated {
     at: String,
 }
 
-/// Removes from the shortlist what a newer document of the same series says otherwise.
-pub(super) fn keep_newest(
+/// Puts what the newest document of a series says in the place of what older ones say.
+pub(super) fn prefer_newest(
     shortlist: &mut Vec<usize>,
     candidates: &[Candidate],
     evidence: &[Evidence],
 ) {
     let dated: Vec<Option<Dated>> =
         evidence.iter().map(|piece| dated(&piece.hit, evidence)).collect();
-    let is_older = |older: &Candidate, newer: &Candidate| {
-        let (Some(a), Some(b)) = (&dated[older.source], &dated[newer.source]) else { return false };
+    let is_older = |older: usize, newer: usize| {
+        let (Some(a), Some(b)) = (&dated[older], &dated[newer]) else { return false };
         a.series == b.series && (a.day, &a.at) < (b.day, &b.at)
     };
-    let all = shortlist.clone();
-    shortlist.retain(|&at| {
+    let newest = |at: usize| {
         let older = &candidates[at];
-        !all.iter().any(|&other| {
+        let newer = shortlist.iter().copied().filter(|&other| {
             let newer = &candidates[other];
-            is_older(older, newer) && says_as_much(older, newer)
+            is_older(older.source, newer.source) && says_as_much(older, newer)
+        });
+        // Of one document the sentence with the best score, which comes first.
+        newer.reduce(|best, other| {
+            if is_older(candidates[best].source, candidates[other].source) { other } else { best }
         })
-    });
+    };
+    let mut settled: Vec<usize> = Vec::with_capacity(shortlist.len());
+    for &at in shortlist.iter() {
+        let at = newest(at).unwrap_or(at);
+        if !settled.contains(&at) {
+            settled.push(at);
+        }
+    }
+    *shortlist = settled;
 }
 
-/// Whether a sentence has every word of the question that the other has, counting the title that
-/// both have in common, and what the question asks for.
+/// Whether a sentence has every word of the question that the other has, in itself or in the title
+/// of its document, and what the question asks for. Where that cannot be told, as in questions that
+/// ask why, most of the words must be in the sentence itself.
 fn says_as_much(older: &Candidate, newer: &Candidate) -> bool {
     let is_prose = |candidate: &Candidate| {
         matches!(candidate.kind, UnitKind::Sentence | UnitKind::Item { .. })
     };
     let n_terms = older.found.positions.len();
+    let count = |candidate: &Candidate| (0..n_terms).filter(|at| candidate.found.has(*at)).count();
     let has_all = (0..n_terms)
         .all(|term| !older.found.has(term) || newer.found.has(term) || newer.in_title(term));
-    let has_some = (0..n_terms).any(|term| newer.found.has(term));
+    let (own, before) = (count(newer), count(older));
+    let has_type = |candidate: &Candidate| candidate.features.has_type > 0.0;
     is_prose(older)
         && is_prose(newer)
         && has_all
-        && has_some
         && newer.features.has_type >= older.features.has_type
-        && newer.score >= older.score - NEAR
+        && (own * 2 > before || own > 0 && has_type(older) && has_type(newer))
 }
 
 /// The date of a document and its series: the thread of a mail, or the folder of dated notes.

@@ -67,8 +67,9 @@ fn questions_about_a_document_are_answered_with_its_records() {
 fn questions_about_other_things_are_not_answered_with_records() {
     let sandbox = collection();
     for question in ["Who wrote PEP 9999?", "Who wrote the novel Emma?"] {
-        let run = sandbox.rag(["ask", question]);
-        assert!(!run.stdout.contains("Author:"), "{run}");
+        let answer = sandbox.rag(["ask", question, "--json"]).json();
+        let text = answer["answer"].as_str().unwrap_or_default();
+        assert!(!text.contains("Author:"), "{answer}");
     }
 }
 
@@ -80,7 +81,7 @@ fn metadata_are_searched_shown_and_filtered() {
     sandbox.rag(["documents", "show", "pumps.md"]).ok().prints("Ada Lovelace");
     let listed = |filter: &str| {
         let list = sandbox.rag(["documents", "list", "--filter", filter, "--json"]).ok().json();
-        let list = list["documents"].as_array().unwrap().clone();
+        let list = list.as_array().unwrap().clone();
         list.iter().map(|d| d["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(listed("meta.author=\"Tim Peters\""), ["peps/pep-0572.rst"]);

@@ -101,7 +101,7 @@ fn rag(sandbox: &Sandbox, args: &[&str]) -> Run {
 
 fn documents(sandbox: &Sandbox) -> Vec<String> {
     let list = rag(sandbox, &["documents", "list", "--json"]).ok().json();
-    let list = list["documents"].as_array().unwrap().clone();
+    let list = list.as_array().unwrap().clone();
     list.iter().map(|document| document["path"].as_str().unwrap().to_owned()).collect()
 }
 
