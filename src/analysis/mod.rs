@@ -6,6 +6,7 @@
 
 mod acronyms;
 mod comments;
+mod expected;
 mod normalize;
 mod plain;
 mod query;
@@ -19,6 +20,7 @@ mod words;
 
 pub use acronyms::{expand, may_expand};
 pub use comments::readable;
+pub use expected::{Pattern, comparable};
 pub use plain::plain;
 pub use query::{Phrase, PhraseTerm, Query, QueryTerm, query_terms};
 pub use sentences::{Passage, passages, sentences};
