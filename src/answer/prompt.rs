@@ -178,7 +178,7 @@ fn quoted(source: &Evidence, n: usize) -> String {
 }
 
 /// Untrusted text without invisible characters and without what a server takes for a command.
-fn inert(text: &str) -> String {
+pub(super) fn inert(text: &str) -> String {
     defuse(&neutralise(text)).into_owned()
 }
 
@@ -228,7 +228,7 @@ fn unmarked(answer: &str) -> String {
 
 /// A line that neither sources nor question contain; the same for the same sources, unless the
 /// question contains it.
-fn fence(quoted: &str, request: &str) -> String {
+pub(super) fn fence(quoted: &str, request: &str) -> String {
     let fence = |n: u64| {
         let digest: [u8; 12] =
             Blake::new(12).field(quoted.as_bytes()).field(&n.to_le_bytes()).finish();
