@@ -51,12 +51,13 @@ pub mod pull;
 pub mod search;
 
 pub mod ask;
-pub mod evaluate;
 pub mod work;
 
 pub mod batch;
 pub mod follow;
 pub mod observe;
+
+pub mod evaluate;
 
 pub mod service;
 pub mod wire;

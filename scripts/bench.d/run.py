@@ -264,10 +264,7 @@ class Bench:
             if not (source / "corpus.jsonl").is_file():
                 line("retrieval", name, f"skipped: no {name} in RAG_TEST_DATA")
                 continue
-            target = self.work / name
-            beir.main(source, target)
-            self.rag(name, "-q", "ingest", "--dir", target / "docs")
-            modes = json.loads(self.rag(name, "--json", "eval", target / "questions.jsonl").stdout)["modes"]
+            modes = json.loads(self.rag(name, "--json", "eval", source, "--dir", source).stdout)["modes"]
             figures = ", ".join(f"{mode} {values['ndcg@10']:.4f}" for mode, values in modes.items())
             line("retrieval", f"{name}, nDCG@10", figures)
             if name in REFERENCE:

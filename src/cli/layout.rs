@@ -144,7 +144,7 @@ fn measured(word: Word<'_>) -> Word<'_> {
 }
 
 /// Table columns of numbers, which are right-aligned.
-const NUMBERS: [&str; 20] = [
+const NUMBERS: [&str; 42] = [
     "share",
     "p50",
     "p90",
@@ -165,6 +165,28 @@ const NUMBERS: [&str; 20] = [
     "weight",
     "bm25",
     "cosine",
+    "ndcg@10",
+    "recall@10",
+    "recall@100",
+    "mrr@10",
+    "95 %",
+    "p50 ms",
+    "p95 ms",
+    "p99 ms",
+    "difference",
+    "p",
+    "before",
+    "now",
+    "n",
+    "right",
+    "partly",
+    "wrong",
+    "refused",
+    "cited",
+    "in 10",
+    "in 3",
+    "first",
+    "words",
 ];
 
 /// Table columns of names that users copy, which are never cut.

@@ -184,7 +184,13 @@ fn run(cli: &Cli, ui: &Ui) -> Result<Outcome> {
         }
         Command::Cache(args) => with_engine(args.flags(), &|engine| cache::run(args, engine, ui)),
         Command::Model(args) => with_engine(Flags::new(), &|engine| model::run(args, engine, ui)),
-        Command::Eval(args) => with_engine(Flags::new(), &|engine| eval::run(args, engine, ui)),
+        Command::Eval(args) => {
+            let configured = |more: Flags| {
+                let flags = [args.flags(), global.flags()?, more].concat();
+                Config::load(&World::from_process(), &flags)
+            };
+            with_engine(args.flags(), &|engine| eval::run(args, engine, &configured, ui))
+        }
         Command::Stats(args) => with_engine(Flags::new(), &|engine| stats::run(args, engine, ui)),
         Command::Doctor(_) => with_engine(Flags::new(), &|engine| doctor::run(engine, ui)),
     }

@@ -393,11 +393,15 @@ pub const PAGES: &[Page] = &[
         name: "rag-eval",
         examples: &[
             ("Measure all modes:", "rag eval questions.jsonl"),
-            ("Measure reranking too:", "RAG_SEARCH_RERANK=40 rag eval questions.jsonl"),
+            ("Compare two settings:", "rag eval questions.jsonl --set search.rerank=40"),
+            ("Find out what went wrong:", "rag eval questions.jsonl --worst 10"),
+            ("Measure a BEIR collection:", "rag eval scifact --dir scifact --html report.html"),
+            ("Fail on a significant loss:", "rag eval questions.jsonl --baseline baseline.json"),
+            ("Draft questions with a language model:", "rag eval --generate 20 > questions.jsonl"),
         ],
-        settings: &["search.dense_weight", "search.rerank"],
+        settings: &["search.", "llm."],
         files: &[INDEXES],
-        see_also: &["rag-search"],
+        see_also: &["rag-search", "rag-ask"],
     },
     Page {
         name: "rag-mcp",

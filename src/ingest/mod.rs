@@ -110,7 +110,9 @@ fn ingest(
         Contents::Unchanged(base) => run.unchanged(&scan, base),
         Contents::Built(built) => run.finish(&scan, *built, network, on_event)?,
     };
-    engine.assets.state.record_data_dir(&engine.config.data_dir);
+    if engine.config.state_dir.is_some() {
+        engine.assets.state.record_data_dir(&engine.config.data_dir);
+    }
     Ok(report)
 }
 

@@ -3,6 +3,7 @@
 //! yield the `OpenAPI` schemas. [`input`] reads the JSON of requests.
 
 mod answers;
+mod evaluation;
 mod indexes;
 pub mod input;
 mod records;
@@ -10,6 +11,7 @@ mod records;
 pub use answers::{
     AnswerJson, CacheUseJson, CitationJson, HitJson, SearchJson, TimesJson, answer, course, search,
 };
+pub use evaluation::evaluation;
 pub use indexes::{
     CacheJson, ChangedJson, DocumentJson, IndexJson, PassageJson, PurgedJson, RolledBackJson,
     VerifiedJson, cache_stats, changed, document, index, passages, purged, rolled_back, verified,

@@ -353,7 +353,7 @@ fn a_missing_or_unsuitable_file_or_folder_is_named() {
         (&["model", "add", "file"], "file is not a folder"),
         (&["model", "add", "file/x"], "there is no folder file/x: a part of the path is a file"),
         (&["eval", "/nope"], "there is no file /nope"),
-        (&["eval", "docs"], "docs is a folder, not a file"),
+        (&["eval", "docs"], "docs has no queries.jsonl"),
         (&["eval", "file"], "file has no question with a relevant document"),
         (&["ask", "--batch", "/nope"], "there is no file /nope"),
         (&["ask", "--batch", "docs"], "docs is a folder, not a file"),

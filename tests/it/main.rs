@@ -37,6 +37,8 @@ mod documents;
 // Exit codes, JSON errors, help, missing parts.
 #[cfg(all(feature = "serve", feature = "mcp"))]
 mod errors;
+// `rag eval`.
+mod eval;
 // `--filter`.
 mod filters;
 // Sample folders and small helpers.

@@ -130,7 +130,7 @@ enum Exception {
 }
 
 /// By document and the beginning of the first command.
-const EXCEPTIONS: [(&str, &str, Exception); 12] = [
+const EXCEPTIONS: [(&str, &str, Exception); 15] = [
     ("README.md", "scripts/quickstart", Exception::By("every_script_is_run_or_has_a_reason")),
     (
         "data/corpus/installing.md",
@@ -144,6 +144,9 @@ const EXCEPTIONS: [(&str, &str, Exception); 12] = [
     ("data/corpus/agents.md", "{\"mcpServers\"", Exception::Checked(starts_a_server)),
     ("data/corpus/ingesting.md", "corpus id", Exception::Checked(names_the_rows_of_the_summary)),
     ("data/corpus/searching.md", "{\"query\"", Exception::Checked(is_a_question_for_eval)),
+    ("data/corpus/evaluating.md", "{\"query\"", Exception::Checked(is_a_question_for_eval)),
+    ("data/corpus/evaluating.md", "{\"id\"", Exception::Checked(is_a_question_for_eval)),
+    ("data/corpus/evaluating.md", "rag eval", Exception::Checked(evaluates)),
     ("data/corpus/language-models.md", "generator = ", Exception::Checked(is_a_configuration)),
     ("data/corpus/settings.rst", "data_dir = ", Exception::Checked(is_a_configuration)),
     (
@@ -376,6 +379,14 @@ fn is_a_question_for_eval(block: &Block, sandbox: &Sandbox) {
     let file = sandbox.write("eval.jsonl", block.text());
     sandbox.rag(["ingest", "--index", "eval", "notes"]).ok();
     sandbox.rag(["--index", "eval", "eval", file.to_str().unwrap()]).ok().prints("hybrid");
+}
+
+/// Runs the commands on an index of the notes and a file of questions about them.
+fn evaluates(block: &Block, sandbox: &Sandbox) {
+    let question = "{\"query\": \"warranty\", \"relevant\": {\"warranty.md\": 1}}\n";
+    sandbox.write("questions.jsonl", question);
+    sandbox.rag(["ingest", "--index", "eval", "notes"]).ok();
+    shell(sandbox, &block.text(), &[("RAG_INDEX", "eval".to_owned())]).ok();
 }
 
 fn is_a_configuration(block: &Block, sandbox: &Sandbox) {
@@ -679,7 +690,8 @@ fn every_explained_message_exists() {
 // Scripts.
 
 /// The contents of `scripts/`, and how each is tried.
-const SCRIPTS: [(&str, &str); 8] = [
+const SCRIPTS: [(&str, &str); 9] = [
+    ("ablation", "run: on two small collections"),
     (
         "bench",
         "not run: it builds an optimised program and measures for an hour; bench.d is parsed",
@@ -753,6 +765,25 @@ fn every_script_is_run_or_has_a_reason() {
         )
         .ok();
     }
+}
+
+#[test]
+fn an_ablation_compares_settings_over_all_collections() {
+    let sandbox = Sandbox::new();
+    for (set, text) in [("cisi", "Honey bees dance."), ("cacm", "The moon pulls the sea.")] {
+        let document = format!("{{\"_id\": \"d\", \"text\": \"{text}\"}}\n");
+        sandbox.write(&format!("public/{set}/corpus.jsonl"), &document);
+        sandbox.write(&format!("public/{set}/queries.jsonl"), document.replace("\"d\"", "\"q\""));
+        sandbox.write(&format!("public/{set}/qrels/test.tsv"), "q\td\t1\n");
+    }
+    let mut command = script(&sandbox, "ablation", &["search.dense_weight=0", "--json"]);
+    command.env("RAG_TEST_DATA", sandbox.path().join("public"));
+    command.env("RAG_ASSETS_DIR", root().join("data")).env("RAG_DATA_DIR", sandbox.data());
+    let found = Run::of(&mut command).ok().json();
+    assert_eq!(found["sets"].as_array().unwrap().len(), 2, "{found}");
+    assert_eq!(found["modes"]["search.dense_weight=0"]["ndcg@10"], 1.0);
+    let tests = found["tests"].as_array().unwrap();
+    assert!(tests.iter().any(|test| test["mode"] == "search.dense_weight=0"), "{found}");
 }
 
 #[test]
