@@ -12,7 +12,7 @@ use crate::config::{Config, Timeouts};
 use crate::error::{Fault, Kind, Result};
 use crate::index::Store;
 use crate::jobs::Jobs;
-use crate::model::{Assets, Library, ModelFiles};
+use crate::model::{Assets, CrossEncoder, Library, ModelFiles};
 use crate::sessions::Sessions;
 use crate::state::State;
 
@@ -24,6 +24,8 @@ pub struct Engine {
     /// The library and the models that may be opened.
     pub assets: Assets,
     cache: Arc<OnceLock<Cache>>,
+    /// The files of `rerank.model`.
+    reranker: Arc<OnceLock<ModelFiles>>,
     sessions: Arc<OnceLock<Sessions>>,
     clock: fn() -> SystemTime,
     /// Set by a signal handler, read between units of work.
@@ -45,6 +47,7 @@ impl Engine {
             jobs: Jobs::new(&config.jobs_dir),
             config,
             cache: Arc::default(),
+            reranker: Arc::default(),
             sessions: Arc::default(),
             clock,
             interrupted,
@@ -73,8 +76,13 @@ impl Engine {
     #[must_use]
     pub fn with(&self, config: Config) -> Self {
         let (cache, sessions) = (Arc::clone(&self.cache), Arc::clone(&self.sessions));
+        let reranker = match config.rerank_model == self.config.rerank_model {
+            true => Arc::clone(&self.reranker),
+            false => Arc::default(),
+        };
         Self {
             cache,
+            reranker,
             sessions,
             assets: self.assets.clone(),
             ..Self::new(config, self.clock, self.interrupted)
@@ -140,6 +148,34 @@ impl Engine {
         let name = &self.config.model;
         self.model(name).map_err(|fault| match fault.kind() {
             Kind::Failed if self.config.is_set("model") => self.refused("model", &fault),
+            _ => fault,
+        })
+    }
+
+    /// The files of the cross-encoder that the configuration names.
+    ///
+    /// # Errors
+    /// As [`Engine::model`]; a usage fault that says where the name was set.
+    pub fn reranker(&self) -> Result<&ModelFiles> {
+        if let Some(files) = self.reranker.get() {
+            return Ok(files);
+        }
+        let name = &self.config.rerank_model;
+        let opened = self.model(name).map_err(|fault| match fault.kind() {
+            Kind::Failed => self.refused("rerank.model", &fault),
+            _ => fault,
+        })?;
+        Ok(self.reranker.get_or_init(|| opened))
+    }
+
+    /// Loads the cross-encoder that the configuration names.
+    ///
+    /// # Errors
+    /// As [`Engine::reranker`]; a usage fault for a model that is not one.
+    pub fn load_reranker(&self) -> Result<CrossEncoder> {
+        let loaded = CrossEncoder::load(self.reranker()?.clone(), &self.runtime_library()?);
+        loaded.map_err(|fault| match fault.kind() {
+            Kind::Usage => self.refused("rerank.model", &fault),
             _ => fault,
         })
     }

@@ -2,7 +2,7 @@
 
 use crate::error::{Fault, Result};
 
-/// The embedding of a text: finite, never empty, of length 1 unless the model does not normalise.
+/// The embedding of a text: finite, never empty, of length 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Vector(Vec<f32>);
 
@@ -36,33 +36,6 @@ impl Vector {
         }
         let (numbers, _) = bytes.as_chunks::<4>();
         Self::new(numbers.iter().copied().map(f32::from_le_bytes).collect()).ok()
-    }
-}
-
-/// Vectors of one dimension in a row: the tokens of a text for late interaction.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rows {
-    values: Vec<f32>,
-    dimension: usize,
-}
-
-impl Rows {
-    /// Rows of `dimension` numbers.
-    ///
-    /// # Errors
-    /// When `values` do not divide into such rows, or are not finite.
-    pub fn new(values: Vec<f32>, dimension: usize) -> Result<Self> {
-        if dimension == 0
-            || !values.len().is_multiple_of(dimension)
-            || !values.iter().all(|x| x.is_finite())
-        {
-            return Err(Fault::damaged("the model gave token vectors that are not finite"));
-        }
-        Ok(Self { values, dimension })
-    }
-
-    pub fn each(&self) -> std::slice::ChunksExact<'_, f32> {
-        self.values.chunks_exact(self.dimension)
     }
 }
 

@@ -1,5 +1,7 @@
 """Writes all-MiniLM-L6-v2 as an ONNX graph: build.py SAFETENSORS OUT.onnx int8|fp32
 
+e5.py writes multilingual-e5-small with the same graph.
+
 The weights go to OUT.onnx.data, which ONNX Runtime maps: they are neither parsed nor copied, and sessions share them.
 
 The graph is BERT as sentence-transformers runs it, up to `last_hidden_state`; the caller does pooling and normalisation.
@@ -19,6 +21,7 @@ import json
 import os
 import struct
 import sys
+from dataclasses import dataclass, field
 
 import numpy as np
 import onnx
@@ -30,8 +33,22 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 # In bytes. ONNX Runtime opens the file for every external tensor, which costs more than copying a small one.
 WORTH_MAPPING = 65_536
 
-HIDDEN, LAYERS, HEADS, EPSILON = 384, 6, 12, 1e-12
+HIDDEN, HEADS, EPSILON = 384, 12, 1e-12
 FUSED = "com.microsoft"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What differs between the models: layers, and outliers that int8 represents badly."""
+
+    name: str
+    layers: int
+    # Neurons of the feed-forward layers that are computed in fp32, by layer.
+    loud_neurons: dict = field(default_factory=dict)
+    # Factors by channel of the hidden state, before the two quantised products.
+    before_attention: dict = field(default_factory=dict)
+    before_feed_forward: dict = field(default_factory=dict)
+
 
 # Outliers that int8 represents badly in this model, measured on English paragraphs. Activations share one scale per
 # tensor, and the first token, [CLS], dominates it: it drives these five neurons of the feed-forward layers to 13-25, where
@@ -39,9 +56,13 @@ FUSED = "com.microsoft"
 # computed in fp32, and the outlier channels are scaled down before quantisation and their weights scaled up.
 # Mean cosine to fp32 over 300 sentences: 0.9939 without this, 0.9964 with the neurons, 0.9986 with both. It costs
 # about 4 % of the speed.
-LOUD_NEURONS = {0: [856], 1: [607], 2: [218, 1004], 3: [358]}
-LOUD_BEFORE_ATTENTION = {99: 2}
-LOUD_BEFORE_FEED_FORWARD = {99: 4, 223: 2}
+MINILM = Shape(
+    "all-MiniLM-L6-v2",
+    layers=6,
+    loud_neurons={0: [856], 1: [607], 2: [218, 1004], 3: [358]},
+    before_attention={99: 2},
+    before_feed_forward={99: 4, 223: 2},
+)
 
 
 def read_weights(path):
@@ -94,7 +115,8 @@ def damping(channels):
 class Graph:
     """Collects nodes and constants. Each method adds an operation and returns the name of its result."""
 
-    def __init__(self, int8):
+    def __init__(self, shape, int8):
+        self.shape = shape
         self.int8 = int8
         self.nodes = []
         self.constants = {}
@@ -108,20 +130,21 @@ class Graph:
         self.nodes.append(helper.make_node(operator, inputs, outputs, outputs[0], domain=domain, **attributes))
         return outputs[0]
 
+    def words(self, table):
+        if not self.int8:
+            return self.add("Gather", [self.constant("words", table), "input_ids"], "word")
+        # Only the rows of this text are dequantised.
+        words, scales = quantise_rows(table)
+        rows = self.add("Gather", [self.constant("words", words), "input_ids"], "words.int8")
+        scales = self.add("Gather", [self.constant("words.scales", scales), "input_ids"], "words.scale")
+        rows = self.add("Cast", [rows], "words.float", to=TensorProto.FLOAT)
+        return self.add("Mul", [rows, scales], "word")
+
     def embeddings(self, weights):
         def table(name):
             return weights[f"embeddings.{name}.weight"]
 
-        words = table("word_embeddings")
-        if self.int8:
-            # Only the rows of this text are dequantised.
-            words, scales = quantise_rows(words)
-            rows = self.add("Gather", [self.constant("words", words), "input_ids"], "words.int8")
-            scales = self.add("Gather", [self.constant("words.scales", scales), "input_ids"], "words.scale")
-            rows = self.add("Cast", [rows], "words.float", to=TensorProto.FLOAT)
-            words = self.add("Mul", [rows, scales], "word")
-        else:
-            words = self.add("Gather", [self.constant("words", words), "input_ids"], "word")
+        words = self.words(table("word_embeddings"))
         types = self.constant("types", table("token_type_embeddings"))
         types = self.add("Gather", [types, "token_type_ids"], "type")
         zero = self.constant("zero", np.array([0], np.int64))
@@ -151,7 +174,7 @@ class Graph:
         if not self.int8:
             inputs = [hidden, self.constant(f"{name}.weight", matrix), bias, "mask"]
             return self.add("Attention", inputs, name, FUSED, num_heads=HEADS)
-        factors = damping(LOUD_BEFORE_ATTENTION)
+        factors = damping(self.shape.before_attention)
         hidden = self.damp(hidden, factors, f"{name}.damped")
         matrix, scales = quantise_columns(matrix * factors[:, None])
         matrix, scales = self.constant(f"{name}.weight", matrix), self.constant(f"{name}.scales", scales)
@@ -164,7 +187,7 @@ class Graph:
         """Returns the result, and the residual to add to it."""
         residual = hidden
         if self.int8:
-            loud = LOUD_NEURONS.get(layer, [])
+            loud = self.shape.loud_neurons.get(layer, [])
             if loud:
                 few = self.add("MatMul", [hidden, self.constant(f"{name}.loud.up.weight", up[:, loud])], f"{name}.loud.product")
                 few = self.add("Add", [few, self.constant(f"{name}.loud.up.bias", up_bias[loud])], f"{name}.loud.up")
@@ -173,7 +196,7 @@ class Graph:
                 residual = self.add("Add", [few, hidden], f"{name}.residual")
             up, up_bias, down = up.copy(), up_bias.copy(), down.copy()
             up[:, loud] = up_bias[loud] = down[loud] = 0  # GELU(0) is 0
-            factors = damping(LOUD_BEFORE_FEED_FORWARD)
+            factors = damping(self.shape.before_feed_forward)
             up = up * factors[:, None]
             hidden = self.damp(hidden, factors, f"{name}.damped")
         wide = self.linear(hidden, up, up_bias, f"{name}.up")
@@ -206,15 +229,15 @@ class Graph:
         hidden = self.norm(context, hidden, layer_norm("attention.output"), f"{layer}.attention.norm")
         up, down = dense("intermediate.dense"), dense("output.dense")
         wide, residual = self.feed_forward(hidden, layer, *up, *down, f"{layer}.feed_forward")
-        name = f"{layer}.norm" if layer < LAYERS - 1 else "last_hidden_state"
+        name = f"{layer}.norm" if layer < self.shape.layers - 1 else "last_hidden_state"
         return self.norm(wide, residual, layer_norm("output"), name)
 
 
-def build(weights, int8):
-    graph = Graph(int8)
+def build(graph, weights):
+    """The model that `graph` has the shape of."""
     graph.add("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
     hidden = graph.embeddings(weights)
-    for layer in range(LAYERS):
+    for layer in range(graph.shape.layers):
         hidden = graph.layer(hidden, layer, weights)
 
     def value(name, kind, *more):
@@ -224,24 +247,24 @@ def build(weights, int8):
     outputs = [value(hidden, TensorProto.FLOAT, HIDDEN)]
     constants = list(graph.constants.values())
     return helper.make_model(
-        helper.make_graph(graph.nodes, "all-MiniLM-L6-v2", inputs, outputs, constants),
+        helper.make_graph(graph.nodes, graph.shape.name, inputs, outputs, constants),
         opset_imports=[helper.make_opsetid("", 20), helper.make_opsetid(FUSED, 1)],
         ir_version=9,
         producer_name="rag",
     )
 
 
+def save(model, out):
+    """Writes OUT.onnx and, beside it, its large tensors."""
+    location = f"{os.path.basename(out)}.data"
+    onnx.save(model, out, save_as_external_data=True, location=location, size_threshold=WORTH_MAPPING)
+
+
 def main():
     if len(sys.argv) != 4 or sys.argv[3] not in ("int8", "fp32"):
         sys.exit(__doc__.splitlines()[0])
     safetensors, out, precision = sys.argv[1:]
-    onnx.save(
-        build(read_weights(safetensors), precision == "int8"),
-        out,
-        save_as_external_data=True,
-        location=f"{os.path.basename(out)}.data",
-        size_threshold=WORTH_MAPPING,
-    )
+    save(build(Graph(MINILM, precision == "int8"), read_weights(safetensors)), out)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,14 @@
-//! Late-interaction scores by question and passage. The key depends on the content and on no other
-//! candidate, so a row is valid in every ranking that has the passage.
+//! Scores of a cross-encoder by question and passage. The key depends on the content and on no
+//! other candidate, so a row is valid in every ranking that has the passage.
 
 use super::rows::{Lookup, Reading};
 use super::store::Cache;
 use super::table::{Key, Table};
 
 impl Key {
-    /// Of the score of a passage, by this model and version of the method.
-    pub fn rerank(model: &str, version: u32, question: &str, text: &str) -> Self {
-        Self::of(
-            "rerank v1",
-            [model.as_bytes(), &version.to_le_bytes(), question.as_bytes(), text.as_bytes()],
-        )
+    /// Of the score of a passage, by this cross-encoder.
+    pub fn rerank(model: &str, question: &str, text: &str) -> Self {
+        Self::of("rerank v2", [model.as_bytes(), question.as_bytes(), text.as_bytes()])
     }
 }
 

@@ -432,12 +432,12 @@ fn a_file_that_is_deleted_or_replaced_while_it_is_open_harms_nothing() {
 #[test]
 fn a_rerank_score_is_exact_and_finite() {
     let dir = tempfile::tempdir().unwrap();
-    let key = |question: &str, text: &str| Key::rerank(MODEL, 1, question, text);
+    let key = |question: &str, text: &str| Key::rerank(MODEL, question, text);
     let score = 1.0 / 3.0;
     open(dir.path()).put_rerank_score(key("q", "text"), MODEL, score, 7);
     let cache = open(dir.path());
     assert_eq!(cache.rerank_score(&key("q", "text"), MODEL, NOW), Some(score));
-    for other in [key("qt", "ext"), key("q", "text "), Key::rerank(MODEL, 2, "q", "text")] {
+    for other in [key("qt", "ext"), key("q", "text "), Key::rerank("other", "q", "text")] {
         assert_eq!(cache.rerank_score(&other, MODEL, NOW), None);
     }
     cache.put(Table::Rerank, key("q", "text"), MODEL, f64::NAN.to_le_bytes().to_vec(), NOW);

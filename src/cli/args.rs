@@ -100,13 +100,13 @@ pub struct RankArgs {
     mode: Option<String>,
     #[command(flatten)]
     pub filter: FilterArgs,
-    /// Rerank the top N passages [default: no rerank; N: 40]
+    /// Rerank the top N passages, with `rerank.model` [default: 20]
     #[arg(
         long,
         value_name = "N",
         num_args = 0..=1,
         require_equals = true,
-        default_missing_value = "40"
+        default_missing_value = "20"
     )]
     rerank: Option<usize>,
 }

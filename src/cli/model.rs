@@ -11,8 +11,8 @@ use crate::config::is_name;
 use crate::disk;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
-use crate::model::{self, Addition, Listed, ModelFiles};
-use crate::pull;
+use crate::model::{self, Addition, Listed, ModelFiles, Prompts, Task};
+use crate::pull::{self, Wanted};
 
 /// List, verify, add and download embedding models
 #[derive(Debug, Args)]
@@ -38,6 +38,8 @@ enum Action {
         /// Name for the model [default: name of the folder]
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
+        #[command(flatten)]
+        prompts: PromptArgs,
     },
     /// Download a model from the Hugging Face Hub or HF_ENDPOINT
     Pull {
@@ -49,19 +51,42 @@ enum Action {
         /// Name for the model [default: last part of REPOSITORY]
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
+        #[command(flatten)]
+        prompts: PromptArgs,
     },
+}
+
+/// What is put before texts, for models whose files do not say it.
+#[derive(Debug, Args)]
+struct PromptArgs {
+    /// Text to put before every question [default: as the model's files say]
+    #[arg(long, value_name = "TEXT")]
+    query_prompt: Option<String>,
+    /// Text to put before every passage [default: as the model's files say]
+    #[arg(long, value_name = "TEXT")]
+    passage_prompt: Option<String>,
+}
+
+impl PromptArgs {
+    fn prompts(&self) -> Prompts {
+        Prompts { query: self.query_prompt.clone(), passage: self.passage_prompt.clone() }
+    }
 }
 
 pub fn run(args: &ModelArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let added = match &args.action {
         Action::List => return list(engine, ui),
         Action::Verify { name } => return verify(name.as_deref(), engine, ui),
-        Action::Add { dir, name } => add(dir, name.as_deref(), engine)?,
-        Action::Pull { repository, revision, name } => {
+        Action::Add { dir, name, prompts } => {
+            add(dir, name.as_deref(), &prompts.prompts(), engine)?
+        }
+        Action::Pull { repository, revision, name, prompts } => {
             let last_part = repository.rsplit('/').next().unwrap_or_default();
             let name = valid_name(name.as_deref().unwrap_or(last_part))?;
             let bar = ui.progress();
-            let pulled = pull::run(engine, repository, revision, name, &mut |file, done, total| {
+            let prompts = &prompts.prompts();
+            let wanted = Wanted { repository, revision, name, prompts };
+            let pulled = pull::run(engine, wanted, &mut |file, done, total| {
                 let share = if total == 0 { 0.0 } else { done as f64 / total as f64 };
                 bar.show("pull", share, || format!("{file}, {}", size(done)));
             });
@@ -81,7 +106,7 @@ fn valid_name(name: &str) -> Result<&str> {
     }
 }
 
-fn add(dir: &Path, name: Option<&str>, engine: &Engine) -> Result<ModelFiles> {
+fn add(dir: &Path, name: Option<&str>, prompts: &Prompts, engine: &Engine) -> Result<ModelFiles> {
     disk::given_folder(dir)?;
     let real = dir.canonicalize().unwrap_or_default();
     let folder_name = real.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -90,6 +115,7 @@ fn add(dir: &Path, name: Option<&str>, engine: &Engine) -> Result<ModelFiles> {
         models: &engine.config.data_dir.join("models"),
         name: valid_name(name.unwrap_or(folder_name))?,
         origin: "added from a folder",
+        prompts,
     };
     model::add(&engine.assets, addition, &|| engine.interrupted())
 }
@@ -174,8 +200,13 @@ fn print_added(files: &ModelFiles, ui: &Ui) {
         ui.json(&json!({ "name": name, "dir": dir, "fingerprint": fingerprint }));
     } else {
         ui.line(format!("added `{name}` to {}", dir.display()));
-        ui.note(format!(
-            "use it with `rag ingest --model {name}` or `model = \"{name}\"` in rag.toml"
-        ));
+        ui.note(match files.spec.task {
+            Task::Embedding => format!(
+                "use it with `rag ingest --model {name}`, or `model = \"{name}\"` in rag.toml"
+            ),
+            Task::Scoring => {
+                format!("use it with `rerank.model = \"{name}\"` in rag.toml, or RAG_RERANK_MODEL")
+            }
+        });
     }
 }

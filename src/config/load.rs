@@ -147,6 +147,7 @@ pub fn load(world: &World, flags: &[(&'static str, String, String)]) -> Result<C
     }
     let config = build(world, &values)?;
     config.check_chunk_limits()?;
+    config.check_rerank()?;
     Ok(config)
 }
 
@@ -284,7 +285,11 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         search_mode: Mode::parse(mode)
             .ok_or_else(|| Fault::usage(format!("no search mode `{mode}`")))?,
         dense_weight: values.number("search.dense_weight"),
-        rerank: values.size("search.rerank"),
+        rerank: match values.set("rerank.model") {
+            Some(_) => values.size("search.rerank"),
+            None => 0,
+        },
+        rerank_model: values.text("rerank.model").to_owned(),
         rerank_weight: values.number("search.rerank_weight"),
         ask_max_words: values.size("ask.max_words"),
         generator: match values.text("generator") {

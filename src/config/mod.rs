@@ -246,7 +246,8 @@ pub struct Config {
     pub jobs_keep_hours: u64,
     /// Overrides the computed corpus id.
     pub corpus_id: Option<String>,
-    /// Maximum tokens of a chunk, by the model's tokenizer; 0 means the model's window.
+    /// Maximum tokens of a chunk, by the model's tokenizer; 0 means the model's window, up to
+    /// [`LONGEST_PASSAGE_TOKENS`].
     pub chunk_max_tokens: usize,
     pub chunk_overlap_tokens: usize,
     /// Larger files are reported as failed and not read.
@@ -262,7 +263,9 @@ pub struct Config {
     pub search_mode: Mode,
     /// Weight of the dense score when both retrievers find passages, in 0..=1.
     pub dense_weight: f64,
-    /// Passages to rerank; 0 for none.
+    /// Name of the cross-encoder that reranks; empty for none.
+    pub rerank_model: String,
+    /// Passages to rerank; 0 for none, and without a cross-encoder.
     pub rerank: usize,
     /// Weight of the rerank score in the score of a reranked passage, in 0..=1.
     pub rerank_weight: f64,
@@ -304,6 +307,10 @@ pub struct Config {
     /// Key, value and origin of each setting, in the order of [`SETTINGS`].
     pub origins: Vec<(&'static str, String, Origin)>,
 }
+
+/// The longest passage that is made unless the user asks for longer ones. Models with windows of
+/// thousands of tokens give one vector for so much text that it is near to no question.
+const LONGEST_PASSAGE_TOKENS: usize = 512;
 
 impl Config {
     /// Merges all layers. `flags` are `(key, value, flag as typed)`.
@@ -351,12 +358,12 @@ impl Config {
     /// half a chunk. The built-in overlap is reduced instead.
     pub fn chunk_limits(&self, model: &str, window: usize) -> Result<(usize, usize)> {
         let max = match self.chunk_max_tokens {
-            0 => window,
+            0 => window.min(LONGEST_PASSAGE_TOKENS),
             n if n > window => {
                 let why = format!("the model `{model}` reads {window} tokens at most");
                 return Err(self
                     .refuse("chunk.max_tokens", &why)
-                    .hint("0 means as many as the model reads"));
+                    .hint("0 means as many as the model reads, up to 512"));
             }
             n => n,
         };
@@ -366,6 +373,18 @@ impl Config {
             return Err(self.refuse("chunk.overlap_tokens", &why));
         }
         Ok((max, overlap.min(max / 2)))
+    }
+
+    /// Checks that there is a model to rerank with, where the user asks for a rerank.
+    fn check_rerank(&self) -> Result<()> {
+        let wanted = self.origins.iter().find(|(key, ..)| *key == "search.rerank");
+        let is_wanted = wanted.is_some_and(|(_, n, origin)| *origin != Origin::BuiltIn && n != "0");
+        match is_wanted && self.rerank_model.is_empty() {
+            true => Err(self
+                .refuse("search.rerank", "there is no model to rerank with")
+                .hint("set `rerank.model` to a cross-encoder that `rag model add` has added")),
+            false => Ok(()),
+        }
     }
 
     /// Checks as much of the chunk limits as does not depend on the model.

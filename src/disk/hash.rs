@@ -66,6 +66,15 @@ impl FileSum {
         let parse = |d: &[u8; 8]| u32::from_str_radix(std::str::from_utf8(d).ok()?, 16).ok();
         blocks.iter().map(parse).collect::<Option<_>>().filter(|_| rest.is_empty())
     }
+
+    /// Whether these are the bytes of the file, by the fastest checksum that there is.
+    pub fn matches(&self, bytes: &[u8]) -> bool {
+        bytes.len() as u64 == self.bytes
+            && match self.block_sums().filter(|sums| !sums.is_empty()) {
+                Some(sums) => sums == block_sums(bytes),
+                None => sha256_hex(bytes) == self.sha256,
+            }
+    }
 }
 
 /// Reads a file once and computes both kinds of checksums.

@@ -9,6 +9,7 @@
 
 mod embed;
 pub mod extractor;
+mod languages;
 mod last;
 mod read;
 mod repair;
@@ -70,7 +71,7 @@ fn ingest(
     let start = Instant::now();
     // Faults of the folders are reported before waiting for the lock.
     let named = roots::named_with_sites(engine, request, &known_roots(engine).unwrap_or_default())?;
-    let model = engine.model(&engine.config.model)?;
+    let model = engine.model(&engine.config.model)?.embedding()?;
     let library = engine.runtime_library()?;
     let chunking = chunking(engine, &model)?;
     Scratch::sweep(&engine.config.data_dir.join("models"));
@@ -284,6 +285,10 @@ impl<'a> Run<'a> {
                 ms = self.elapsed_ms(),
                 "ingested"
             );
+            let before = self.base.map(Snapshot::meta);
+            if let Some(advice) = languages::advice(self.model, &meta, before) {
+                on_event(Event::Note(advice));
+            }
             let index_dir = self.engine.store.generation_dir(&pointer.current.generation);
             let report = Report::new(&meta, index_dir, scan, self.start);
             Ok(Report { committed: true, cache: counters, ..report })

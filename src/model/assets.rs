@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::files::{Manifest, ModelFiles, parse_manifest, read_manifest};
+use super::files::ModelFiles;
 use super::known;
+use super::manifest::{Manifest, parse_manifest, read_manifest};
 use super::runtime::{LIBRARY_NAMES, Library};
 use crate::config::{Config, Place, is_name};
 use crate::disk;

@@ -1,4 +1,4 @@
-//! A single-threaded session: token ids to one pooled vector, or to token vectors.
+//! A single-threaded session: token ids to a vector, or to the score of a pair.
 
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -6,14 +6,15 @@ use std::time::Instant;
 use ort::memory::Allocator;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{OutputSelector, RunOptions, Session, SessionInputValue};
-use ort::value::{Tensor, TensorRef};
+use ort::value::{Outlet, Tensor, TensorElementType, TensorRef, ValueType};
 
-use super::files::{ModelFiles, Pooling, Spec};
+use super::files::ModelFiles;
 use super::runtime::{Library, Runtime};
-use super::tokens::Tokenizer;
+use super::spec::{Pooling, Spec};
+use super::tokens::{Pair, Tokenizer};
 use crate::error::{Fault, Result};
 use crate::telemetry;
-use crate::vector::{Rows, Vector};
+use crate::vector::Vector;
 
 /// What a text is embedded for; some models have a prefix for each role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,10 +36,11 @@ impl EmbeddingRole {
 pub struct Network {
     session: Session,
     /// The inputs of this network, in its order.
-    inputs: Vec<Input>,
+    inputs: Vec<(Input, Width)>,
     /// The output of the last run.
     output: Option<Output>,
     buffers: [Vec<i64>; 3],
+    narrow_buffers: [Vec<i32>; 3],
     /// True during a run, and for good after a panic in one.
     is_running: bool,
 }
@@ -59,6 +61,29 @@ enum Input {
     Types,
 }
 
+/// Of the integers of an input.
+#[derive(Clone, Copy)]
+enum Width {
+    Narrow,
+    Wide,
+}
+
+impl Input {
+    fn of(outlet: &Outlet) -> std::result::Result<(Self, Width), String> {
+        let input = match outlet.name() {
+            "input_ids" => Self::Ids,
+            "attention_mask" => Self::Mask,
+            "token_type_ids" => Self::Types,
+            other => return Err(format!("unknown input `{other}`")),
+        };
+        match outlet.dtype() {
+            ValueType::Tensor { ty: TensorElementType::Int64, .. } => Ok((input, Width::Wide)),
+            ValueType::Tensor { ty: TensorElementType::Int32, .. } => Ok((input, Width::Narrow)),
+            other => Err(format!("the input `{}` is of type {other}", outlet.name())),
+        }
+    }
+}
+
 impl Network {
     /// Loads `model.onnx` without optimising it: that was done when it was added.
     ///
@@ -70,17 +95,15 @@ impl Network {
             .and_then(|mut builder| builder.commit_from_file(&path))
             .map_err(|e| Fault::failed(format!("cannot load {}: {e}", path.display())))?;
         files.check_unchanged()?;
-        let inputs = session.inputs().iter().map(|input| match input.name() {
-            "input_ids" => Ok(Input::Ids),
-            "attention_mask" => Ok(Input::Mask),
-            "token_type_ids" => Ok(Input::Types),
-            other => Err(Fault::failed(format!("{}: unknown input `{other}`", path.display()))),
+        let inputs = session.inputs().iter().map(|outlet| {
+            Input::of(outlet).map_err(|why| Fault::failed(format!("{}: {why}", path.display())))
         });
         Ok(Self {
             inputs: inputs.collect::<Result<_>>()?,
             output: None,
             session,
             buffers: Default::default(),
+            narrow_buffers: Default::default(),
             is_running: false,
         })
     }
@@ -119,40 +142,32 @@ impl Network {
         Ok(vector)
     }
 
-    /// Unit vectors of the tokens of one text, special tokens included, cut to the model's window.
-    ///
-    /// # Errors
-    /// When the network does the pooling: such a model cannot rerank.
-    pub fn token_vectors(
-        &mut self,
-        tokenizer: &Tokenizer,
-        spec: &Spec,
-        role: EmbeddingRole,
-        text: &str,
-    ) -> Result<Rows> {
-        let ids = ids(tokenizer, spec, role, text);
-        let (dimension, rows) = self.run(&ids, |output, rows| match output {
-            Output::Tokens(dimension) => {
-                let rows = rows.chunks_exact(dimension);
-                Ok((dimension, rows.flat_map(|row| normalized(row.to_vec())).collect()))
-            }
-            Output::Pooled(_) => Err(Fault::failed(
-                "the model has one vector per text and no token vectors, so it cannot rerank",
-            )
-            .hint("leave out `--rerank`, or set search.rerank to 0")),
-        })?;
-        Rows::new(rows, dimension)
-    }
-
-    /// The vector of token ids, special tokens included.
+    /// The unit vector of token ids, special tokens included. It is normalised whether the model's
+    /// files ask for it or not: inner products are compared as cosines.
     pub fn embed_ids(&mut self, spec: &Spec, ids: &[u32]) -> Result<Vector> {
-        let vector = self.run(ids, |output, data| {
+        let vector = self.run(ids, None, |output, data| {
             Ok(match output {
                 Output::Tokens(dimension) => pool(data, dimension, spec.pooling),
                 Output::Pooled(_) => data.to_vec(),
             })
         })?;
-        Vector::new(if spec.normalise { normalized(vector) } else { vector })
+        Vector::new(normalized(vector))
+    }
+
+    /// The score of a pair.
+    ///
+    /// # Errors
+    /// When the network gives anything but one finite number.
+    pub fn score(&mut self, pair: &Pair) -> Result<f64> {
+        self.run(&pair.ids, Some(&pair.types), |output, data| match (output, data) {
+            (Output::Pooled(1), [score]) if score.is_finite() => Ok(f64::from(*score)),
+            (Output::Pooled(1), _) => {
+                Err(Fault::damaged("the model gave a score that is not finite"))
+            }
+            (Output::Pooled(n) | Output::Tokens(n), _) => Err(Fault::usage(format!(
+                "the model gives {n} numbers for a pair; a cross-encoder gives one score"
+            ))),
+        })
     }
 
     /// Whether every run finished, so that the session may be used again.
@@ -160,34 +175,58 @@ impl Network {
         !self.is_running
     }
 
-    /// Runs the network on token ids. `read` gets the output's shape and its numbers in row order.
-    fn run<T>(&mut self, ids: &[u32], read: impl FnOnce(Output, &[f32]) -> Result<T>) -> Result<T> {
+    /// Runs the network on token ids, all of type 0 unless `types` says otherwise. `read` gets the
+    /// output's shape and its numbers in row order.
+    fn run<T>(
+        &mut self,
+        ids: &[u32],
+        types: Option<&[u32]>,
+        read: impl FnOnce(Output, &[f32]) -> Result<T>,
+    ) -> Result<T> {
         self.is_running = true;
-        let outcome = self.run_session(ids, read);
+        self.fill(ids, types);
+        let outcome = self.run_session(ids.len(), read);
         self.is_running = false;
         outcome
     }
 
+    /// Fills the buffers of the inputs.
+    fn fill(&mut self, ids: &[u32], types: Option<&[u32]>) {
+        let [id_buffer, ones, type_buffer] = &mut self.buffers;
+        id_buffer.clear();
+        id_buffer.extend(ids.iter().map(|id| i64::from(*id)));
+        ones.resize(ids.len(), 1);
+        type_buffer.clear();
+        type_buffer.extend(types.unwrap_or_default().iter().map(|n| i64::from(*n)));
+        type_buffer.resize(ids.len(), 0);
+        if self.inputs.iter().any(|(_, width)| matches!(width, Width::Narrow)) {
+            for (narrow, wide) in self.narrow_buffers.iter_mut().zip(&self.buffers) {
+                narrow.clear();
+                narrow.extend(wide.iter().map(|n| i32::try_from(*n).unwrap_or(i32::MAX)));
+            }
+        }
+    }
+
     fn run_session<T>(
         &mut self,
-        ids: &[u32],
+        n: usize,
         read: impl FnOnce(Output, &[f32]) -> Result<T>,
     ) -> Result<T> {
         let fault = |e: ort::Error| Fault::failed(format!("the model cannot be run: {e}"));
-        let n = ids.len();
-        let [id_buffer, ones, zeros] = &mut self.buffers;
-        id_buffer.clear();
-        id_buffer.extend(ids.iter().map(|id| i64::from(*id)));
-        ones.resize(n, 1);
-        zeros.resize(n, 0);
         let mut values: Vec<SessionInputValue<'_>> = Vec::with_capacity(3);
-        for input in &self.inputs {
-            let data: &[i64] = match input {
-                Input::Ids => id_buffer,
-                Input::Mask => ones,
-                Input::Types => zeros,
+        for (input, width) in &self.inputs {
+            let buffer = *input as usize;
+            let value: ort::Result<SessionInputValue<'_>> = match width {
+                Width::Wide => {
+                    let data: &[i64] = &self.buffers[buffer];
+                    TensorRef::from_array_view(([1, n], data)).map(Into::into)
+                }
+                Width::Narrow => {
+                    let data: &[i32] = &self.narrow_buffers[buffer];
+                    TensorRef::from_array_view(([1, n], data)).map(Into::into)
+                }
             };
-            values.push(TensorRef::from_array_view(([1, n], data)).map_err(fault)?.into());
+            values.push(value.map_err(fault)?);
         }
         let name = self.session.outputs()[0].name().to_owned();
         let mut selected = OutputSelector::no_default().with(name.as_str());

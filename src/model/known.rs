@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::files::Manifest;
+use super::manifest::Manifest;
 
 /// Lines of folder, file and SHA-256; `#` starts a comment.
 const TABLE: &str = include_str!("../../scripts/model/assets.txt");
@@ -54,13 +54,18 @@ mod tests {
             version: 1,
             name: "any".into(),
             source: "anywhere".into(),
+            dimension: None,
             files: files.collect(),
         }
     }
 
     #[test]
     fn the_table_has_every_file_that_a_model_needs() {
-        for folder in ["models/all-MiniLM-L6-v2", "models/all-MiniLM-L6-v2-fp32"] {
+        for folder in [
+            "models/all-MiniLM-L6-v2",
+            "models/all-MiniLM-L6-v2-fp32",
+            "models/multilingual-e5-small",
+        ] {
             let known = manifest(folder);
             assert!(is_model(&known));
             for file in [

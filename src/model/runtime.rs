@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::files::OTHER_BYTES;
+use super::manifest::OTHER_BYTES;
 use crate::disk::{self, FileSum};
 use crate::error::{Fault, Kind, Result};
 use crate::state::State;

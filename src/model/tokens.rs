@@ -7,15 +7,18 @@ use std::borrow::Cow;
 
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::{
-    DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerImpl,
+    DecoderWrapper, Encoding, NormalizerWrapper, PostProcessor as _, PostProcessorWrapper,
+    PreTokenizerWrapper, TokenizerImpl, TruncationDirection,
 };
 
 use super::files::ModelFiles;
+use super::manifest::damaged;
+use super::unigram::{self, UnigramTokenizer};
 use crate::error::{Fault, Result};
 
 /// Text to token ids.
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    inner: Inner,
     /// Number of special tokens around every text, such as `[CLS]` and `[SEP]`.
     special: usize,
     unknown: Option<u32>,
@@ -27,14 +30,14 @@ impl Tokenizer {
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when `tokenizer.json` does not match the
     /// manifest.
     pub fn load(files: &ModelFiles) -> Result<Self> {
-        let bytes = files.tokenizer()?;
-        let fault = |e: tokenizers::Error| {
-            Fault::damaged(format!("{}: {e}", files.dir.join("tokenizer.json").display()))
+        let fault =
+            |file: &str, e: tokenizers::Error| damaged(&files.dir.join(file), &e.to_string());
+        let (file, inner) = match files.vocabulary() {
+            Some(bytes) => (unigram::FILE, unigram::open(bytes?).map(Inner::Unigram)),
+            None => ("tokenizer.json", read(&files.tokenizer()?).map(Inner::Usual)),
         };
-        let mut inner = read(&bytes).map_err(fault)?;
-        inner.with_truncation(None).map_err(fault)?;
-        inner.with_padding(None);
-        let special = inner.encode_fast("", true).map_err(fault)?.len();
+        let inner = inner.map_err(|e| fault(file, e))?;
+        let special = inner.encode("", true).map_err(|e| fault(file, e))?.len();
         let unknown = ["[UNK]", "<unk>"].iter().find_map(|token| inner.token_to_id(token));
         Ok(Self { inner, special, unknown, lower_case: files.spec.lower_case })
     }
@@ -63,6 +66,24 @@ impl Tokenizer {
         ids
     }
 
+    /// Token ids and types of a pair with its special tokens. The passage is cut so that they are
+    /// at most `max`; a query that leaves it less than half is cut too.
+    ///
+    /// # Errors
+    /// When the tokenizer knows no pairs.
+    pub fn encode_pair(&self, query: &str, passage: &str, max: usize) -> Result<Pair> {
+        let encode = |text: &str| self.inner.encode(&self.lowered(text), false);
+        let pair = encode(query).and_then(|mut query| {
+            let mut passage = encode(passage)?;
+            let room = max.saturating_sub(self.inner.added_to_pairs());
+            query.truncate(room / 2, 0, TruncationDirection::Right);
+            passage.truncate(room - query.len(), 0, TruncationDirection::Right);
+            self.inner.join(query, passage)
+        });
+        let pair = pair.map_err(|e| Fault::failed(format!("a pair cannot be tokenized: {e}")))?;
+        Ok(Pair { ids: pair.get_ids().to_vec(), types: pair.get_type_ids().to_vec() })
+    }
+
     /// Share of unknown tokens in `text`, in 0..=1.
     pub fn unknown_share(&self, text: &str) -> f64 {
         let ids = self.ids(text, false);
@@ -71,12 +92,61 @@ impl Tokenizer {
     }
 
     fn ids(&self, text: &str, special: bool) -> Vec<u32> {
-        let text = match self.lower_case {
+        // Encoding fails only on broken pre-tokenizer state; such a text has no tokens.
+        let encoding = self.inner.encode(&self.lowered(text), special);
+        encoding.map(|encoding| encoding.get_ids().to_vec()).unwrap_or_default()
+    }
+
+    fn lowered<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.lower_case {
             true => Cow::Owned(text.to_lowercase()),
             false => Cow::Borrowed(text),
+        }
+    }
+}
+
+/// A query and a passage as one input.
+pub struct Pair {
+    pub ids: Vec<u32>,
+    /// Which of the two a token is from.
+    pub types: Vec<u32>,
+}
+
+/// The crate's tokenizer, by its vocabulary.
+enum Inner {
+    Usual(tokenizers::Tokenizer),
+    Unigram(UnigramTokenizer),
+}
+
+impl Inner {
+    fn encode(&self, text: &str, special: bool) -> tokenizers::Result<Encoding> {
+        match self {
+            Self::Usual(tokenizer) => tokenizer.encode_fast(text, special),
+            Self::Unigram(tokenizer) => tokenizer.encode_fast(text, special),
+        }
+    }
+
+    fn token_to_id(&self, token: &str) -> Option<u32> {
+        match self {
+            Self::Usual(tokenizer) => tokenizer.token_to_id(token),
+            Self::Unigram(tokenizer) => tokenizer.token_to_id(token),
+        }
+    }
+
+    /// Number of special tokens around a pair.
+    fn added_to_pairs(&self) -> usize {
+        let processor = match self {
+            Self::Usual(tokenizer) => tokenizer.get_post_processor(),
+            Self::Unigram(tokenizer) => tokenizer.get_post_processor(),
         };
-        // Encoding fails only on broken pre-tokenizer state; such a text has no tokens.
-        self.inner.encode_fast(&*text, special).map(|e| e.get_ids().to_vec()).unwrap_or_default()
+        processor.map_or(0, |processor| processor.added_tokens(true))
+    }
+
+    fn join(&self, first: Encoding, second: Encoding) -> tokenizers::Result<Encoding> {
+        match self {
+            Self::Usual(tokenizer) => tokenizer.post_process(first, Some(second), true),
+            Self::Unigram(tokenizer) => tokenizer.post_process(first, Some(second), true),
+        }
     }
 }
 
@@ -90,10 +160,13 @@ fn read(bytes: &[u8]) -> tokenizers::Result<tokenizers::Tokenizer> {
         PostProcessorWrapper,
         DecoderWrapper,
     >;
-    match serde_json::from_slice::<Bert>(bytes) {
-        Ok(tokenizer) => Ok(tokenizer.into()),
-        Err(_) => tokenizers::Tokenizer::from_bytes(bytes),
-    }
+    let mut tokenizer = match serde_json::from_slice::<Bert>(bytes) {
+        Ok(tokenizer) => tokenizer.into(),
+        Err(_) => tokenizers::Tokenizer::from_bytes(bytes)?,
+    };
+    tokenizer.with_truncation(None)?;
+    tokenizer.with_padding(None);
+    Ok(tokenizer)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::document::{Contribution, Contributions, Rank, Span};
-use crate::vector::{Rows, Spread};
+use crate::vector::Spread;
 
 const EVEN: Fusion = Fusion { dense_weight: 0.5 };
 
@@ -167,20 +167,6 @@ fn the_better_of_copies_and_overlaps_is_kept() {
         verdicts,
         [Verdict::Kept, Verdict::Kept, Verdict::Overlaps, Verdict::CopyOf(0), Verdict::Kept]
     );
-}
-
-#[test]
-fn each_token_of_the_query_takes_its_best_cosine() {
-    let rows = |values: &[f32]| Rows::new(values.to_vec(), 2).unwrap();
-    let question = rows(&[1.0, 0.0, 0.0, 1.0]);
-    // Best cosines: 0.6 (not -1) and 0.8.
-    let passage = rows(&[0.6, 0.8, -1.0, 0.0]);
-    assert!((late_interaction(&question, &passage) - 0.7).abs() < 1e-7);
-    assert!((late_interaction(&question, &question) - 1.0).abs() < 1e-7);
-    // Further tokens of the passage cost nothing, those of the query do.
-    assert!((late_interaction(&rows(&[1.0, 0.0]), &passage) - 0.6).abs() < 1e-7);
-    assert_eq!(late_interaction(&question, &rows(&[])), 0.0);
-    assert_eq!(late_interaction(&rows(&[]), &passage), 0.0);
 }
 
 #[test]

@@ -24,7 +24,7 @@ use crate::engine::{Engine, QueryStage};
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::index::{Allowed, Snapshot};
-use crate::model::Embedder;
+use crate::model::{CrossEncoder, Embedder};
 use crate::rank::{self, Candidates, Fused, Fusion};
 use crate::telemetry;
 pub use embed::{QueryContext, Similarities, Vectors};
@@ -43,6 +43,8 @@ pub struct Searcher {
     /// Threads that compare vectors, and networks that rerank in parallel; never changes a result.
     pub threads: usize,
     vectors: Vectors,
+    /// The cross-encoder, once a query needed it.
+    reranker: Option<CrossEncoder>,
     prefetched: Vec<Prefetched>,
     /// The last filter's key and the documents and chunks that it leaves.
     allowed: Option<(String, Allowed)>,
@@ -61,6 +63,7 @@ impl Searcher {
             snapshot,
             threads,
             vectors: Vectors::default(),
+            reranker: None,
             prefetched: Vec::new(),
             allowed: None,
         }
@@ -81,6 +84,7 @@ impl Searcher {
     /// Makes the searcher usable again after a panic.
     pub fn recover(&mut self) {
         self.vectors.recover();
+        self.reranker.take_if(|reranker| !reranker.is_sound());
         self.prefetched.clear();
         self.allowed = None;
     }
@@ -185,7 +189,7 @@ impl Searcher {
         if request.rerank > 0 {
             let top = request.rerank.min(hits.len());
             let rerank = Rerank { context, query, threads: self.threads };
-            reranked = rerank.rerank(&mut self.vectors, &mut hits[..top])?;
+            reranked = rerank.rerank(&mut self.reranker, &mut hits[..top])?;
         }
         hits.truncate(request.k);
         hits.iter_mut().zip(1..).for_each(|(hit, rank)| hit.rank = rank);

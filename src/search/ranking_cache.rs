@@ -7,7 +7,6 @@ use crate::disk::Blake;
 use crate::document::Hit;
 use crate::engine::Engine;
 use crate::index::Meta;
-use crate::rank::LATE_VERSION;
 
 /// Version of the ranking. Raise it when the same query, corpus and settings may rank differently
 /// than before, when hits have other fields, or when exemplars of risks change.
@@ -62,7 +61,14 @@ fn key(engine: &Engine, meta: &Meta, corpus: &str, query: &str, request: &Reques
     };
     let mut roots = Blake::new(32);
     meta.roots.iter().for_each(|root| roots.add(root.given.as_bytes()));
-    let rerank_weight = if request.rerank > 0 { engine.config.rerank_weight } else { 0.0 };
+    // When the model cannot be opened, the search fails and stores nothing.
+    let (rerank_weight, reranker) = match request.rerank {
+        0 => (0.0, ""),
+        _ => (
+            engine.config.rerank_weight,
+            engine.reranker().map_or("", |files| files.fingerprint.as_str()),
+        ),
+    };
     Key::of(
         "retrieval v1",
         [
@@ -80,7 +86,7 @@ fn key(engine: &Engine, meta: &Meta, corpus: &str, query: &str, request: &Reques
             &[u8::from(meta.pending > 0)],
             &(request.rerank as u64).to_le_bytes(),
             &rerank_weight.to_bits().to_le_bytes(),
-            &LATE_VERSION.to_le_bytes(),
+            reranker.as_bytes(),
         ],
     )
 }

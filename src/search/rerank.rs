@@ -1,16 +1,11 @@
-//! Late-interaction rerank of the top passages, through the cache.
+//! Reranks the top passages by a cross-encoder, through the cache.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use super::embed::{QueryContext, Vectors};
+use super::embed::QueryContext;
 use crate::cache::Key;
 use crate::document::{Contributions, Hit, context_line, embedded_text};
 use crate::error::Result;
-use crate::model::{Embedder, EmbeddingRole};
-use crate::rank::{self, LATE_VERSION};
-
-/// Passages that pay for loading another copy of the network.
-const PASSAGES_PER_NETWORK: usize = 8;
+use crate::model::CrossEncoder;
+use crate::rank;
 
 /// Scores found in the cache, and computed.
 #[derive(Clone, Copy, Default)]
@@ -28,11 +23,19 @@ pub(super) struct Rerank<'a> {
 }
 
 impl Rerank<'_> {
-    /// Blends late-interaction scores into the scores of `hits` and sorts them again. Equal scores
-    /// keep their order.
-    pub fn rerank(&self, vectors: &mut Vectors, hits: &mut [Hit]) -> Result<CacheCounts> {
+    /// Blends the cross-encoder's scores into the scores of `hits` and sorts them again. Equal
+    /// scores keep their order. `encoder` is loaded if necessary.
+    ///
+    /// # Errors
+    /// Whatever keeps the model from being used, and the deadline of the query: a ranking has all
+    /// scores or is none, so it does not depend on the clock.
+    pub fn rerank(
+        &self,
+        encoder: &mut Option<CrossEncoder>,
+        hits: &mut [Hit],
+    ) -> Result<CacheCounts> {
         let texts: Vec<String> = hits.iter().map(passage_text).collect();
-        let (scores, counts) = self.scores(vectors, &texts)?;
+        let (scores, counts) = self.scores(encoder, &texts)?;
         let mut candidates: Vec<(f64, Contributions)> =
             hits.iter().map(|hit| (hit.score, hit.contributions)).collect();
         rank::blend(&mut candidates, &scores, self.context.engine.config.rerank_weight);
@@ -44,12 +47,16 @@ impl Rerank<'_> {
     }
 
     /// The score of each text. The model is loaded only when the cache lacks a score.
-    fn scores(&self, vectors: &mut Vectors, texts: &[String]) -> Result<(Vec<f64>, CacheCounts)> {
-        let QueryContext { engine, snapshot, caching, .. } = self.context;
-        let model = &snapshot.meta().model.fingerprint;
+    fn scores(
+        &self,
+        encoder: &mut Option<CrossEncoder>,
+        texts: &[String],
+    ) -> Result<(Vec<f64>, CacheCounts)> {
+        let QueryContext { engine, caching, stop, .. } = self.context;
+        let model = &engine.reranker()?.fingerprint;
         let (cache, now_s) = (engine.cache(), engine.now_s());
         let keys: Vec<Key> =
-            texts.iter().map(|text| Key::rerank(model, LATE_VERSION, self.query, text)).collect();
+            texts.iter().map(|text| Key::rerank(model, self.query, text)).collect();
         let mut scores: Vec<Option<f64>> = vec![None; texts.len()];
         if caching.reads() {
             scores = keys.iter().map(|key| cache.rerank_score(key, model, now_s)).collect();
@@ -60,8 +67,14 @@ impl Rerank<'_> {
             misses: missing.len() as u64,
         };
         if !missing.is_empty() {
-            let embedder = vectors.embedder(engine, snapshot)?;
-            for (i, score) in self.compute(embedder, texts, &missing)? {
+            let encoder = match encoder {
+                Some(encoder) => encoder,
+                none => none.insert(engine.load_reranker()?),
+            };
+            let passages: Vec<&str> = missing.iter().map(|i| texts[*i].as_str()).collect();
+            let check_stop = || engine.check_stop(stop);
+            let computed = encoder.scores(self.query, &passages, self.threads, &check_stop)?;
+            for (i, score) in missing.into_iter().zip(computed) {
                 if caching.writes() {
                     cache.put_rerank_score(keys[i], model, score, now_s);
                 }
@@ -69,28 +82,6 @@ impl Rerank<'_> {
             }
         }
         Ok((scores.into_iter().flatten().collect(), counts))
-    }
-
-    /// The scores of the texts at `missing`, each with its index, in no order.
-    fn compute(
-        &self,
-        embedder: &mut Embedder,
-        texts: &[String],
-        missing: &[usize],
-    ) -> Result<Vec<(usize, f64)>> {
-        let query = &embedder.token_vectors(EmbeddingRole::Query, self.query)?;
-        let next = AtomicUsize::new(0);
-        let threads = self.threads.min(missing.len().div_ceil(PASSAGES_PER_NETWORK));
-        let shares = embedder.run_parallel(threads, |tokens| {
-            let mut share = Vec::new();
-            while let Some(i) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
-                self.context.engine.check_stop(self.context.stop)?;
-                let passage = tokens(EmbeddingRole::Passage, &texts[*i])?;
-                share.push((*i, rank::late_interaction(query, &passage)));
-            }
-            Ok(share)
-        })?;
-        Ok(shares.concat())
     }
 }
 

@@ -113,7 +113,7 @@ struct ContributionJson {
     /// Number of passages that this retriever ranks before this one, at least
     #[serde(skip_serializing_if = "Option::is_none")]
     beyond: Option<usize>,
-    /// BM25 score, cosine similarity, or mean of the best cosines between tokens (rerank)
+    /// BM25 score, cosine similarity, or the cross-encoder's score (rerank)
     score: f64,
     /// Normalized score: about 1 for a passage that answers the query
     normalized: f64,

@@ -137,13 +137,25 @@ fn folders_without_a_usable_model_are_refused_and_leave_nothing() {
     );
     let pooling = folder("pooling").join("1_Pooling/config.json");
     replace(&pooling, r#"{"pooling_mode_weightedmean_tokens": true}"#);
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n";
+    for file in ["model.onnx", "model.onnx.data", "tokenizer.json"] {
+        replace(&folder(&format!("pointer-{file}")).join(file), pointer);
+    }
+    // The table of positions has 512 rows.
+    let window = folder("window");
+    replace(&window.join("sentence_bert_config.json"), r#"{"max_seq_length": 4096}"#);
+    replace(&window.join("config.json"), r#"{"max_position_embeddings": 4096}"#);
     for (name, code, says) in [
+        ("pointer-model.onnx", 2, "model.onnx is a Git LFS pointer"),
+        ("pointer-model.onnx.data", 2, "model.onnx.data is a Git LFS pointer"),
+        ("pointer-tokenizer.json", 2, "tokenizer.json is a Git LFS pointer"),
+        ("window", 2, "a window of 4096 tokens"),
         ("empty", 2, "no ONNX file"),
         ("no-tokenizer", 2, "no tokenizer.json"),
         ("no-network", 2, "is not a network that can be run"),
         ("bad-tokenizer", 5, "tokenizer.json"),
         ("bad-config", 5, "config.json"),
-        ("dense-module", 1, "a module of type x.models.Dense is not supported"),
+        ("dense-module", 1, "the module `2_Dense` is of type x.models.Dense"),
         ("pooling", 1, "way of pooling is not supported"),
         ("nowhere", 2, "there is no folder downloads/nowhere"),
     ] {
@@ -158,6 +170,142 @@ fn folders_without_a_usable_model_are_refused_and_leave_nothing() {
         .rag(["model", "add", "downloads/nowhere", "--name", "a"])
         .exits(2)
         .says("there is no folder");
+}
+
+/// Changes an added model's folder and adds it, as `name`.
+fn add_changed(sandbox: &Sandbox, name: &str, args: &[&str], change: impl FnOnce(&Path)) -> Run {
+    let folder = sandbox.path().join("downloads").join(name);
+    copy_dir(&int8(), &folder);
+    change(&folder);
+    let folder = format!("downloads/{name}");
+    sandbox.rag([&["model", "add", &folder], args].concat())
+}
+
+/// The highest cosine of a dense search with this model.
+fn best_cosine(sandbox: &Sandbox, model: &str) -> f64 {
+    let index = ["--index", model];
+    sandbox.rag([&["ingest", "--dir", "docs", "--model", model], &index[..]].concat()).ok();
+    let args = ["--mode", "dense", "--explain", index[0], index[1]];
+    let found = search(sandbox, "insects pointing colleagues to blossoms", &args);
+    assert_eq!(found["hits"][0]["path"], "bees.md", "{found}");
+    found["hits"][0]["explain"]["dense"]["score"].as_f64().unwrap()
+}
+
+#[test]
+fn folders_of_every_kind_give_the_same_vectors() {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    let write = |path: &Path, content: &str| {
+        // A link to the project's file must not be written through.
+        let _ = std::fs::remove_file(path);
+        std::fs::write(path, content).unwrap();
+    };
+    add_changed(&sandbox, "same", &[], |_| {}).ok();
+    let expected = best_cosine(&sandbox, "same");
+    // Vectors of a model without a module for it are normalised too.
+    add_changed(&sandbox, "plain", &[], |dir| {
+        let modules = r#"[{"path": "", "type": "a.models.Transformer"},
+            {"path": "1_Pooling", "type": "a.models.Pooling"}]"#;
+        write(&dir.join("modules.json"), modules);
+    })
+    .ok();
+    // Folders of other names, and the configuration of newer versions.
+    add_changed(&sandbox, "moved", &[], |dir| {
+        let modules = r#"[{"path": "0_Transformer", "type": "a.modules.transformer.Transformer"},
+            {"path": "pool", "type": "a.modules.pooling.Pooling"},
+            {"path": "3", "type": "a.modules.normalize.Normalize"}]"#;
+        write(&dir.join("modules.json"), modules);
+        std::fs::remove_dir_all(dir.join("1_Pooling")).unwrap();
+        for folder in ["0_Transformer", "pool"] {
+            std::fs::create_dir(dir.join(folder)).unwrap();
+        }
+        let pooling = r#"{"embedding_dimension": 384, "pooling_mode": "mean"}"#;
+        write(&dir.join("pool/config.json"), pooling);
+        for file in ["model.onnx", "model.onnx.data", "config.json", "tokenizer.json"] {
+            std::fs::rename(dir.join(file), dir.join("0_Transformer").join(file)).unwrap();
+        }
+    })
+    .ok();
+    // A network with inputs of 32 bits.
+    add_changed(&sandbox, "narrow", &[], |dir| {
+        let mut bytes = std::fs::read(dir.join("model.onnx")).unwrap();
+        for input in ["input_ids", "attention_mask", "token_type_ids"] {
+            // The field of the name, then the type, which begins with the element's: 7 is int64.
+            let name = [&[0x0a, input.len() as u8], input.as_bytes(), &[0x12]].concat();
+            let at = bytes.windows(name.len()).rposition(|window| window == name).unwrap();
+            let kind = bytes[at..].windows(2).position(|window| window == [0x08, 7]).unwrap();
+            bytes[at + kind + 1] = 6;
+        }
+        std::fs::remove_file(dir.join("model.onnx")).unwrap();
+        std::fs::write(dir.join("model.onnx"), bytes).unwrap();
+    })
+    .ok();
+    for model in ["plain", "moved", "narrow"] {
+        let cosine = best_cosine(&sandbox, model);
+        assert!((cosine - expected).abs() < 1e-6, "{model}: {cosine}, {expected}");
+    }
+}
+
+#[test]
+fn prompts_are_put_before_texts() {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    let prompts = ["--query-prompt", "query: ", "--passage-prompt", "passage: "];
+    add_changed(&sandbox, "prompted", &prompts, |_| {}).ok();
+    add_changed(&sandbox, "same", &[], |_| {}).ok();
+    let file = sandbox.data().join("models/prompted/config_sentence_transformers.json");
+    let config: serde_json::Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!(
+        (&config["prompts"]["query"], &config["prompts"]["passage"]),
+        (&"query: ".into(), &"passage: ".into())
+    );
+    let (with, without) = (best_cosine(&sandbox, "prompted"), best_cosine(&sandbox, "same"));
+    assert!((with - without).abs() > 1e-4, "{with}, {without}");
+}
+
+#[test]
+fn an_ingest_advises_a_model_for_other_languages_once() {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    let advice = "scripts/setup --multilingual";
+    let ingest = || sandbox.rag(["ingest", "--dir", "docs"]).ok().stderr;
+    assert!(!ingest().contains(advice));
+    let text = "蜜蜂用舞蹈告诉同伴花在哪里。舞蹈的方向表示太阳的角度，持续的时间表示距离。";
+    for n in 0..6 {
+        sandbox.write(&format!("docs/zh/{n}.md"), format!("# 第{n}章\n\n{text}\n"));
+    }
+    let said = ingest();
+    assert!(said.contains(advice) && said.contains("`zh`"), "{said}");
+    sandbox.write("docs/zh/9.md", text);
+    assert!(!ingest().contains(advice));
+}
+
+#[test]
+fn the_multilingual_model_finds_passages_in_other_languages() {
+    let model = project_data().join("models/multilingual-e5-small");
+    if !model.join("manifest.json").is_file() {
+        eprintln!("skipped: `scripts/setup --multilingual` was not run");
+        return;
+    }
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    sandbox.write("docs/zh.md", "蜜蜂用舞蹈告诉同伴花在哪里。\n");
+    sandbox.write("docs/other.md", "银行的利率去年上升了两次。\n");
+    let ingested =
+        sandbox.rag(["ingest", "--dir", "docs", "--model", "multilingual-e5-small"]).ok();
+    assert!(!ingested.stderr.contains("--multilingual"), "{ingested}");
+    let found = search(&sandbox, "银行贷款的利率", &["--mode", "dense"]);
+    assert_eq!(found["hits"][0]["path"], "other.md");
+    let found = search(&sandbox, "What did the interest rate of banks do?", &["--mode", "dense"]);
+    assert_eq!(found["hits"][0]["path"], "other.md");
+
+    // Rust and Python write the same vocabulary.
+    let folder = sandbox.path().join("downloads/e5");
+    copy_dir(&model, &folder);
+    std::fs::remove_file(folder.join("vocabulary.trie")).unwrap();
+    sandbox.rag(["model", "add", "downloads/e5"]).ok();
+    let vocabulary = |folder: &Path| std::fs::read(folder.join("vocabulary.trie")).unwrap();
+    assert!(vocabulary(&sandbox.data().join("models/e5")) == vocabulary(&model));
 }
 
 /// A scripted hub: replies by path, and the requests so far. Ends when it is dropped.

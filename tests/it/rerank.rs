@@ -1,13 +1,37 @@
-//! The late-interaction rerank: its effect, its explanation, and its cached scores.
+//! The rerank by a cross-encoder: its effect, its explanation, and its cached scores.
+//!
+//! The cross-encoder counts the tokens that question and passage share; `rerank/overlap.py` writes
+//! it.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::fixtures::{indexed, paths, search, topics, write_old};
-use crate::support::{Run, Sandbox};
+use crate::fixtures::{indexed as plain, paths, search, topics, write_old};
+use crate::support::{Run, Sandbox, project_data};
 
 const QUESTION: &str = "how bees tell each other where flowers are";
+
+/// Adds the cross-encoder as `overlap` and makes it the configured one.
+fn with_reranker(sandbox: Sandbox) -> Sandbox {
+    let folder = sandbox.path().join("downloads/overlap");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("model.onnx"), include_bytes!("rerank/overlap.onnx")).unwrap();
+    for file in ["tokenizer.json", "tokenizer_config.json"] {
+        std::fs::copy(project_data().join("models/all-MiniLM-L6-v2").join(file), folder.join(file))
+            .unwrap();
+    }
+    let config = json!({ "model_type": "bert", "max_position_embeddings": 64,
+        "architectures": ["BertForSequenceClassification"] });
+    std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
+    sandbox.rag(["model", "add", "downloads/overlap"]).ok().says("rerank.model");
+    sandbox.write("rag.toml", "[rerank]\nmodel = \"overlap\"\n");
+    sandbox
+}
+
+fn indexed() -> Sandbox {
+    with_reranker(plain())
+}
 
 fn scores(found: &Value) -> BTreeMap<String, f64> {
     let hits = found["hits"].as_array().unwrap().iter();
@@ -24,19 +48,24 @@ fn counts(found: &Value) -> (u64, u64) {
 
 #[test]
 fn a_rerank_is_optional_and_explained() {
-    let sandbox = indexed();
-    let plain = search(&sandbox, QUESTION, &["--explain"]);
+    let sandbox = plain();
+    let unranked = search(&sandbox, QUESTION, &["--explain"]);
     assert!(
-        plain["hits"].as_array().unwrap().iter().all(|hit| hit["explain"]["rerank"].is_null()),
-        "{plain}"
+        unranked["hits"].as_array().unwrap().iter().all(|hit| hit["explain"]["rerank"].is_null()),
+        "{unranked}"
     );
-    assert_eq!(counts(&plain), (0, 0));
+    assert_eq!(counts(&unranked), (0, 0));
+    sandbox.rag(["search", QUESTION, "--rerank"]).exits(2).says("--rerank").says("rerank.model");
 
+    let sandbox = with_reranker(sandbox);
+    assert_eq!(counts(&search(&sandbox, QUESTION, &["--rerank=0"])), (0, 0));
+    // All passages are among the best 20.
+    assert_eq!(counts(&search(&sandbox, QUESTION, &["--no-cache"])), (0, 6));
     let found = search(&sandbox, QUESTION, &["--explain", "--rerank=3"]);
     assert_eq!((scores(&found).len(), counts(&found)), (3, (0, 3)));
     assert_eq!(paths(&found)[0], "bees.md");
     let best = scores(&found).into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
-    assert!(best.0 == "bees.md" && best.1 > 0.3 && best.1 <= 1.0, "{best:?}");
+    assert!(best.0 == "bees.md" && best.1 >= 3.0 && best.1.fract() == 0.0, "{best:?}");
     let hits = found["hits"].as_array().unwrap();
     let totals: Vec<f64> = hits.iter().map(|hit| hit["score"].as_f64().unwrap()).collect();
     assert!(totals.is_sorted_by(|a, b| a >= b), "{totals:?}");
@@ -47,15 +76,42 @@ fn a_rerank_is_optional_and_explained() {
         let sum: f64 = parts.iter().filter_map(term).sum();
         assert!((sum - hit["score"].as_f64().unwrap()).abs() < 1e-9, "{hit}");
     }
-    sandbox
-        .rag(["search", QUESTION, "--explain", "--rerank"])
-        .ok()
-        .prints("rerank  rank 1, score 0.");
+    sandbox.rag(["search", QUESTION, "--explain"]).ok().prints("rerank  rank 1, score ");
     sandbox
         .rag(["search", QUESTION, "--rerank=1001"])
         .exits(2)
         .says("--rerank")
         .says("at most 1000");
+}
+
+#[test]
+fn a_model_of_the_wrong_kind_is_refused() {
+    let sandbox = indexed();
+    let run = |model: &str| {
+        Run::of(sandbox.command(["search", QUESTION]).env("RAG_RERANK_MODEL", model)).exits(2)
+    };
+    run("nothing").says("RAG_RERANK_MODEL").says("no model named `nothing`");
+    run("all-MiniLM-L6-v2").says("is no cross-encoder");
+    sandbox
+        .rag(["ingest", "--dir", "docs", "--model", "overlap"])
+        .exits(2)
+        .says("`overlap` is a cross-encoder");
+
+    let folder = sandbox.path().join("downloads/overlap");
+    std::fs::copy(
+        project_data().join("models/all-MiniLM-L6-v2-fp32/model.onnx"),
+        folder.join("model.onnx"),
+    )
+    .unwrap();
+    std::fs::copy(
+        project_data().join("models/all-MiniLM-L6-v2-fp32/model.onnx.data"),
+        folder.join("model.onnx.data"),
+    )
+    .unwrap();
+    sandbox
+        .rag(["model", "add", "downloads/overlap", "--name", "vectors"])
+        .exits(2)
+        .says("a cross-encoder gives one score");
 }
 
 #[test]
@@ -95,7 +151,7 @@ fn rerank_scores_are_cached_by_question_and_passage() {
 
 #[test]
 fn threads_change_no_rerank_score() {
-    let sandbox = Sandbox::new();
+    let sandbox = with_reranker(Sandbox::new());
     topics(&sandbox);
     for n in 0..20 {
         write_old(
@@ -128,9 +184,10 @@ fn ask_and_eval_use_the_rerank() {
         "gold.jsonl",
         json!({ "query": QUESTION, "relevant": { "bees.md": 1 } }).to_string(),
     );
-    assert!(sandbox.rag(["eval", "gold.jsonl", "--json"]).ok().json()["modes"]["rerank"].is_null());
     let mut command = sandbox.command(["eval", "gold.jsonl", "--json"]);
-    let measured = Run::of(command.env("RAG_SEARCH_RERANK", "5")).ok().json();
+    let plain = Run::of(command.env("RAG_SEARCH_RERANK", "0")).ok().json();
+    assert!(plain["modes"]["rerank"].is_null(), "{plain}");
+    let measured = sandbox.rag(["eval", "gold.jsonl", "--json"]).ok().json();
     assert_eq!(measured["modes"]["rerank"]["ndcg@10"], 1.0);
     assert!(measured["latency_ms"]["rerank"]["p50"].is_f64(), "{measured}");
 }

@@ -1,29 +1,6 @@
-//! Late-interaction rerank: query and passage are compared token by token, and the score is blended
-//! with that of fusion.
-//!
-//! nDCG@10 with the top 40 and a weight of 0.2 (`scripts/bench retrieval`): 0.785 becomes 0.790 on
-//! 161 of `SciFact`'s claims, 0.987 becomes 0.990 on 297 English `XQuAD` questions. A weight of 0.3
-//! gains nothing on the claims. Omitting special tokens makes no measurable difference.
+//! Blends the scores of a cross-encoder with those of fusion.
 
 use crate::document::{Contribution, Contributions, Rank};
-use crate::vector::{Rows, dot};
-
-/// Version of [`late_interaction`]; raise it when the same tokens may get another score.
-pub const LATE_VERSION: u32 = 1;
-
-/// How well a passage covers a query, in -1..=1: the mean over the query's tokens of the best
-/// cosine with a token of the passage (`MaxSim`; Khattab and Zaharia 2020). 0 when either has no
-/// token. Both consist of unit vectors.
-pub fn late_interaction(query: &Rows, passage: &Rows) -> f64 {
-    let best = |token: &[f32]| {
-        passage.each().map(|other| dot(token, other)).fold(f32::NEG_INFINITY, f32::max)
-    };
-    let n = query.each().len();
-    if n == 0 || passage.each().len() == 0 {
-        return 0.0;
-    }
-    query.each().map(|token| f64::from(best(token))).sum::<f64>() / n as f64
-}
 
 /// Blends `rerank_scores` into the fused scores of `candidates`.
 ///
