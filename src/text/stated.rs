@@ -129,7 +129,7 @@ mod tests {
                     <meta property=\"article:published_time\" content=\"2024-05-04T10:00\">\n\
                     </head><body><p>Pumps lift water.</p></body></html>";
         let chunk = of("a.html", page).unwrap();
-        assert_eq!(chunk.text, "Author: Ada Lovelace\nDate: 2024-05-04T10:00");
+        assert_eq!(chunk.text, "Author: Ada Lovelace\nDate: 2024-05-04");
         assert_eq!(chunk.units[1].lines.first, 3);
     }
 
