@@ -45,7 +45,7 @@ complete -c rag -n "__fish_rag_needs_command" -f -a "documents" -d 'List, show a
 complete -c rag -n "__fish_rag_needs_command" -f -a "cache" -d 'Show, empty and warm the cache'
 complete -c rag -n "__fish_rag_needs_command" -f -a "model" -d 'List, verify, add and download embedding models'
 complete -c rag -n "__fish_rag_needs_command" -f -a "serve" -d 'Serve a web page and an HTTP API'
-complete -c rag -n "__fish_rag_needs_command" -f -a "eval" -d 'Measure retrieval quality on questions with known answers'
+complete -c rag -n "__fish_rag_needs_command" -f -a "eval" -d 'Measure search and answers on questions with known answers'
 complete -c rag -n "__fish_rag_needs_command" -f -a "mcp" -d 'Serve the indexes to agents over the Model Context Protocol'
 complete -c rag -n "__fish_rag_needs_command" -f -a "stats" -d 'Show usage statistics'
 complete -c rag -n "__fish_rag_needs_command" -f -a "doctor" -d 'Check the data directory, library, model, index, cache and language model'
@@ -168,7 +168,7 @@ complete -c rag -n "__fish_rag_using_subcommand search" -l mode -d 'Retrievers t
 lexical\t''
 dense\t''"
 complete -c rag -n "__fish_rag_using_subcommand search" -l filter -d 'Only documents that match, such as `type:markdown and not path:drafts/**`' -r
-complete -c rag -n "__fish_rag_using_subcommand search" -l rerank -d 'Rerank the top N passages [default: no rerank; N: 40]' -r
+complete -c rag -n "__fish_rag_using_subcommand search" -l rerank -d 'Rerank the top N passages, with `rerank.model` [default: 20]' -r
 complete -c rag -n "__fish_rag_using_subcommand search" -l data-dir -d 'Folder for models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand search" -l index -d 'Index to use [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand search" -l color -d 'When to use colors' -r -f -a "auto\t''
@@ -187,7 +187,7 @@ complete -c rag -n "__fish_rag_using_subcommand ask" -l mode -d 'Retrievers to u
 lexical\t''
 dense\t''"
 complete -c rag -n "__fish_rag_using_subcommand ask" -l filter -d 'Only documents that match, such as `type:markdown and not path:drafts/**`' -r
-complete -c rag -n "__fish_rag_using_subcommand ask" -l rerank -d 'Rerank the top N passages [default: no rerank; N: 40]' -r
+complete -c rag -n "__fish_rag_using_subcommand ask" -l rerank -d 'Rerank the top N passages, with `rerank.model` [default: 20]' -r
 complete -c rag -n "__fish_rag_using_subcommand ask" -l intent -d 'Kind of answer [default: detected from the question]' -r
 complete -c rag -n "__fish_rag_using_subcommand ask" -l max-words -d 'Maximum length of the answer in words [default: 60]' -r
 complete -c rag -n "__fish_rag_using_subcommand ask" -l generator -d 'Quote the documents, or have a language model write [default: extractive]' -r -f -a "extractive\t''
@@ -212,7 +212,7 @@ complete -c rag -n "__fish_rag_using_subcommand chat" -l mode -d 'Retrievers to 
 lexical\t''
 dense\t''"
 complete -c rag -n "__fish_rag_using_subcommand chat" -l filter -d 'Only documents that match, such as `type:markdown and not path:drafts/**`' -r
-complete -c rag -n "__fish_rag_using_subcommand chat" -l rerank -d 'Rerank the top N passages [default: no rerank; N: 40]' -r
+complete -c rag -n "__fish_rag_using_subcommand chat" -l rerank -d 'Rerank the top N passages, with `rerank.model` [default: 20]' -r
 complete -c rag -n "__fish_rag_using_subcommand chat" -l intent -d 'Kind of answer [default: detected from the question]' -r
 complete -c rag -n "__fish_rag_using_subcommand chat" -l max-words -d 'Maximum length of the answer in words [default: 60]' -r
 complete -c rag -n "__fish_rag_using_subcommand chat" -l generator -d 'Quote the documents, or have a language model write [default: extractive]' -r -f -a "extractive\t''
@@ -508,7 +508,7 @@ complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcomman
 lexical\t''
 dense\t''"
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l filter -d 'Only documents that match, such as `type:markdown and not path:drafts/**`' -r
-complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l rerank -d 'Rerank the top N passages [default: no rerank; N: 40]' -r
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l rerank -d 'Rerank the top N passages, with `rerank.model` [default: 20]' -r
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l intent -d 'Kind of answer [default: detected from the question]' -r
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l max-words -d 'Maximum length of the answer in words [default: 60]' -r
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l generator -d 'Quote the documents, or have a language model write [default: extractive]' -r -f -a "extractive\t''
@@ -563,6 +563,8 @@ complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Print more detail'
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from add" -l name -d 'Name for the model [default: name of the folder]' -r
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from add" -l query-prompt -d 'Text to put before every question [default: as the model\'s files say]' -r
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from add" -l passage-prompt -d 'Text to put before every passage [default: as the model\'s files say]' -r
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from add" -l data-dir -d 'Folder for models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from add" -l index -d 'Index to use [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from add" -l color -d 'When to use colors' -r -f -a "auto\t''
@@ -574,6 +576,8 @@ complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from pull" -l revision -d 'Branch, tag or commit' -r
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from pull" -l name -d 'Name for the model [default: last part of REPOSITORY]' -r
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from pull" -l query-prompt -d 'Text to put before every question [default: as the model\'s files say]' -r
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from pull" -l passage-prompt -d 'Text to put before every passage [default: as the model\'s files say]' -r
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from pull" -l data-dir -d 'Folder for models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from pull" -l index -d 'Index to use [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from pull" -l color -d 'When to use colors' -r -f -a "auto\t''
@@ -599,12 +603,28 @@ complete -c rag -n "__fish_rag_using_subcommand serve" -l json -d 'Print results
 complete -c rag -n "__fish_rag_using_subcommand serve" -s q -l quiet -d 'Print only results and errors'
 complete -c rag -n "__fish_rag_using_subcommand serve" -s v -l verbose -d 'Print more detail'
 complete -c rag -n "__fish_rag_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c rag -n "__fish_rag_using_subcommand eval" -l dir -d 'Measure a temporary index of DIR (repeatable: one for each FILE)' -r -F
+complete -c rag -n "__fish_rag_using_subcommand eval" -l mode -d 'Modes to measure [default: all; none with `--run`]' -r -f -a "hybrid\t''
+lexical\t''
+dense\t''"
+complete -c rag -n "__fish_rag_using_subcommand eval" -l set -d 'Also measure with these settings changed (repeatable: one variant each)' -r
+complete -c rag -n "__fish_rag_using_subcommand eval" -l run -d 'Also score the TREC run in RUN (repeatable)' -r -F
+complete -c rag -n "__fish_rag_using_subcommand eval" -l save-run -d 'Write the ranking of the reference as a TREC run' -r -F
+complete -c rag -n "__fish_rag_using_subcommand eval" -l baseline -d 'Compare with an earlier measurement; exit with code 1 if a measure is significantly worse' -r -F
+complete -c rag -n "__fish_rag_using_subcommand eval" -l save-baseline -d 'Write the values of every question, for `--baseline`' -r -F
+complete -c rag -n "__fish_rag_using_subcommand eval" -l worst -d 'Show the N worst questions, with reasons' -r
+complete -c rag -n "__fish_rag_using_subcommand eval" -l html -d 'Write a report with plots as one HTML page' -r -F
+complete -c rag -n "__fish_rag_using_subcommand eval" -l generate -d 'Print N questions that the language model drafts from the index, and measure nothing' -r
+complete -c rag -n "__fish_rag_using_subcommand eval" -l generator -d 'Quote the documents, or have a language model write [default: extractive]' -r -f -a "extractive\t''
+llm\t''"
 complete -c rag -n "__fish_rag_using_subcommand eval" -l filter -d 'Only documents that match, such as `type:markdown and not path:drafts/**`' -r
 complete -c rag -n "__fish_rag_using_subcommand eval" -l data-dir -d 'Folder for models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand eval" -l index -d 'Index to use [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand eval" -l color -d 'When to use colors' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c rag -n "__fish_rag_using_subcommand eval" -l force -d 'Replace the files that are written, if they exist'
+complete -c rag -n "__fish_rag_using_subcommand eval" -l judge -d 'Have the language model grade the answers'
 complete -c rag -n "__fish_rag_using_subcommand eval" -l json -d 'Print results as JSON'
 complete -c rag -n "__fish_rag_using_subcommand eval" -s q -l quiet -d 'Print only results and errors'
 complete -c rag -n "__fish_rag_using_subcommand eval" -s v -l verbose -d 'Print more detail'
@@ -670,7 +690,7 @@ complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcom
 complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "cache" -d 'Show, empty and warm the cache'
 complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "model" -d 'List, verify, add and download embedding models'
 complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "serve" -d 'Serve a web page and an HTTP API'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "eval" -d 'Measure retrieval quality on questions with known answers'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "eval" -d 'Measure search and answers on questions with known answers'
 complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "mcp" -d 'Serve the indexes to agents over the Model Context Protocol'
 complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "stats" -d 'Show usage statistics'
 complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "doctor" -d 'Check the data directory, library, model, index, cache and language model'

@@ -1,5 +1,7 @@
 //! The day that a text states, in the forms that people and programs write.
 
+use crate::strings::StrExt as _;
+
 /// A day as documents state it. A part that is not stated is 0, so a year comes before its days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Day {
@@ -86,7 +88,7 @@ fn parts(text: &str) -> Vec<(&str, &str)> {
     let (mut gap, mut rest) = ("", text);
     while let Some(first) = rest.chars().next() {
         let end = rest.find(|c| kind(c) != kind(first)).unwrap_or(rest.len());
-        let (run, after) = rest.split_at(end);
+        let (run, after) = (rest.slice(..end), rest.slice(end..));
         if kind(first) == 0 {
             gap = run;
         } else {
@@ -103,7 +105,7 @@ fn parts(text: &str) -> Vec<(&str, &str)> {
 }
 
 fn year(text: &str) -> Option<u16> {
-    let is_year = text.len() == 4 && (text.starts_with("1") || text.starts_with("2"));
+    let is_year = text.len() == 4 && (text.starts_with(['1', '2']));
     text.parse().ok().filter(|_| is_year)
 }
 

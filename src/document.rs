@@ -83,7 +83,7 @@ pub enum Format {
     Notebook,
     /// An archive of files.
     Zip,
-    /// The binary formats of Word, Excel and PowerPoint before 2007.
+    /// The binary formats of Word, Excel and `PowerPoint` before 2007.
     Doc,
     Xls,
     Ppt,
@@ -427,6 +427,28 @@ pub struct Hit {
     /// The same passage, word for word, elsewhere in the index: `(path, first line)`.
     pub also: Vec<(Arc<str>, usize)>,
     pub contributions: Contributions,
+}
+
+/// Something of the query that the index does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A word, and the one searched instead.
+    Corrected { word: String, instead: String },
+    /// A quoted phrase, which was dropped.
+    NoPhrase(String),
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Corrected { word, instead } => {
+                write!(f, "no passage has `{word}`; searched for `{instead}`")
+            }
+            Self::NoPhrase(phrase) => {
+                write!(f, "no passage has the phrase \"{phrase}\"; searched for its words")
+            }
+        }
+    }
 }
 
 /// What each retriever and the rerank contribute to the score of a hit, as `--explain` shows it.

@@ -261,7 +261,7 @@ impl<'a> Forms<'a> {
                 match (word, letters.is_empty()) {
                     (Some((word, _)), true) if is_number => numbered(word, number),
                     (_, false) if is_number && is_name => {
-                        numbered(vec![letters.to_owned()], number)
+                        numbered(vec![letters.to_owned()], number);
                     }
                     (_, false) if is_name && number.is_empty() && !self.is_stop(token.text) => {
                         before = Some((self.variants(token), token.position));

@@ -353,7 +353,7 @@ fn is_initial(head: &str, word: &str, following: &str) -> bool {
     if BEFORE_NAMES.contains(&lower.as_str()) {
         // "from A to B. Trains run" has two letters, "between you and I" a pronoun.
         let is_list = words.next().is_some_and(|word| is_letter(word.trim_end_matches(',')));
-        return !is_list && !(word == "I" && lower == "and");
+        return !(is_list || word == "I" && lower == "and");
     }
     let follows_a_name = bare.starts_with(char::is_uppercase) || bare.len() < previous.len();
     let is_label = is_letter(bare) || BEFORE_LABELS.contains(&lower.as_str());

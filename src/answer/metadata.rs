@@ -102,7 +102,7 @@ impl Asked {
             Some(_) => key.ends_with(*wanted),
             None => key == **wanted,
         };
-        let place = self.keys.iter().position(|wanted| is_key(&wanted))?;
+        let place = self.keys.iter().position(is_key)?;
         let states_day = || dates::stated(record.value).is_some_and(|day| day.month > 0);
         (!self.must_state_day || states_day()).then_some(place)
     }

@@ -27,5 +27,6 @@ mod table;
 mod tests;
 
 pub use answers::CachedAnswer;
+pub use retrieval::Ranking;
 pub use store::Cache;
 pub use table::{Caching, Counters, Key, Purged, Table, TableStats};

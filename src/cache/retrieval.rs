@@ -9,13 +9,25 @@ use serde::{Deserialize, Serialize};
 use super::rows::{Lookup, Reading};
 use super::store::Cache;
 use super::table::{Key, Table};
-use crate::document::{Chunk, Contribution, Contributions, Hit, Lines, Rank, Span, Unit, UnitKind};
+use crate::document::{
+    Chunk, Contribution, Contributions, Hit, Lines, Note, Rank, Span, Unit, UnitKind,
+};
 
-/// The hits, and the bits of the query's nearness to exemplars of risks.
 #[derive(Deserialize, Serialize)]
 struct StoredRanking {
     hits: Vec<StoredHit>,
+    /// Words and the words searched instead; phrases that were dropped.
+    notes: Vec<(String, Option<String>)>,
+    /// Bits of [`Ranking::nearness`].
     nearness: Option<u32>,
+}
+
+/// The result of a search.
+pub struct Ranking {
+    pub hits: Vec<Hit>,
+    pub notes: Vec<Note>,
+    /// Of the query to exemplars of risks.
+    pub nearness: Option<f32>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -119,8 +131,7 @@ impl From<StoredContribution> for Contribution {
 }
 
 impl Cache {
-    /// The cached ranking for a corpus id, and the nearness of its query to exemplars of risks;
-    /// counts a hit or a miss.
+    /// The cached ranking for a corpus id; counts a hit or a miss.
     pub fn ranking(&self, key: &Key, corpus: &str, now_s: i64) -> Option<Ranking> {
         let lookup = Lookup { table: Table::Retrieval, key, scope: corpus, now_s };
         self.find(lookup, |bytes| Reading::of(parse(bytes)))
@@ -131,16 +142,15 @@ impl Cache {
         self.has(Lookup { table: Table::Retrieval, key, scope: corpus, now_s })
     }
 
-    pub fn put_ranking(
-        &self,
-        key: Key,
-        corpus: &str,
-        (hits, nearness): (&[Hit], Option<f32>),
-        now_s: i64,
-    ) {
+    pub fn put_ranking(&self, key: Key, corpus: &str, ranking: &Ranking, now_s: i64) {
+        let note = |note: &Note| match note {
+            Note::Corrected { word, instead } => (word.clone(), Some(instead.clone())),
+            Note::NoPhrase(phrase) => (phrase.clone(), None),
+        };
         let stored = StoredRanking {
-            hits: hits.iter().map(StoredHit::new).collect(),
-            nearness: nearness.map(f32::to_bits),
+            hits: ranking.hits.iter().map(StoredHit::new).collect(),
+            notes: ranking.notes.iter().map(note).collect(),
+            nearness: ranking.nearness.map(f32::to_bits),
         };
         if let Ok(bytes) = serde_json::to_vec(&stored) {
             self.put(Table::Retrieval, key, corpus, bytes, now_s);
@@ -148,12 +158,18 @@ impl Cache {
     }
 }
 
-type Ranking = (Vec<Hit>, Option<f32>);
-
 fn parse(bytes: &[u8]) -> Option<Ranking> {
-    let StoredRanking { hits, nearness } = serde_json::from_slice(bytes).ok()?;
+    let StoredRanking { hits, notes, nearness } = serde_json::from_slice(bytes).ok()?;
     let hits = hits.into_iter().zip(1..).map(|(hit, rank)| hit.into_hit(rank));
-    Some((hits.collect::<Option<_>>()?, nearness.map(f32::from_bits)))
+    let note = |(word, instead)| match instead {
+        Some(instead) => Note::Corrected { word, instead },
+        None => Note::NoPhrase(word),
+    };
+    Some(Ranking {
+        hits: hits.collect::<Option<_>>()?,
+        notes: notes.into_iter().map(note).collect(),
+        nearness: nearness.map(f32::from_bits),
+    })
 }
 
 impl StoredHit {

@@ -158,7 +158,7 @@ impl SetReport {
         let mut lines: Vec<usize> = answers.iter().filter_map(|answer| answer.lines).collect();
         lines.sort_unstable();
         let middle = |at: usize| lines.get(at).map(|n| *n as f64);
-        Some((middle(lines.len().checked_sub(1)? / 2)? + middle(lines.len() / 2)?) / 2.0)
+        Some(f64::midpoint(middle(lines.len().checked_sub(1)? / 2)?, middle(lines.len() / 2)?))
     }
 
     /// Why a question is among the worst, from its ranks in all rows.

@@ -143,7 +143,7 @@ fn text_of(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 
 fn unreachable(url: &Url, error: reqwest::Error) -> Fault {
     let error = anyhow::Error::from(error.without_url());
-    if error.chain().any(|cause| cause.is::<Private>()) {
+    if error.chain().any(<dyn std::error::Error>::is::<Private>) {
         return refusal(url.host_str().unwrap_or_default());
     }
     Fault::outside("the server cannot be reached").because(error)

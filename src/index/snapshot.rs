@@ -146,7 +146,7 @@ impl Snapshot {
         let nearest = |cosines: Vec<f32>| {
             let is_allowed = |ordinal: u32| {
                 let allowed = allowed.map(|allowed| allowed.get(ordinal as usize).copied());
-                allowed.is_none_or(|allowed| allowed.unwrap_or_default())
+                allowed.is_none_or(Option::unwrap_or_default)
             };
             let cosines = (0..).zip(cosines);
             let found = cosines.filter(|(n, cosine)| !cosine.is_nan() && is_allowed(*n));

@@ -33,8 +33,13 @@ impl Tokenizer {
         let fault =
             |file: &str, e: tokenizers::Error| damaged(&files.dir.join(file), &e.to_string());
         let (file, inner) = match files.vocabulary() {
-            Some(bytes) => (unigram::FILE, unigram::open(bytes?).map(Inner::Unigram)),
-            None => ("tokenizer.json", read(&files.tokenizer()?).map(Inner::Usual)),
+            Some(bytes) => {
+                (unigram::FILE, unigram::open(bytes?).map(|found| Inner::Unigram(Box::new(found))))
+            }
+            None => (
+                "tokenizer.json",
+                read(&files.tokenizer()?).map(|read| Inner::Usual(Box::new(read))),
+            ),
         };
         let inner = inner.map_err(|e| fault(file, e))?;
         let special = inner.encode("", true).map_err(|e| fault(file, e))?.len();
@@ -114,8 +119,8 @@ pub struct Pair {
 
 /// The crate's tokenizer, by its vocabulary.
 enum Inner {
-    Usual(tokenizers::Tokenizer),
-    Unigram(UnigramTokenizer),
+    Usual(Box<tokenizers::Tokenizer>),
+    Unigram(Box<UnigramTokenizer>),
 }
 
 impl Inner {

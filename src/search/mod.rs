@@ -20,6 +20,7 @@ mod unknown;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::cache::Ranking;
 use crate::engine::{Engine, QueryStage};
 use crate::error::Result;
 use crate::filter::Filter;
@@ -34,7 +35,7 @@ use prefetch::Prefetched;
 use ranking_cache::CachedRanking;
 pub use request::{Request, validate};
 use rerank::{CacheCounts, Rerank};
-pub use response::{Note, Pending, Response, Timings, milliseconds};
+pub use response::{Pending, Response, Timings, milliseconds};
 use retrieve::Retrieval;
 
 /// An open generation, and its model once a query needed it.
@@ -128,7 +129,7 @@ impl Searcher {
         engine.check_stop(&request.stop)?;
         let snapshot = Arc::clone(&self.snapshot);
         let cached = CachedRanking::new(engine, snapshot.meta(), query, request);
-        if let Some((hits, nearness)) = cached.read() {
+        if let Some(Ranking { hits, notes, nearness }) = cached.read() {
             let total_ms = milliseconds(start);
             telemetry::debug!(
                 mode = request.mode.name(),
@@ -138,6 +139,7 @@ impl Searcher {
             );
             let mut response = Response {
                 hits,
+                notes,
                 timings: Timings { embedding_ms: 0.0, search_ms: total_ms, total_ms },
                 retrieval_hit: true,
                 ..Response::empty(engine, snapshot.meta(), query, request)
@@ -146,9 +148,12 @@ impl Searcher {
             return Ok(response);
         }
         let response = self.search(engine, request)?;
-        // A ranking in the cache has no notes.
-        if !response.nothing_allowed && response.notes.is_empty() {
-            cached.write(&response.hits, response.risk.nearness);
+        if !response.nothing_allowed {
+            cached.write(&Ranking {
+                hits: response.hits.clone(),
+                notes: response.notes.clone(),
+                nearness: response.risk.nearness,
+            });
         }
         Ok(response)
     }

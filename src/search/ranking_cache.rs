@@ -2,15 +2,14 @@
 
 use super::request::Request;
 use crate::analysis;
-use crate::cache::Key;
+use crate::cache::{Key, Ranking};
 use crate::disk::Blake;
-use crate::document::Hit;
 use crate::engine::Engine;
 use crate::index::Meta;
 
 /// Version of the ranking. Raise it when the same query, corpus and settings may rank differently
 /// than before, when hits have other fields, or when exemplars of risks change.
-const RANKING_VERSION: u32 = 6;
+const RANKING_VERSION: u32 = 7;
 
 /// The place of one request's ranking in the cache.
 pub(super) struct CachedRanking<'a> {
@@ -35,18 +34,17 @@ impl<'a> CachedRanking<'a> {
             && self.engine.cache().has_ranking(&self.key, self.corpus, self.engine.now_s())
     }
 
-    /// The hits, and the nearness of the query to exemplars of risks.
-    pub fn read(&self) -> Option<(Vec<Hit>, Option<f32>)> {
+    pub fn read(&self) -> Option<Ranking> {
         if !self.request.caching.reads() {
             return None;
         }
         self.engine.cache().ranking(&self.key, self.corpus, self.engine.now_s())
     }
 
-    pub fn write(self, hits: &[Hit], nearness: Option<f32>) {
+    pub fn write(self, ranking: &Ranking) {
         if self.request.caching.writes() {
             let (cache, now_s) = (self.engine.cache(), self.engine.now_s());
-            cache.put_ranking(self.key, self.corpus, (hits, nearness), now_s);
+            cache.put_ranking(self.key, self.corpus, ranking, now_s);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::request::Request;
 use crate::analysis::untrusted::Risk;
 use crate::config::Mode;
-use crate::document::Hit;
+use crate::document::{Hit, Note};
 use crate::engine::Engine;
 use crate::index::Meta;
 
@@ -44,28 +44,6 @@ pub struct Response {
     pub pending: Option<Pending>,
     /// How the search differs from what was asked.
     pub notes: Vec<Note>,
-}
-
-/// Something of the query that the index does not have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
-    /// A word, and the one searched instead.
-    Corrected { word: String, instead: String },
-    /// A quoted phrase, which was dropped.
-    NoPhrase(String),
-}
-
-impl std::fmt::Display for Note {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Corrected { word, instead } => {
-                write!(f, "no passage has `{word}`; searched for `{instead}`")
-            }
-            Self::NoPhrase(phrase) => {
-                write!(f, "no passage has the phrase \"{phrase}\"; searched for its words")
-            }
-        }
-    }
 }
 
 impl Response {

@@ -7,10 +7,11 @@ use std::time::Instant;
 use super::embed::{Embedded, QueryContext, Vectors};
 use super::prefetch::Prefetched;
 use super::request::listed;
-use super::response::{Note, Timings, milliseconds};
+use super::response::{Timings, milliseconds};
 use super::unknown::Unknown;
 use crate::analysis::{self, Query};
 use crate::config::Mode;
+use crate::document::Note;
 use crate::error::{Fault, Result};
 use crate::index::{LexicalScores, Listed, Nearest};
 use crate::model::EmbeddingRole;
@@ -30,6 +31,9 @@ pub(super) struct Retrieval<'a> {
     pub depth: usize,
     pub threads: usize,
 }
+
+/// Scores, and what of the query the index does not have.
+type Noted = (LexicalScores, Vec<Note>);
 
 /// What the retrievers found; `None` for one that did not run.
 pub(super) struct Scores {
@@ -176,7 +180,7 @@ impl Retrieval<'_> {
         languages: &[&str],
         needs_vector: bool,
         vectors: &mut Vectors,
-    ) -> Result<(Option<(LexicalScores, Vec<Note>)>, Option<Embedded>)> {
+    ) -> Result<(Option<Noted>, Option<Embedded>)> {
         let lexical = || terms.map(|terms| self.lexical(terms, languages)).transpose();
         let is_parallel = needs_vector && (self.threads > 1 || !vectors.is_loaded());
         let mut embed = || vectors.embed(self.context, EmbeddingRole::Query, self.query);

@@ -4,8 +4,8 @@
 //! *Netz-Gerät*), or misspelt: then the most similar word of the index is searched instead, and a
 //! [`Note`] says so. A word that occurs is never replaced.
 
-use super::response::Note;
 use crate::analysis::{self, Query, QueryTerm};
+use crate::document::Note;
 use crate::error::Result;
 use crate::index::Snapshot;
 

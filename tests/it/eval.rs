@@ -134,7 +134,7 @@ fn a_beir_folder_is_measured_on_an_index_of_its_corpus() {
     let both = eval(&sandbox, &args).ok().json();
     let of_set = |n: usize| both["sets"][n]["modes"]["lexical"]["mrr@10"].as_f64().unwrap();
     let of_all = both["modes"]["lexical"]["mrr@10"].as_f64().unwrap();
-    assert!((of_all - (of_set(0) + of_set(1)) / 2.0).abs() < 1e-12, "{both}");
+    assert!((of_all - f64::midpoint(of_set(0), of_set(1))).abs() < 1e-12, "{both}");
     assert_eq!((&both["queries"], &both["sets"][1]["name"]), (&json!(9), &json!("beir")));
     eval(&sandbox, &["q.jsonl", "beir", "--dir", "docs"]).exits(2).says("1 `--dir` for 2 FILEs");
 }

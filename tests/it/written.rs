@@ -690,7 +690,7 @@ fn every_explained_message_exists() {
 // Scripts.
 
 /// The contents of `scripts/`, and how each is tried.
-const SCRIPTS: [(&str, &str); 9] = [
+const SCRIPTS: [(&str, &str); 10] = [
     ("ablation", "run: on two small collections"),
     (
         "bench",
@@ -703,13 +703,14 @@ const SCRIPTS: [(&str, &str); 9] = [
         "model",
         "not run: it needs numpy and onnx, which scripts/setup fetches; its Python is parsed",
     ),
+    ("pdf", "not run: it makes PDFs with programs that it installs; pdf.d is parsed"),
     ("quickstart", "run: with a data directory of the test"),
     ("setup", "run: on what is complete; what is not is fetched from PyPI"),
     ("test", "not run: it runs these tests"),
 ];
 
 /// Folders whose files have separate tests.
-const FOLDERS: [&str; 4] = ["bench.d", "clients.d", "deploy", "monitoring"];
+const FOLDERS: [&str; 5] = ["bench.d", "clients.d", "deploy", "monitoring", "pdf.d"];
 
 /// A script that uses the tested program instead of building one.
 fn script(sandbox: &Sandbox, name: &str, args: &[&str]) -> Command {

@@ -1,4 +1,4 @@
-//! Compound files: documents of Word, Excel and PowerPoint as written before 2007, and messages of
+//! Compound files: documents of Word, Excel and `PowerPoint` as written before 2007, and messages of
 //! Outlook.
 
 mod doc;

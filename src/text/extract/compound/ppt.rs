@@ -1,4 +1,4 @@
-//! Presentations of PowerPoint as written before 2007: the text of each slide under its title, and
+//! Presentations of `PowerPoint` as written before 2007: the text of each slide under its title, and
 //! the speaker's notes.
 //!
 //! The document is a stream of records, of which some contain others. A directory gives the

@@ -26,7 +26,7 @@ fn blocks(found: &Extracted) -> Vec<&str> {
     found.blocks.iter().map(|block| &found.text[block.span.range()]).collect()
 }
 
-/// A record of BIFF or of PowerPoint.
+/// A record of BIFF or of `PowerPoint`.
 fn biff(kind: u16, content: &[u8]) -> Vec<u8> {
     let len = u16::try_from(content.len()).unwrap();
     [&kind.to_le_bytes(), &len.to_le_bytes(), content].concat()
