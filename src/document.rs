@@ -434,6 +434,8 @@ pub struct Hit {
 pub enum Note {
     /// A word, and the one searched instead.
     Corrected { word: String, instead: String },
+    /// A word, and the most similar one of the index, which was not searched.
+    Similar { word: String, other: String },
     /// A quoted phrase, which was dropped.
     NoPhrase(String),
 }
@@ -443,6 +445,9 @@ impl fmt::Display for Note {
         match self {
             Self::Corrected { word, instead } => {
                 write!(f, "no passage has `{word}`; searched for `{instead}`")
+            }
+            Self::Similar { word, other } => {
+                write!(f, "no passage has `{word}`; did you mean `{other}`?")
             }
             Self::NoPhrase(phrase) => {
                 write!(f, "no passage has the phrase \"{phrase}\"; searched for its words")

@@ -16,8 +16,8 @@ use crate::document::{
 #[derive(Deserialize, Serialize)]
 struct StoredRanking {
     hits: Vec<StoredHit>,
-    /// Words and the words searched instead; phrases that were dropped.
-    notes: Vec<(String, Option<String>)>,
+    /// Kind, what the query has, and the word of the index.
+    notes: Vec<(char, String, String)>,
     /// Bits of [`Ranking::nearness`].
     nearness: Option<u32>,
 }
@@ -144,8 +144,9 @@ impl Cache {
 
     pub fn put_ranking(&self, key: Key, corpus: &str, ranking: &Ranking, now_s: i64) {
         let note = |note: &Note| match note {
-            Note::Corrected { word, instead } => (word.clone(), Some(instead.clone())),
-            Note::NoPhrase(phrase) => (phrase.clone(), None),
+            Note::Corrected { word, instead } => ('c', word.clone(), instead.clone()),
+            Note::Similar { word, other } => ('s', word.clone(), other.clone()),
+            Note::NoPhrase(phrase) => ('p', phrase.clone(), String::new()),
         };
         let stored = StoredRanking {
             hits: ranking.hits.iter().map(StoredHit::new).collect(),
@@ -161,9 +162,10 @@ impl Cache {
 fn parse(bytes: &[u8]) -> Option<Ranking> {
     let StoredRanking { hits, notes, nearness } = serde_json::from_slice(bytes).ok()?;
     let hits = hits.into_iter().zip(1..).map(|(hit, rank)| hit.into_hit(rank));
-    let note = |(word, instead)| match instead {
-        Some(instead) => Note::Corrected { word, instead },
-        None => Note::NoPhrase(word),
+    let note = |(kind, word, other)| match kind {
+        'c' => Note::Corrected { word, instead: other },
+        's' => Note::Similar { word, other },
+        _ => Note::NoPhrase(word),
     };
     Some(Ranking {
         hits: hits.collect::<Option<_>>()?,

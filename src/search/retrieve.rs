@@ -203,7 +203,12 @@ impl Retrieval<'_> {
     fn lexical(&self, mut terms: Query, languages: &[&str]) -> Result<(LexicalScores, Vec<Note>)> {
         let mut scores = self.bm25(&terms)?;
         let mut notes: Vec<Note> = scores.missing.iter().cloned().map(Note::NoPhrase).collect();
-        let unknown = Unknown { snapshot: self.context.snapshot, query: self.query, languages };
+        let unknown = Unknown {
+            snapshot: self.context.snapshot,
+            query: self.query,
+            languages,
+            corrects: self.mode != Mode::Lexical,
+        };
         if unknown.replace(&mut terms, &scores.occurs, &mut notes)? {
             scores = self.bm25(&terms)?;
         }

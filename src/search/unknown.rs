@@ -2,7 +2,8 @@
 //!
 //! Such a word may be two words of the index written together (*Netzgerät* where the text says
 //! *Netz-Gerät*), or misspelt: then the most similar word of the index is searched instead, and a
-//! [`Note`] says so. A word that occurs is never replaced.
+//! [`Note`] says so. A word that occurs is never
+//! replaced, and lexical mode, which finds what was typed, replaces none.
 
 use crate::analysis::{self, Query, QueryTerm};
 use crate::document::Note;
@@ -20,6 +21,8 @@ pub(super) struct Unknown<'a> {
     pub snapshot: &'a Snapshot,
     pub query: &'a str,
     pub languages: &'a [&'a str],
+    /// Whether similar words are searched, and not only named.
+    pub corrects: bool,
 }
 
 impl Unknown<'_> {
@@ -45,7 +48,12 @@ impl Unknown<'_> {
                     ..part
                 }));
             } else if let Some(other) = self.similar(term, most)? {
-                notes.push(Note::Corrected { word, instead: self.spelt(&other)? });
+                let spelt = self.spelt(&other)?;
+                if !self.corrects {
+                    notes.push(Note::Similar { word, other: spelt });
+                    continue;
+                }
+                notes.push(Note::Corrected { word, instead: spelt });
                 term.variants = vec![other];
                 term.weight *= REPLACED;
                 is_changed = true;

@@ -191,21 +191,27 @@ fn quoted_words_match_as_a_phrase() {
 #[test]
 fn a_phrase_that_occurs_nowhere_is_searched_as_words() {
     let sandbox = with(&[("mixed.md", "The train leaves Vienna at night.\n")]);
-    let found = search(&sandbox, "\"night train\"", &[]);
+    // Little more than the phrase was asked for.
+    sandbox.rag(["search", "\"night train\""]).exits(3);
+    let long = "which line leaves Vienna and is called \"night train\" by many travellers";
+    let found = search(&sandbox, long, &[]);
     assert_eq!(paths(&found), ["mixed.md"]);
     let note = "no passage has the phrase \"night train\"; searched for its words";
     assert_eq!(found["notes"], json!([note]));
     // Also when it is asked again.
     for _ in 0..2 {
-        sandbox.rag(["search", "\"night train\""]).ok().says(note);
+        sandbox.rag(["search", long]).ok().says(note);
     }
 }
 
 #[test]
 fn a_misspelt_word_finds_the_one_of_the_index() {
     let sandbox = indexed();
-    let run = sandbox.rag(["search", "honny", "--mode", "lexical"]).ok();
+    let run = sandbox.rag(["search", "honny"]).ok();
     run.says("no passage has `honny`; searched for `honey`").prints("bees.md");
+    // Lexical mode finds what was typed.
+    let run = sandbox.rag(["search", "honny", "--mode", "lexical"]).exits(3);
+    run.says("no passage has `honny`; did you mean `honey`?");
     // A word that occurs is not replaced.
     assert_eq!(search(&sandbox, "honey bees", &[]).get("notes"), None);
 }

@@ -262,7 +262,8 @@ impl LexicalReader {
     }
 
     /// Adds the quoted phrases to the scores. Where the query is little more than its phrases,
-    /// passages that lack one get 0. A phrase that no allowed passage has is dropped.
+    /// passages that lack one get 0. In a longer query, a phrase that no allowed passage has is
+    /// dropped.
     fn weigh_phrases(
         &self,
         query: &Query,
@@ -276,7 +277,7 @@ impl LexicalReader {
             let mut found =
                 self.with_phrase(&[self.fields.body, self.fields.context], &phrase.terms)?;
             found.retain(is_allowed);
-            if found.is_empty() {
+            if found.is_empty() && !query.is_quotation {
                 result.missing.push(phrase.text.clone());
                 continue;
             }
