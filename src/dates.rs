@@ -1,7 +1,5 @@
 //! The day that a text states, in the forms that people and programs write.
 
-use crate::strings::StrExt as _;
-
 /// A day as documents state it. A part that is not stated is 0, so a year comes before its days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Day {
@@ -88,7 +86,7 @@ fn parts(text: &str) -> Vec<(&str, &str)> {
     let (mut gap, mut rest) = ("", text);
     while let Some(first) = rest.chars().next() {
         let end = rest.find(|c| kind(c) != kind(first)).unwrap_or(rest.len());
-        let (run, after) = (rest.slice(..end), rest.slice(end..));
+        let (Some(run), Some(after)) = (rest.get(..end), rest.get(end..)) else { break };
         if kind(first) == 0 {
             gap = run;
         } else {

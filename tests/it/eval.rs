@@ -204,9 +204,9 @@ fn variants_of_the_settings_are_rows() {
     sandbox.rag(["ingest", "--index", "other", "docs"]).ok();
     set("index=other").ok();
     known_answers(&sandbox);
-    let args = ["a.jsonl", "--json", "--set", "ask.max_words=1"];
+    let args = ["a.jsonl", "--json", "--set", "ask.max_words=5"];
     let answers = eval(&sandbox, &args).ok().json();
-    assert!(answers["sets"][0]["answers"]["ask.max_words=1"]["all"]["right"].is_f64());
+    assert!(answers["sets"][0]["answers"]["ask.max_words=5"]["all"]["right"].is_f64());
 }
 
 #[test]

@@ -12,12 +12,11 @@ fn fits(line: &str, width: u16) -> bool {
     line.width() <= usize::from(width)
 }
 
-/// A sandbox in which `docs/old.doc` yields no text.
+/// A sandbox in which `docs/blank.rtf` yields no text.
 fn without_text() -> Sandbox {
     let sandbox = Sandbox::new();
     topics(&sandbox);
-    let name: Vec<u8> = "WordDocument".bytes().flat_map(|byte| [byte, 0]).collect();
-    write_old(&sandbox, "docs/old.doc", [&b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"[..], &name].concat());
+    write_old(&sandbox, "docs/blank.rtf", "{\\rtf1 }");
     sandbox
 }
 
@@ -78,12 +77,12 @@ fn shown_on_terminal(env: &[(&str, &str)]) -> String {
 fn colours_appear_only_where_they_are_wanted() {
     let ingest = ["ingest", "--dir", "docs"];
     let colourful = shown_on_terminal(&[]);
-    assert!(colourful.contains("\x1b[31mno text\x1b[0m docs/old.doc"), "{colourful:?}");
+    assert!(colourful.contains("\x1b[31mno text\x1b[0m docs/blank.rtf"), "{colourful:?}");
     assert!(!colourful.contains("\u{fffd}"), "{colourful:?}");
     assert!(!shown_on_terminal(&[("NO_COLOR", "1")]).contains("\x1b[31m"));
     let dumb = shown_on_terminal(&[("TERM", "dumb")]);
     assert!(
-        !dumb.contains('\x1b') && dumb.contains("no text docs/old.doc") && dumb.contains("100 %"),
+        !dumb.contains('\x1b') && dumb.contains("no text docs/blank.rtf") && dumb.contains("100 %"),
         "{dumb:?}"
     );
     // A pipe gets no colours, unless they are requested.
@@ -92,7 +91,7 @@ fn colours_appear_only_where_they_are_wanted() {
     assert!(!piped.stderr.contains('\x1b') && !piped.stdout.contains('\x1b'), "{piped}");
     let sandbox = without_text();
     let forced = sandbox.rag(["ingest", "--dir", "docs", "--color", "always"]).ok();
-    assert!(forced.stderr.contains("\x1b[31mno text\x1b[0m docs/old.doc"), "{forced}");
+    assert!(forced.stderr.contains("\x1b[31mno text\x1b[0m docs/blank.rtf"), "{forced}");
 }
 
 #[test]

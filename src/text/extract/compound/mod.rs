@@ -1,5 +1,5 @@
-//! Compound files: documents of Word, Excel and `PowerPoint` as written before 2007, and messages of
-//! Outlook.
+//! Compound files: documents of Word, Excel and `PowerPoint` as written before 2007, and messages
+//! of Outlook.
 
 mod doc;
 mod msg;

@@ -1,5 +1,5 @@
-//! Presentations of `PowerPoint` as written before 2007: the text of each slide under its title, and
-//! the speaker's notes.
+//! Presentations of `PowerPoint` as written before 2007: the text of each slide under its title,
+//! and the speaker's notes.
 //!
 //! The document is a stream of records, of which some contain others. A directory gives the
 //! current record of each slide; others are what earlier savings left.
