@@ -247,7 +247,7 @@ pub struct Config {
     /// Overrides the computed corpus id.
     pub corpus_id: Option<String>,
     /// Maximum tokens of a chunk, by the model's tokenizer; 0 means the model's window, up to
-    /// [`LONGEST_PASSAGE_TOKENS`].
+    /// 512.
     pub chunk_max_tokens: usize,
     pub chunk_overlap_tokens: usize,
     /// Larger files are reported as failed and not read.

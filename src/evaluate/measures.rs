@@ -1,6 +1,6 @@
 //! Measures of one ranking, from the grades of what it lists.
 
-/// Names of the measures, in the order of [`Measures`].
+/// Names of the measures, in the order of `Measures`.
 pub const NAMES: [&str; 6] =
     ["ndcg@10", "recall@1", "recall@3", "recall@10", "recall@100", "mrr@10"];
 

@@ -1,7 +1,9 @@
 //! Rows of tables as text.
 
 use super::build::Build;
-use crate::strings::{StrExt as _, shorten};
+use crate::strings::StrExt as _;
+#[cfg(feature = "office")]
+use crate::strings::shorten;
 
 /// The cells of a row as one line.
 pub(super) fn shown_row(cells: &[String]) -> String {
@@ -18,6 +20,7 @@ pub(super) fn shown_row(cells: &[String]) -> String {
 }
 
 /// Separates what follows, a cell or a row of a table in a cell, from what is in the cell so far.
+#[cfg(feature = "office")]
 pub(super) fn separate_nested(cell: &mut String, separator: &str) {
     shorten(cell, cell.trim_end().len());
     if !cell.is_empty() && !cell.ends_with([',', ';']) {
