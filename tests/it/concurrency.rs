@@ -14,7 +14,7 @@ use crate::tools::{
 
 /// Enough to embed that the lock holder still embeds when it is stopped.
 fn write_many(sandbox: &Sandbox) {
-    for n in 0..150 {
+    for n in 0..600 {
         sandbox.write(
             &format!("many/entry-{n}.md"),
             format!("# Entry {n}\n\nThe keeper counted {} gulls.\n", n * 3),
