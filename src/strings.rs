@@ -54,6 +54,25 @@ pub fn shorten(text: &mut String, len: usize) {
     text.truncate(kept);
 }
 
+/// Text in which `%` and two hexadecimal digits are replaced by the byte that they encode. Another
+/// `%` is kept; bytes that are no text become replacement characters.
+pub fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let hex =
+            after.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        if let Some(byte) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            bytes.push(byte);
+            rest = &after[2..];
+        } else {
+            bytes.push(*first);
+            rest = after;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// The first offset, and the one after the last; `None` when the range has no end.
 fn bounds(range: &impl RangeBounds<usize>) -> (usize, Option<usize>) {
     let start = match range.start_bound() {

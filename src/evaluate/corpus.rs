@@ -78,7 +78,7 @@ fn write_documents(beir: &Path, scratch: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// An id as the name of a file that is neither hidden nor in another folder.
+/// An id as the name of a file that is neither hidden nor in another folder, percent-encoded.
 pub fn file_stem(id: &str) -> String {
     let mut stem = String::new();
     for (i, byte) in id.bytes().enumerate() {
@@ -92,36 +92,17 @@ pub fn file_stem(id: &str) -> String {
     stem
 }
 
-/// The id whose [`file_stem`] this is.
-pub fn id_of(stem: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = stem.as_bytes();
-    while let [first, after @ ..] = rest {
-        let code = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        match code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) if *first == b'%' => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::strings::percent_decoded;
 
     #[test]
     fn ids_become_names_of_files_and_ids_again() {
         for id in ["4983", "MED-10", ".hidden", "a/b c", "100%", "ü", "x%2Fy", "a.b"] {
             let stem = file_stem(id);
             assert!(!stem.contains(['/', ' ']) && !stem.starts_with('.'), "{stem}");
-            assert_eq!(id_of(&stem), id, "{stem}");
+            assert_eq!(percent_decoded(&stem), id, "{stem}");
         }
         assert_eq!(file_stem("MED-10"), "MED-10");
     }

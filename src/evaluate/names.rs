@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use super::corpus::{file_stem, id_of};
+use super::corpus::file_stem;
 use super::questions::{Gold, Place, Question, QuestionSet};
 use crate::document::Hit;
 use crate::error::{Fault, Result};
 use crate::index::{Snapshot, State};
 use crate::naming;
+use crate::strings::percent_decoded;
 
 /// The number of a document in [`Documents`].
 pub type DocumentId = usize;
@@ -98,7 +99,7 @@ impl Documents {
         let Some((root, path)) = self.all.get(id) else { return String::new() };
         if self.is_beir {
             let stem = Path::new(path).file_stem().unwrap_or_default().to_string_lossy();
-            return id_of(&stem);
+            return percent_decoded(&stem);
         }
         match self.by_name.get(&*naming::composed(path)) {
             Some(Some(_)) => path.clone(),
@@ -112,7 +113,7 @@ impl Documents {
         id.map_or_else(|| path.to_owned(), |id| self.name(*id))
     }
 
-    /// The document with this name; `None` when there is none, or several.
+    /// The only document with this name.
     pub fn find(&self, name: &str) -> Option<DocumentId> {
         let known = |name: &str| self.by_name.get(&*naming::composed(name)).copied().flatten();
         let id = known(name);

@@ -11,6 +11,7 @@ use std::path::Path;
 use super::questions::{each_line, name_of};
 use crate::disk;
 use crate::error::{Fault, Result};
+use crate::strings::percent_decoded;
 
 /// A run of another system.
 pub struct Run {
@@ -40,7 +41,11 @@ pub fn read(file: &Path) -> Result<Run> {
         if score.is_nan() {
             return Err("the score is not a number".to_owned());
         }
-        scored.entry(decoded(question)).or_default().push((score, rank, decoded(document)));
+        scored.entry(percent_decoded(question)).or_default().push((
+            score,
+            rank,
+            percent_decoded(document),
+        ));
         Ok(())
     })?;
     if scored.is_empty() {
@@ -80,10 +85,6 @@ fn encoded(name: &str) -> String {
         }
     }
     out
-}
-
-fn decoded(name: &str) -> String {
-    super::corpus::id_of(name)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::super::html;
 use super::super::xml::{self, Node};
 use super::archive::{Archive, Properties, resolved};
 use crate::document::Format;
-use crate::strings::StrExt as _;
+use crate::strings::{StrExt as _, percent_decoded};
 
 pub(super) fn epub(bytes: &[u8]) -> Result<Extracted, NoText> {
     let mut archive = Archive::open(bytes)?;
@@ -93,23 +93,6 @@ fn with_notes(text: &str) -> String {
     }
     out.push_str(rest);
     out
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let hex =
-            after.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
-        if let Some(byte) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            bytes.push(byte);
-            rest = &after[2..];
-        } else {
-            bytes.push(*first);
-            rest = after;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
