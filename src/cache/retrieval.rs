@@ -142,16 +142,23 @@ impl Cache {
         self.has(Lookup { table: Table::Retrieval, key, scope: corpus, now_s })
     }
 
-    pub fn put_ranking(&self, key: Key, corpus: &str, ranking: &Ranking, now_s: i64) {
+    /// Stores the parts of a [`Ranking`].
+    pub fn put_ranking(
+        &self,
+        key: Key,
+        corpus: &str,
+        (hits, notes, nearness): (&[Hit], &[Note], Option<f32>),
+        now_s: i64,
+    ) {
         let note = |note: &Note| match note {
             Note::Corrected { word, instead } => ('c', word.clone(), instead.clone()),
             Note::Similar { word, other } => ('s', word.clone(), other.clone()),
             Note::NoPhrase(phrase) => ('p', phrase.clone(), String::new()),
         };
         let stored = StoredRanking {
-            hits: ranking.hits.iter().map(StoredHit::new).collect(),
-            notes: ranking.notes.iter().map(note).collect(),
-            nearness: ranking.nearness.map(f32::to_bits),
+            hits: hits.iter().map(StoredHit::new).collect(),
+            notes: notes.iter().map(note).collect(),
+            nearness: nearness.map(f32::to_bits),
         };
         if let Ok(bytes) = serde_json::to_vec(&stored) {
             self.put(Table::Retrieval, key, corpus, bytes, now_s);

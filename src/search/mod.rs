@@ -149,11 +149,7 @@ impl Searcher {
         }
         let response = self.search(engine, request)?;
         if !response.nothing_allowed {
-            cached.write(&Ranking {
-                hits: response.hits.clone(),
-                notes: response.notes.clone(),
-                nearness: response.risk.nearness,
-            });
+            cached.write(&response.hits, &response.notes, response.risk.nearness);
         }
         Ok(response)
     }

@@ -4,6 +4,7 @@ use super::request::Request;
 use crate::analysis;
 use crate::cache::{Key, Ranking};
 use crate::disk::Blake;
+use crate::document::{Hit, Note};
 use crate::engine::Engine;
 use crate::index::Meta;
 
@@ -41,10 +42,11 @@ impl<'a> CachedRanking<'a> {
         self.engine.cache().ranking(&self.key, self.corpus, self.engine.now_s())
     }
 
-    pub fn write(self, ranking: &Ranking) {
+    /// Stores the parts of a [`Ranking`].
+    pub fn write(self, hits: &[Hit], notes: &[Note], nearness: Option<f32>) {
         if self.request.caching.writes() {
             let (cache, now_s) = (self.engine.cache(), self.engine.now_s());
-            cache.put_ranking(self.key, self.corpus, ranking, now_s);
+            cache.put_ranking(self.key, self.corpus, (hits, notes, nearness), now_s);
         }
     }
 }
