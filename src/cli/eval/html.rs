@@ -3,6 +3,7 @@
 //! Plots are inline SVG, drawn as wide as a small telephone, so that their text can be read there
 //! without zooming.
 
+use super::table::figure_rows;
 use crate::evaluate::{
     CRITERIA, Comparison, Estimate, Group, Loss, Report, SetReport, Verdict, percentile,
 };
@@ -13,7 +14,7 @@ const STYLE: &str = include_str!("report.css");
 const WIDTH: f64 = 344.0;
 /// Height of a row of a plot.
 const ROW: f64 = 22.0;
-/// Rows of a plot of lines, which could not be told apart if there were more.
+/// Lines of one plot. With more, their colors would look alike.
 const MAX_LINES: usize = 6;
 
 /// The page. `worst` is the number of questions that are listed of each set.
@@ -68,28 +69,11 @@ fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     format!("<div class=\"scroll\" tabindex=\"0\"><table>\n<tr>{head}</tr>\n{rows}</table></div>\n")
 }
 
-fn interval(estimate: &Estimate) -> String {
-    format!("{:.3} – {:.3}", estimate.low, estimate.high)
-}
-
 /// Tables and plots of one set, or of all.
 fn figures(report: &Report, set: Option<usize>) -> String {
     let names = report.row_names();
     let measures = ["recall@1", "recall@3", "recall@10", "recall@100", "mrr@10"];
-    let mut rows = Vec::new();
-    for (row, name) in names.iter().enumerate() {
-        let Some(ndcg) = report.estimate(set, row, "ndcg@10") else { continue };
-        let mut cells = vec![(*name).to_owned(), format!("{:.4}", ndcg.mean), interval(&ndcg)];
-        let mean = |measure| report.estimate(set, row, measure).map_or(0.0, |e| e.mean);
-        cells.extend(measures.map(|measure| format!("{:.4}", mean(measure))));
-        let times = report.times(set, row);
-        let time = |percent| match times.is_empty() {
-            true => "–".to_owned(),
-            false => format!("{:.1}", percentile(&times, percent)),
-        };
-        cells.extend([50, 95, 99].map(time));
-        rows.push(cells);
-    }
+    let rows = figure_rows(report, set, &measures, "–");
     if rows.is_empty() {
         return String::new();
     }

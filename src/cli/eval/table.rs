@@ -27,10 +27,15 @@ pub fn print(report: &Report, losses: Option<&[Loss]>, worst: usize, ui: &Ui) {
     }
 }
 
-/// Means, times and comparisons of one set, or of all.
-fn figures(report: &Report, set: Option<usize>, ui: &Ui) {
+/// A row for each way to search, of one set or of all: its name, nDCG@10 with its interval, the
+/// means of `measures`, and the 50th, 95th and 99th percentile of the times, or `none`.
+pub fn figure_rows(
+    report: &Report,
+    set: Option<usize>,
+    measures: &[&str],
+    none: &str,
+) -> Vec<Vec<String>> {
     let names = report.row_names();
-    let measures = ["recall@10", "recall@100", "mrr@10"];
     let rows = names.iter().enumerate().filter_map(|(row, name)| {
         let ndcg = report.estimate(set, row, "ndcg@10")?;
         let mut cells = vec![
@@ -39,16 +44,23 @@ fn figures(report: &Report, set: Option<usize>, ui: &Ui) {
             format!("{:.3} – {:.3}", ndcg.low, ndcg.high),
         ];
         let mean = |measure| report.estimate(set, row, measure).map_or(f64::NAN, |e| e.mean);
-        cells.extend(measures.map(|measure| format!("{:.4}", mean(measure))));
+        cells.extend(measures.iter().map(|measure| format!("{:.4}", mean(measure))));
         let times = report.times(set, row);
         let time = |percent| match times.is_empty() {
-            true => "-".to_owned(),
+            true => none.to_owned(),
             false => format!("{:.1}", percentile(&times, percent)),
         };
         cells.extend([50, 95, 99].map(time));
         Some(cells)
     });
-    let rows: Vec<Vec<String>> = rows.collect();
+    rows.collect()
+}
+
+/// Means, times and comparisons of one set, or of all.
+fn figures(report: &Report, set: Option<usize>, ui: &Ui) {
+    let names = report.row_names();
+    let measures = ["recall@10", "recall@100", "mrr@10"];
+    let rows = figure_rows(report, set, &measures, "-");
     if !rows.is_empty() {
         let header = [
             "mode",
