@@ -55,7 +55,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
         }
         'rag;ingest' {
             [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'Folder to index (repeatable); same as the argument DIR')
-            [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'Web page to index (repeatable); a URL of a sitemap stands for the pages that it lists')
+            [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'Web page to index (repeatable); the URL of a sitemap means the pages that it lists')
             [CompletionResult]::new('--model', '--model', [CompletionResultType]::ParameterName, 'Embedding model [default: all-MiniLM-L6-v2]')
             [CompletionResult]::new('--include', '--include', [CompletionResultType]::ParameterName, 'Index only files matching GLOB, as in .gitignore (repeatable)')
             [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'Skip files matching GLOB, as in .gitignore (repeatable)')

@@ -51,7 +51,7 @@ set edit:completion:arg-completer[rag] = {|@words|
         }
         &'rag;ingest'= {
             cand --dir 'Folder to index (repeatable); same as the argument DIR'
-            cand --url 'Web page to index (repeatable); a URL of a sitemap stands for the pages that it lists'
+            cand --url 'Web page to index (repeatable); the URL of a sitemap means the pages that it lists'
             cand --model 'Embedding model [default: all-MiniLM-L6-v2]'
             cand --include 'Index only files matching GLOB, as in .gitignore (repeatable)'
             cand --exclude 'Skip files matching GLOB, as in .gitignore (repeatable)'

@@ -53,7 +53,7 @@ complete -c rag -n "__fish_rag_needs_command" -f -a "completions" -d 'Print a sh
 complete -c rag -n "__fish_rag_needs_command" -f -a "man" -d 'Print a man page'
 complete -c rag -n "__fish_rag_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l dir -d 'Folder to index (repeatable); same as the argument DIR' -r -F
-complete -c rag -n "__fish_rag_using_subcommand ingest" -l url -d 'Web page to index (repeatable); a URL of a sitemap stands for the pages that it lists' -r
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l url -d 'Web page to index (repeatable); the URL of a sitemap means the pages that it lists' -r
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l model -d 'Embedding model [default: all-MiniLM-L6-v2]' -r
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l include -d 'Index only files matching GLOB, as in .gitignore (repeatable)' -r
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l exclude -d 'Skip files matching GLOB, as in .gitignore (repeatable)' -r

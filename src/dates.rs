@@ -86,7 +86,7 @@ fn parts(text: &str) -> Vec<(&str, &str)> {
     let (mut gap, mut rest) = ("", text);
     while let Some(first) = rest.chars().next() {
         let end = rest.find(|c| kind(c) != kind(first)).unwrap_or(rest.len());
-        let (Some(run), Some(after)) = (rest.get(..end), rest.get(end..)) else { break };
+        let Some((run, after)) = rest.split_at_checked(end) else { break };
         if kind(first) == 0 {
             gap = run;
         } else {

@@ -82,12 +82,13 @@ fn translated(python: &str) -> String {
     out
 }
 
-/// How a repetition begins whose opening brace comes before `rest`; `None` where there is none.
+/// The opening brace of a repetition such as `{2,4}`; `rest` is what follows the brace. Python
+/// allows a missing lower bound, which becomes 0. `None` when the brace opens no repetition.
 fn repetition(rest: &str) -> Option<&'static str> {
     let (bounds, _) = rest.split_once('}')?;
     let (least, most) = bounds.split_once(',').unwrap_or((bounds, "0"));
     let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    let is_repetition = is_number(least) && is_number(most) && !(bounds.is_empty());
+    let is_repetition = is_number(least) && is_number(most) && !bounds.is_empty();
     is_repetition.then_some(if least.is_empty() { "{0" } else { "{" })
 }
 

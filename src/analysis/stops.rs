@@ -66,7 +66,7 @@ fn masked(paragraph: &str) -> String {
             _ if is_lower_case => capital(c),
             _ => c,
         };
-        // A mask of one byte stands for each byte of a longer character.
+        // Each byte of a longer character becomes one byte of the mask.
         let n = if mask.len_utf8() == c.len_utf8() { 1 } else { c.len_utf8() };
         out.extend(std::iter::repeat_n(mask, n));
         if c.is_whitespace() && !last.is_whitespace() {
@@ -324,7 +324,7 @@ fn is_ordinal(head: &str, word: &str, next_word: &str) -> bool {
         || BEFORE_ORDINALS.contains(&previous.as_str()) && !super::is_stop_word(&next, "de")
 }
 
-/// Whether a letter is the initial of a name, or one of an acronym that goes on: "by J. Smith" and
+/// Whether a letter is the initial of a name, or a letter within an acronym: "by J. Smith" and
 /// "U.S. Army", but not "vitamin C. Citrus fruits".
 fn is_initial(head: &str, word: &str, following: &str) -> bool {
     let is_letter = |word: &str| word.chars().count() == 1 && word.chars().all(char::is_uppercase);

@@ -52,7 +52,7 @@ pub(super) fn prefer_newest(
 }
 
 /// Whether a sentence has every word of the question that the other has, in itself or in the title
-/// of its document, and what the question asks for. Where that cannot be told, as in questions that
+/// of its document, and what the question asks for. Where that is unknown, as in questions that
 /// ask why, most of the words must be in the sentence itself.
 fn says_as_much(older: &Candidate, newer: &Candidate) -> bool {
     let is_prose = |candidate: &Candidate| {

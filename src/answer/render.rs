@@ -37,7 +37,7 @@ impl Quote {
         }
     }
 
-    /// A record, which no candidate stands for.
+    /// A record that is not among the candidates.
     pub(super) fn of_record(source: usize, unit: usize, text: &str) -> Self {
         Self {
             source,

@@ -34,7 +34,7 @@ pub struct IngestArgs {
     /// Folder to index (repeatable); same as the argument DIR
     #[arg(long = "dir", value_name = "DIR")]
     dirs: Vec<PathBuf>,
-    /// Web page to index (repeatable); a URL of a sitemap stands for the pages that it lists
+    /// Web page to index (repeatable); the URL of a sitemap means the pages that it lists
     ///
     /// Asks for changes with every ingest, with a pause between two requests and as the robots.txt
     /// of the site allows. A page leaves the index when the server says that it is gone.

@@ -111,7 +111,7 @@ const FORMAT: &str = "expected format: {\"query\": \"…\", \"relevant\": {\"PAT
                       {\"question\": \"…\", \"answer\": [[\"PATTERN\", …], …], \"source\": \
                       [{\"path\": \"…\", \"lines\": [FIRST, LAST]}]}";
 
-/// The lines of a file, or of `input` that stands for it.
+/// The lines of a file, or of `input` in its place.
 ///
 /// # Errors
 /// A usage fault that names the invalid line; a file without a question that can be scored.

@@ -216,7 +216,7 @@ fn is_private_v6(address: Ipv6Addr) -> bool {
         || (first, second) == (0x2001, 0x0db8)
 }
 
-/// The IPv4 address that an IPv6 address stands for: mapped, compatible, NAT64 or 6to4.
+/// The IPv4 address inside an IPv6 address: mapped, compatible, NAT64 or 6to4.
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [a, b, c, d, e, f, g, h] = address.segments();
     let of = |high: u16, low: u16| {

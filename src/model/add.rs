@@ -139,7 +139,7 @@ pub fn add(assets: &Assets, addition: Addition<'_>, stop: &dyn Fn() -> bool) -> 
     ModelFiles::open(&target, name)
 }
 
-/// The network in `source`, checked not to stand for one.
+/// The network in `source`, checked not to be a pointer to one.
 fn find_network(source: &Path) -> Result<PathBuf> {
     let folders = [source.to_owned(), source.join(module_folders(source)?.transformer)];
     let mut networks =

@@ -76,7 +76,7 @@ impl Robots {
     }
 }
 
-/// Whether a path begins with a pattern, in which `*` stands for any text and `$` for the end.
+/// Whether a path begins with a pattern, in which `*` matches any text and `$` the end.
 fn matches(pattern: &str, path: &str) -> bool {
     let (pattern, is_whole) = match pattern.strip_suffix('$') {
         Some(pattern) => (pattern, true),

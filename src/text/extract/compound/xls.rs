@@ -265,7 +265,7 @@ fn text(content: &[u8], n: usize) -> Option<String> {
     Some(if is_wide { utf_16(chars) } else { latin(chars) })
 }
 
-/// The table of strings, which goes on in further records. A string may be divided between two
+/// The table of strings, which continues in further records. A string may be divided between two
 /// records; its second part then states again whether it is wide.
 fn shared_strings(parts: &[&[u8]]) -> Vec<String> {
     let mut strings = Vec::new();
