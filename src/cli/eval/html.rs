@@ -3,7 +3,7 @@
 //! Plots are inline SVG, drawn as wide as a small telephone, so that their text can be read there
 //! without zooming.
 
-use super::table::figure_rows;
+use super::table::{figure_rows, loss_cells};
 use crate::evaluate::{
     CRITERIA, Comparison, Estimate, Group, Loss, Report, SetReport, Verdict, percentile,
 };
@@ -495,21 +495,9 @@ fn worst_questions(report: &Report, set: &SetReport, n: usize) -> String {
 }
 
 fn baseline(losses: &[Loss]) -> String {
-    let rows: Vec<Vec<String>> = losses
-        .iter()
-        .map(|loss| {
-            let Loss { row, measure, before, difference, p } = loss;
-            vec![
-                row.clone(),
-                (*measure).to_owned(),
-                format!("{before:.4}"),
-                format!("{:.4}", before + difference.mean),
-                format!("{:+.3} – {:+.3}", difference.low, difference.high),
-                format!("{p:.4}"),
-                if loss.is_loss() { "loss" } else { "" }.to_owned(),
-            ]
-        })
-        .collect();
+    let verdict = |loss: &Loss| if loss.is_loss() { "loss" } else { "" }.to_owned();
+    let cells = |loss: &Loss| loss_cells(loss).into_iter().chain([verdict(loss)]).collect();
+    let rows: Vec<Vec<String>> = losses.iter().map(cells).collect();
     let header = ["", "measure", "before", "now", "95 % of the difference", "p", ""];
     format!("<h2>Against the baseline</h2>\n{}", table(&header, &rows))
 }

@@ -202,19 +202,19 @@ fn print_worst(report: &Report, set: &SetReport, n: usize, ui: &Ui) {
 }
 
 fn print_losses(losses: &[Loss], ui: &Ui) {
-    let rows: Vec<Vec<String>> = losses
-        .iter()
-        .map(|Loss { row, measure, before, difference, p }| {
-            vec![
-                row.clone(),
-                (*measure).to_owned(),
-                format!("{before:.4}"),
-                format!("{:.4}", before + difference.mean),
-                format!("{:+.3} – {:+.3}", difference.low, difference.high),
-                format!("{p:.4}"),
-            ]
-        })
-        .collect();
+    let rows: Vec<Vec<String>> = losses.iter().map(loss_cells).collect();
     ui.line("\nagainst the baseline");
     ui.table(&["mode", "measure", "before", "now", "95 %", "p"], &rows);
+}
+
+/// The way to search, the measure, its value before and now, the interval of the difference, and p.
+pub fn loss_cells(Loss { row, measure, before, difference, p }: &Loss) -> Vec<String> {
+    vec![
+        row.clone(),
+        (*measure).to_owned(),
+        format!("{before:.4}"),
+        format!("{:.4}", before + difference.mean),
+        format!("{:+.3} – {:+.3}", difference.low, difference.high),
+        format!("{p:.4}"),
+    ]
 }
