@@ -1,10 +1,12 @@
 //! Records of questions, errors and load, which `rag stats` summarizes.
 //!
 //! Questions and session ids are stored as keyed hashes, unless the settings keep the text. The key
-//! is a separate file, so that the records alone reveal no question. Callers queue records without
+//! is a separate file, so that the records alone reveal no question. Feedback on an answer keeps
+//! its question in words: the user who gives it is told so. Callers queue records without
 //! waiting, and one thread writes them in batches. Records are dropped and counted when the queue
 //! is full or the file cannot be written: nothing here slows or fails a request.
 
+mod feedback;
 mod record;
 mod report;
 mod rows;
@@ -23,7 +25,8 @@ use crate::disk::{self, Blake};
 use crate::error::{Context as _, Fault, Result};
 use crate::telemetry;
 
-pub use record::{Question, Record};
+pub use feedback::{Rated, feedback};
+pub use record::{Feedback, Question, Reason, Record};
 pub use report::{DocumentCount, ErrorCount, Latency, QuestionCount, Report, report};
 use rows::File;
 

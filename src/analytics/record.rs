@@ -18,6 +18,54 @@ pub enum Record {
         cpu: f64,
         queue: u64,
     },
+    Feedback(Box<Feedback>),
+}
+
+/// What a user said about an answer. The user is told that this keeps the question in words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feedback {
+    pub question: String,
+    pub index: String,
+    pub helpful: bool,
+    /// Why it was not helpful.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// In the user's words; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub comment: String,
+    /// Whether there was an answer.
+    pub supported: bool,
+    /// The cited documents, as folder and path, each once.
+    pub documents: Vec<(String, String)>,
+    /// The name of the document that has the answer, if the user knows one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+}
+
+/// Why an answer was not helpful.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    Wrong,
+    Incomplete,
+    Outdated,
+    /// The documents have no answer, so there should have been none.
+    Unanswerable,
+    Other,
+}
+
+impl Reason {
+    pub const NAMES: [(&str, Self); 5] = [
+        ("wrong", Self::Wrong),
+        ("incomplete", Self::Incomplete),
+        ("outdated", Self::Outdated),
+        ("unanswerable", Self::Unanswerable),
+        ("other", Self::Other),
+    ];
+
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, reason)| *reason)
+    }
 }
 
 /// A question or a search.

@@ -27,6 +27,9 @@ pub struct Report {
     pub answer_hits: u64,
     pub retrieval_hits: u64,
     pub sessions: u64,
+    /// Answers that users found helpful, and those that they did not.
+    pub helpful: u64,
+    pub unhelpful: u64,
     pub intents: Vec<(String, u64)>,
     pub latencies: Vec<Latency>,
     /// The most frequent questions and searches.
@@ -116,6 +119,8 @@ impl Summary {
         self.report.span = Some((first, at));
         match record {
             Record::Question(question) => self.question(at, *question),
+            Record::Feedback(feedback) if feedback.helpful => self.report.helpful += 1,
+            Record::Feedback(_) => self.report.unhelpful += 1,
             Record::Error { code, route } => *self.errors.entry((code, route)).or_default() += 1,
             Record::System { memory_bytes, cpu, queue } => {
                 let (memory, _, longest) = self.report.system.unwrap_or_default();

@@ -96,12 +96,16 @@ impl File {
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut changed = Vec::new();
         for_each(&transaction, i64::MIN, &mut |id, at, record| {
-            if let Some(Record::Question(mut question)) = record {
-                let before = question.documents.len();
-                question.documents.retain(|(root, path)| !is_gone(root, path));
-                if question.documents.len() < before {
-                    changed.push((id, at, Record::Question(question)));
-                }
+            let Some(mut record) = record else { return };
+            let documents = match &mut record {
+                Record::Question(question) => &mut question.documents,
+                Record::Feedback(feedback) => &mut feedback.documents,
+                Record::Error { .. } | Record::System { .. } => return,
+            };
+            let before = documents.len();
+            documents.retain(|(root, path)| !is_gone(root, path));
+            if documents.len() < before {
+                changed.push((id, at, record));
             }
         })?;
         for (id, at, record) in &changed {

@@ -122,3 +122,31 @@ fn failures_do_not_reach_callers() {
     assert_eq!(forget(&dir.path().join("nowhere"), &|_, _| true).unwrap(), 0);
     assert!(!dir.path().join("nowhere").exists());
 }
+
+#[test]
+fn feedback_keeps_its_question_in_words_until_it_is_purged() {
+    let dir = tempfile::tempdir().unwrap();
+    let rate = |question: &str, helpful: bool| {
+        let feedback = Feedback {
+            question: question.into(),
+            index: "default".into(),
+            helpful,
+            documents: vec![("docs".into(), "a.md".into()), ("docs".into(), "b.md".into())],
+            ..Feedback::default()
+        };
+        record_now(dir.path(), KEPT, now(), vec![Record::Feedback(Box::new(feedback))]).unwrap();
+    };
+    for (question, helpful) in [("one", true), ("two", true), ("one", false)] {
+        rate(question, helpful);
+    }
+    forget(dir.path(), &|_, path| path == "a.md").unwrap();
+    let found = feedback(dir.path(), 0).unwrap();
+    let said: Vec<_> = found.iter().map(|r| (&*r.feedback.question, r.feedback.helpful)).collect();
+    assert_eq!(said, [("two", true), ("one", false)], "the last word on a question counts");
+    assert_eq!(found[0].feedback.documents, [("docs".to_owned(), "b.md".to_owned())]);
+    let report = report(dir.path(), 0).unwrap().unwrap();
+    assert_eq!((report.helpful, report.unhelpful, report.questions), (2, 1, 0));
+    assert_eq!(purge(dir.path()).unwrap(), 3);
+    assert_eq!(feedback(dir.path(), 0).unwrap(), []);
+    assert!(!everything(dir.path()).contains("two"));
+}

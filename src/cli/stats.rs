@@ -15,7 +15,7 @@ use crate::wire;
 ///
 /// `rag serve` and `rag mcp` record the requests they answer; with the setting `analytics.record =
 /// all`, so do `rag ask` and `rag search`. Questions are stored as keyed hashes, unless
-/// `analytics.text` is set.
+/// `analytics.text` is set; feedback on an answer keeps its question in words.
 #[derive(Debug, Args)]
 pub struct StatsArgs {
     /// Only records of the last TIME, such as 30m, 12h, 7d or 4w [default: all]
@@ -126,6 +126,11 @@ fn print_counts(report: &Report, ui: &Ui) {
             row("sessions", report.sessions, None),
         ],
     );
+    let rated = report.helpful + report.unhelpful;
+    if rated > 0 {
+        let helpful = percent(report.helpful, rated);
+        ui.line(format!("{} rated, {helpful} helpful", counted(rated, "answer")));
+    }
 }
 
 fn print_latencies(report: &Report, ui: &Ui) {

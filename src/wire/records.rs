@@ -216,6 +216,10 @@ pub struct StatsJson<'a> {
     answer_hit_rate: f64,
     retrieval_hit_rate: f64,
     sessions: u64,
+    /// Answers that users found helpful
+    helpful: u64,
+    /// Answers that users found not helpful
+    unhelpful: u64,
     /// Questions by intent
     intents: BTreeMap<&'a str, u64>,
     /// Latency by stage
@@ -329,6 +333,8 @@ pub fn stats(report: &Report) -> Value {
         answer_hit_rate: share(report.answer_hits, report.questions),
         retrieval_hit_rate: share(report.retrieval_hits, report.questions + report.searches),
         sessions: report.sessions,
+        helpful: report.helpful,
+        unhelpful: report.unhelpful,
         intents: report.intents.iter().map(|(name, n)| (&**name, *n)).collect(),
         latency_ms: report.latencies.iter().map(|l| (l.stage, LatencyJson::new(l))).collect(),
         top: report.top.iter().map(AskedJson::new).collect(),

@@ -8,6 +8,7 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::config::Recording;
 use crate::serve::access::Scope;
 use crate::serve::app::App;
 use crate::serve::error::Result;
@@ -56,6 +57,8 @@ struct Features {
     #[schema(value_type = Option<Vec<String>>)]
     root_paths: Option<Vec<PathBuf>>,
     uploads: bool,
+    /// Feedback on answers is stored
+    feedback: bool,
 }
 
 /// Limits of requests
@@ -98,6 +101,7 @@ pub async fn config(
                 root_paths: (allowed.scope == Scope::Admin)
                     .then(|| roots.paths().into_iter().map(Path::to_owned).collect()),
                 uploads: true,
+                feedback: config.analytics.scope != Recording::Off,
             },
             limits: Limits {
                 body_bytes: config.serve.max_body_bytes,

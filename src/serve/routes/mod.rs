@@ -7,6 +7,7 @@ mod batch;
 mod cache;
 mod config;
 mod documents;
+mod feedback;
 mod health;
 mod indexes;
 mod ingest;
@@ -50,6 +51,8 @@ fn all(routes: Routes) -> Routes {
         .add(Read, Json, routes!(ask::ask))
         .add(Read, Json, routes!(batch::ask_batch))
         .add(Read, Json, routes!(search::search))
+        .add(Read, Json, routes!(feedback::feedback))
+        .add(Admin, Json, routes!(feedback::feedback_export))
         .add(Write, Json, routes!(ingest::ingest_start))
         .add(Read, Json, routes!(ingest::ingest_status))
         .add(Read, Json, routes!(ingest::ingest_list))

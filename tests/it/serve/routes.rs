@@ -626,6 +626,50 @@ fn a_batch_answers_its_questions_in_order() {
 }
 
 #[test]
+fn feedback_is_exported_as_questions_for_an_evaluation() {
+    let Some(sandbox) = indexed() else { return };
+    let api = Api::start(&sandbox, &[]);
+    let answer = api.ask(QUESTION);
+    let sources: Vec<Value> = answer["citations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|citation| json!({ "root": citation["root"], "path": citation["path"] }))
+        .collect();
+    let rate = |question: &str, more: Value| {
+        let body = json!({ "question": question, "helpful": true, "sources": sources });
+        api.post("/feedback", &with_fields(body, more))
+    };
+    assert_eq!(rate(QUESTION, json!({})).is(201).json(), json!({ "keep_days": 90 }));
+    rate("Who rules the moon?", json!({ "helpful": false, "reason": "unanswerable" })).is(201);
+    rate("What is wrong?", json!({ "helpful": false, "comment": "all of it" })).is(201);
+    rate("What is gone?", json!({ "sources": [{ "root": "docs", "path": "gone.md" }] })).is(201);
+    for bad in [
+        json!({ "reason": "dull" }),
+        json!({ "question": " " }),
+        json!({ "index": "../up" }),
+        json!({ "comment": "x".repeat(5000) }),
+    ] {
+        rate(QUESTION, bad).is(400);
+    }
+    let exported = api.get("/feedback/export").ok();
+    assert_eq!(exported.headers["content-type"], "application/x-ndjson");
+    let lines: Vec<Value> =
+        exported.body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert_eq!(lines[0]["query"], QUESTION);
+    assert_eq!(lines[1]["unanswerable"], true);
+    assert_eq!(api.get("/feedback/export?index=other").ok().body, "");
+    assert_eq!(api.get("/stats").ok().json()["helpful"], 2);
+    sandbox.write("feedback.jsonl", &exported.body);
+    let report = sandbox.rag(["eval", "feedback.jsonl", "--json"]).ok().json();
+    assert_eq!(report["queries"], 2, "{report}");
+    let text = sandbox.rag(["stats"]).ok().stdout;
+    assert!(text.contains("4 answers rated, 50.0 % helpful"), "{text}");
+    api.server.stop();
+}
+
+#[test]
 fn caches_and_indexes_are_reported_and_changed() {
     let Some(sandbox) = indexed() else { return };
     let api = Api::start(&sandbox, &[]);

@@ -1,0 +1,36 @@
+//! What users said about answers, read back for evaluations.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::rows;
+use super::{Feedback, Record};
+use crate::error::Result;
+
+/// What was said about an answer, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rated {
+    /// Unix seconds.
+    pub at_s: i64,
+    pub feedback: Feedback,
+}
+
+/// The feedback in `dir` since `since_s`, oldest first. Of several on one question to one index,
+/// only the last counts.
+///
+/// # Errors
+/// [`Kind::Damaged`](crate::error::Kind::Damaged) for a file that is not a database.
+pub fn feedback(dir: &Path, since_s: i64) -> Result<Vec<Rated>> {
+    let mut last = BTreeMap::new();
+    let mut n = 0_u64;
+    rows::read(dir, since_s, &mut |at_s, record| {
+        if let Some(Record::Feedback(feedback)) = record {
+            let key = (feedback.index.clone(), feedback.question.clone());
+            n += 1;
+            last.insert(key, (n, Rated { at_s, feedback: *feedback }));
+        }
+    })?;
+    let mut rated: Vec<(u64, Rated)> = last.into_values().collect();
+    rated.sort_by_key(|(n, _)| *n);
+    Ok(rated.into_iter().map(|(_, rated)| rated).collect())
+}
