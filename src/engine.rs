@@ -14,6 +14,7 @@ use crate::index::Store;
 use crate::jobs::Jobs;
 use crate::model::{Assets, CrossEncoder, Library, ModelFiles};
 use crate::sessions::Sessions;
+use crate::shared::{Shared, Use};
 use crate::state::State;
 
 /// The handles of every command.
@@ -23,6 +24,8 @@ pub struct Engine {
     pub jobs: Jobs,
     /// The library and the models that may be opened.
     pub assets: Assets,
+    /// What servers share; [`Shared::Local`] until [`Engine::connected`].
+    pub shared: Shared,
     cache: Arc<OnceLock<Cache>>,
     /// The files of `rerank.model`.
     reranker: Arc<OnceLock<ModelFiles>>,
@@ -46,6 +49,7 @@ impl Engine {
             assets: Assets::new(&config, state),
             jobs: Jobs::new(&config.jobs_dir),
             config,
+            shared: Shared::Local,
             cache: Arc::default(),
             reranker: Arc::default(),
             sessions: Arc::default(),
@@ -55,9 +59,21 @@ impl Engine {
         }
     }
 
+    /// With the engines outside this machine that the settings name. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// A usage fault for a setting that cannot be used.
+    pub fn connected(mut self) -> Result<Self> {
+        self.shared = Shared::open(&self.config.shared, Use::Cache)?;
+        Ok(self)
+    }
+
     /// The cache, opened when first needed.
     pub fn cache(&self) -> &Cache {
-        self.cache.get_or_init(|| Cache::open(&self.config.cache_dir, self.config.cache))
+        self.cache.get_or_init(|| {
+            let cache = Cache::open(&self.config.cache_dir, self.config.cache);
+            cache.with_shared(&self.shared, &self.config.shared)
+        })
     }
 
     /// The conversations, opened when first needed.
@@ -65,8 +81,7 @@ impl Engine {
         if let Some(sessions) = self.sessions.get() {
             return Ok(sessions);
         }
-        let ttl_s =
-            i64::try_from(self.config.session_ttl_hours.saturating_mul(3600)).unwrap_or(i64::MAX);
+        let ttl_s = i64::try_from(self.config.session_ttl_s).unwrap_or(i64::MAX);
         let opened = Sessions::open(&self.config.data_dir.join("sessions"), ttl_s)?;
         Ok(self.sessions.get_or_init(|| opened))
     }
@@ -81,6 +96,7 @@ impl Engine {
             false => Arc::default(),
         };
         Self {
+            shared: self.shared.clone(),
             cache,
             reranker,
             sessions,

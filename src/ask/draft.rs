@@ -52,7 +52,7 @@ impl CacheEntry<'_> {
     pub fn read(
         &self,
         evidence: &[Evidence],
-        is_valid: impl FnOnce(&CachedAnswer) -> bool,
+        is_valid: impl Fn(&CachedAnswer) -> bool,
     ) -> Option<Draft> {
         if !self.caching.reads() {
             return None;

@@ -37,7 +37,7 @@ impl Cache {
         key: &Key,
         scope: &str,
         now_s: i64,
-        holds: impl FnOnce(&CachedAnswer) -> bool,
+        mut holds: impl FnMut(&CachedAnswer) -> bool,
     ) -> Option<CachedAnswer> {
         self.find(Lookup { table: Table::Answers, key, scope, now_s }, |bytes| {
             match serde_json::from_slice(bytes) {

@@ -55,7 +55,7 @@ impl Inner {
         Self { path, layers: Some(layers), connection, writable, ..Self::default() }
     }
 
-    /// The value of a row, as `read` parses it. Counts a hit or a miss.
+    /// The value of a row, as `read` parses it. Counts a hit or damage; the caller counts a miss.
     pub fn find<T>(
         &mut self,
         lookup: Lookup<'_>,
@@ -72,7 +72,6 @@ impl Inner {
             telemetry::cache_operation(name, "hit");
             return Some(value);
         }
-        counters.misses += 1;
         if !matches!(found, Ok(Reading::Miss)) {
             counters.damaged += 1;
             telemetry::cache_operation(name, "damaged");
@@ -80,8 +79,18 @@ impl Inner {
         if found.is_err_and(|e| sqlite::is_damage(&e)) && self.writable {
             self.recreate(self.generation);
         }
-        telemetry::cache_operation(name, "miss");
         None
+    }
+
+    /// Counts a look-up that ended behind the file.
+    pub fn count(&mut self, table: Table, is_hit: bool) {
+        let counters = self.counters.entry(table).or_default();
+        let (counter, outcome) = match is_hit {
+            true => (&mut counters.hits, "hit"),
+            false => (&mut counters.misses, "miss"),
+        };
+        *counter += 1;
+        telemetry::cache_operation(table.name(), outcome);
     }
 
     /// Whether [`Inner::find`] would find a value; counts nothing.

@@ -9,6 +9,8 @@
 //! end, or when much has gathered, writes rows, times of use and counters. A process that is killed
 //! loses some of them and nothing else.
 //!
+//! Behind the file there may be a second tier, which several servers share.
+//!
 //! Every question looks rows up, so the lock of look-ups is held for one look-up at a time. Code
 //! that writes, counts all rows or empties tables uses a second connection and takes that lock only
 //! to hand rows over.
@@ -25,8 +27,9 @@ mod store;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tier;
 
 pub use answers::CachedAnswer;
 pub use retrieval::Ranking;
 pub use store::Cache;
-pub use table::{Caching, Counters, Key, Purged, Table, TableStats};
+pub use table::{Caching, Counters, Key, Purged, SharedCounters, SharedStats, Table, TableStats};

@@ -17,7 +17,7 @@ const INCREMENTAL: i64 = 2;
 
 /// Removes the rows that a table has now.
 pub(super) fn empty(connection: &Connection, table: Table) -> rusqlite::Result<Purged> {
-    let mut purged = Purged { table, count: 0, bytes: 0 };
+    let mut purged = Purged { table, count: 0, bytes: 0, shared: None };
     // Rows that are added meanwhile have larger ids.
     let sql = format!("SELECT max(rowid) FROM {}", table.name());
     let last: Option<i64> = connection.query_row(&sql, [], |row| row.get(0))?;

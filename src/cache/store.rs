@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rusqlite::Connection;
 
@@ -10,9 +10,11 @@ use super::file;
 use super::inner::Inner;
 use super::purge;
 use super::rows::{self, Batch, Lookup, Reading, Row};
-use super::table::{Counters, Key, Purged, Table, TableStats};
-use crate::config::{Layer, Layers};
+use super::table::{Counters, Key, Purged, SharedStats, Table, TableStats};
+use super::tier::Tier;
+use crate::config::{Layer, Layers, SharedStore};
 use crate::error::{Fault, Result};
+use crate::shared::Shared;
 use crate::sqlite::{self, Opened};
 
 /// While others write, this many batches may wait before the next row waits for the writer, or is
@@ -28,6 +30,8 @@ pub struct Cache {
     inner: Mutex<Inner>,
     /// The connection that writes, locked while it does. Locked before `inner`, never after.
     writer: Mutex<Option<Writer>>,
+    /// The rows that servers share; `None` without a shared store.
+    tier: Option<Tier>,
 }
 
 struct Writer {
@@ -42,13 +46,21 @@ impl Cache {
         Self::new(Inner::open(dir, layers))
     }
 
+    /// As [`Cache::open`], with the rows of a shared store behind it.
+    #[must_use]
+    pub fn with_shared(mut self, shared: &Shared, settings: &SharedStore) -> Self {
+        let dir = self.lock().path.parent().map(Path::to_owned).unwrap_or_default();
+        self.tier = shared.redis().map(|redis| Tier::start(Arc::clone(redis), settings, &dir));
+        self
+    }
+
     /// A cache without a file: every look-up is a miss, nothing is stored.
     pub fn disabled() -> Self {
         Self::new(Inner::default())
     }
 
     fn new(inner: Inner) -> Self {
-        Self { inner: Mutex::new(inner), writer: Mutex::default() }
+        Self { inner: Mutex::new(inner), writer: Mutex::default(), tier: None }
     }
 
     /// Look-ups so far in this process.
@@ -66,19 +78,66 @@ impl Cache {
     pub(super) fn find<T>(
         &self,
         lookup: Lookup<'_>,
+        mut read: impl FnMut(&[u8]) -> Reading<T>,
+    ) -> Option<T> {
+        self.follow_purges();
+        let found = self.lock().find(lookup, &mut read);
+        if found.is_some() {
+            return found;
+        }
+        let found = self.find_shared(lookup, read);
+        self.lock().count(lookup.table, found.is_some());
+        found
+    }
+
+    /// The value of a row of the shared store, which is put into the file.
+    fn find_shared<T>(
+        &self,
+        lookup: Lookup<'_>,
         read: impl FnOnce(&[u8]) -> Reading<T>,
     ) -> Option<T> {
-        self.lock().find(lookup, read)
+        let tier = self.tier.as_ref()?;
+        let limits = self.limits(lookup.table);
+        let (value, row) = tier.find(lookup, |row| {
+            match limits.is_some_and(|limits| rows::is_expired(limits, row.created, lookup.now_s)) {
+                true => Reading::Miss,
+                false => read(&row.value),
+            }
+        })?;
+        self.put_here(lookup.table, *lookup.key, lookup.scope, row.value, row.created);
+        Some(value)
+    }
+
+    fn limits(&self, table: Table) -> Option<Layer> {
+        self.lock().layers.map(|layers| table.limits(&layers))
+    }
+
+    /// Empties the tables that another process purged.
+    fn follow_purges(&self) {
+        let purged = self.tier.as_ref().map(Tier::purged_elsewhere).unwrap_or_default();
+        if !purged.is_empty() {
+            // What is left can be purged again; it is still correct.
+            let _ = self.purge_here(&purged);
+        }
     }
 
     /// Whether [`Cache::find`] would find a value; counts nothing.
     pub(super) fn has(&self, lookup: Lookup<'_>) -> bool {
-        self.lock().has(lookup)
+        self.follow_purges();
+        let is_here = self.lock().has(lookup);
+        is_here || self.find_shared(lookup, |_| Reading::Good(())).is_some()
     }
 
     /// Stores a value in place of the row with the same key. It may be lost: a cache need not keep
     /// its rows.
     pub fn put(&self, table: Table, key: Key, scope: &str, value: Vec<u8>, now_s: i64) {
+        if let Some(tier) = &self.tier {
+            tier.put(table, key, scope, &value, now_s);
+        }
+        self.put_here(table, key, scope, value, now_s);
+    }
+
+    fn put_here(&self, table: Table, key: Key, scope: &str, value: Vec<u8>, now_s: i64) {
         let mut inner = self.lock();
         let is_paused = inner.is_paused();
         if !inner.writable || is_paused && inner.has_gathered(MAX_WAITING_BATCHES) {
@@ -112,15 +171,36 @@ impl Cache {
         stats.collect::<rusqlite::Result<_>>().map_err(|e| file::fault(&path, e))
     }
 
-    /// Empties tables and returns their space to the file system in short transactions, so that
-    /// other processes can write between them.
+    /// Look-ups and writes of the shared store by all servers; `None` when there is none.
     ///
     /// # Errors
-    /// When the file cannot be read or written.
+    /// Why the store gives no answer.
+    pub fn shared_stats(&self) -> Option<std::result::Result<SharedStats, String>> {
+        self.tier.as_ref().map(Tier::stats)
+    }
+
+    /// Empties tables, here and in the shared store, and returns their space to the file system in
+    /// short transactions, so that other processes can write between them.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written; when the shared store gives no answer, after the
+    /// file was emptied.
     pub fn purge(&self, tables: &[Table]) -> Result<Vec<Purged>> {
+        let mut purged = self.purge_here(tables)?;
+        if let Some(tier) = &self.tier {
+            for (table, n) in tier.purge(tables)? {
+                let here = purged.iter_mut().find(|purged| purged.table == table);
+                here.into_iter().for_each(|purged| purged.shared = Some(n));
+            }
+        }
+        Ok(purged)
+    }
+
+    fn purge_here(&self, tables: &[Table]) -> Result<Vec<Purged>> {
         self.flush();
         let Some((path, connection)) = self.reconnect()? else {
-            let nothing = |table: &Table| Purged { table: *table, count: 0, bytes: 0 };
+            let nothing =
+                |table: &Table| Purged { table: *table, count: 0, bytes: 0, shared: None };
             return Ok(tables.iter().map(nothing).collect());
         };
         if !self.is_writable() {

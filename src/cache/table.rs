@@ -116,6 +116,62 @@ pub struct Purged {
     pub count: u64,
     /// Bytes of keys and values.
     pub bytes: u64,
+    /// Rows of the shared store; `None` when there is none.
+    pub shared: Option<u64>,
+}
+
+/// The rows that servers share, as all of them count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedStats {
+    /// Each table with the lifetime of its rows in seconds.
+    pub tables: Vec<(Table, u64, SharedCounters)>,
+    /// Memory of the server, for all of its users.
+    pub memory_bytes: u64,
+}
+
+/// Look-ups in the shared store, and writes to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SharedCounters {
+    pub hits: u64,
+    pub misses: u64,
+    pub sets: u64,
+    /// Look-ups and writes without a valid reply; such a look-up is also a miss.
+    pub errors: u64,
+    /// Rows with a wrong checksum or content; each is also a miss.
+    pub damaged: u64,
+    /// Rows not written because the store was full, paused or too slow.
+    pub dropped: u64,
+}
+
+impl SharedCounters {
+    /// Hits divided by all look-ups, in 0..=1; 0 when there were none.
+    pub fn hit_rate(&self) -> f64 {
+        let all = self.hits + self.misses;
+        if all == 0 { 0.0 } else { self.hits as f64 / all as f64 }
+    }
+
+    pub(super) fn outcomes(&self) -> [(&'static str, u64); 6] {
+        [
+            ("hit", self.hits),
+            ("miss", self.misses),
+            ("set", self.sets),
+            ("error", self.errors),
+            ("damaged", self.damaged),
+            ("dropped", self.dropped),
+        ]
+    }
+
+    pub(super) fn add(&mut self, outcome: &str, n: u64) {
+        let counter = match outcome {
+            "hit" => &mut self.hits,
+            "miss" => &mut self.misses,
+            "set" => &mut self.sets,
+            "error" => &mut self.errors,
+            "damaged" => &mut self.damaged,
+            _ => &mut self.dropped,
+        };
+        *counter += n;
+    }
 }
 
 /// Results of look-ups.

@@ -10,7 +10,7 @@ use super::exit::Outcome;
 use super::input;
 use super::ui::{Ui, count, counted, size, time};
 use crate::batch;
-use crate::cache::{Counters, Table};
+use crate::cache::{Counters, SharedCounters, SharedStats, Table};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::wire;
@@ -70,9 +70,10 @@ pub fn run(args: &CacheArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 }
 
 fn stats(engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let shared = engine.cache().shared_stats();
     let stats = engine.cache().stats()?;
     if ui.json {
-        ui.json(&wire::cache_stats(&stats, engine.cache().file_bytes()));
+        ui.json(&wire::cache_stats(&stats, engine.cache().file_bytes(), shared.as_ref()));
         return Ok(Outcome::Done);
     }
     let date = |at: Option<i64>| at.map_or_else(|| "-".to_owned(), time);
@@ -97,7 +98,33 @@ fn stats(engine: &Engine, ui: &Ui) -> Result<Outcome> {
         &["table", "count", "size", "budget", "hits", "misses", "hit rate", "oldest", "newest"],
         &rows.collect::<Vec<_>>(),
     );
+    match shared {
+        Some(Ok(stats)) => print_shared(&stats, ui),
+        Some(Err(why)) => ui.warn(format!("the shared cache gives no answer: Redis: {why}")),
+        None => {}
+    }
     Ok(Outcome::Done)
+}
+
+fn print_shared(stats: &SharedStats, ui: &Ui) {
+    let rate = |c: &SharedCounters| match c.hits + c.misses {
+        0 => "-".to_owned(),
+        _ => format!("{:.1} %", 100.0 * c.hit_rate()),
+    };
+    let rows = stats.tables.iter().map(|(table, ttl_s, c)| {
+        let numbers = [c.hits, c.misses].map(count).to_vec();
+        let writes = [c.sets, c.errors, c.damaged, c.dropped].map(count).to_vec();
+        let name = vec![table.name().to_owned(), format!("{ttl_s} s")];
+        [name, numbers, vec![rate(c)], writes].concat()
+    });
+    ui.line(format!("\nshared by all servers, in Redis ({})", size(stats.memory_bytes)));
+    ui.table(
+        &[
+            "table", "lifetime", "hits", "misses", "hit rate", "sets", "errors", "damaged",
+            "dropped",
+        ],
+        &rows.collect::<Vec<_>>(),
+    );
 }
 
 fn purge(tables: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
@@ -114,6 +141,11 @@ fn purge(tables: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         purged.iter().map(|p| vec![p.table.name().to_owned(), count(p.count), size(p.bytes)]);
     ui.table(&["purged", "count", "size"], &rows.collect::<Vec<_>>());
     ui.note(format!("freed {}", size(freed)));
+    let shared: Vec<u64> = purged.iter().filter_map(|purged| purged.shared).collect();
+    if !shared.is_empty() {
+        let rows = counted(shared.iter().sum::<u64>(), "row");
+        ui.note(format!("removed {rows} from the shared cache"));
+    }
     Ok(Outcome::Done)
 }
 

@@ -15,7 +15,7 @@ use crate::index;
 use crate::model::{Embedder, EmbeddingRole, Runtime, verify_folder};
 use crate::search::Pending;
 
-/// Check the data directory, library, model, index, cache and language model
+/// Check the data directory, library, model, index, cache and outside services
 ///
 /// Prints what is wrong and what to do about it. With --verbose, also prints every setting and
 /// where it is set.
@@ -48,6 +48,7 @@ pub fn run(engine: &Engine, ui: &Ui) -> Result<Outcome> {
         Finding { part: "index", state: check_index(engine) },
         Finding { part: "cache", state: check_cache(engine) },
         Finding { part: "llm", state: check_language_model(engine) },
+        Finding { part: "shared", state: check_shared(engine) },
     ];
     if ui.json {
         print_json(&findings, engine, ui);
@@ -159,6 +160,14 @@ fn check_language_model(engine: &Engine) -> Result<State> {
     }
     let name = ask::probe(llm, &|| engine.interrupted())?;
     Ok(State::Ok(format!("{} answers as {}", llm.base_url, clipped(&name, 60))))
+}
+
+/// Whether the store that servers share answers.
+fn check_shared(engine: &Engine) -> Result<State> {
+    match engine.shared.redis() {
+        Some(redis) => Ok(State::Ok(redis.check()?)),
+        None => Ok(State::Absent("off: `shared.url` is not set".to_owned())),
+    }
 }
 
 fn check_index(engine: &Engine) -> Result<State> {

@@ -228,5 +228,5 @@ fn engine(
         clippy::disallowed_methods,
         reason = "the only clock of the process is made here and passed down"
     )]
-    Ok(Engine::new(config, SystemTime::now, interrupted))
+    Engine::new(config, SystemTime::now, interrupted).connected()
 }

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::settings::{Origin, Setting, Shape};
+use super::setting::{Origin, Setting, Shape};
 use crate::error::{Fault, Result};
 
 /// A smaller chunk has no room for text beside its title and headings.
@@ -33,10 +33,22 @@ pub fn check(setting: &Setting, value: &str, origin: &Origin) -> Result<()> {
 /// A fault such as `search.k = 0 (./rag.toml:3): must be at least 1`; a secret value is left out.
 pub fn refusal(setting: &Setting, value: &str, origin: &Origin, why: &str) -> Fault {
     // A URL such as `http://user:password@host` holds a password.
-    let has_credentials = setting.shape == Shape::Url && value.contains('@');
-    let is_shown = !setting.shape.is_secret() && !has_credentials;
+    let is_address = matches!(setting.shape, Shape::Url | Shape::Engine { .. });
+    let is_shown = !setting.shape.is_secret() && !(is_address && value.contains('@'));
     let value = if is_shown { format!(" = {}", value.escape_debug()) } else { String::new() };
     Fault::usage(format!("{}{value} ({origin}): {why}", setting.key))
+}
+
+/// A value as it is shown: secrets and passwords are left out.
+pub fn shown(shape: Shape, value: &str) -> String {
+    match shape {
+        Shape::Secret { .. } if !value.is_empty() => "(set)".to_owned(),
+        Shape::Engine { .. } => match (value.split_once("://"), value.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, place))) => format!("{scheme}://(set)@{place}"),
+            _ => value.to_owned(),
+        },
+        _ => value.to_owned(),
+    }
 }
 
 /// Why a value does not match its shape.
@@ -74,6 +86,11 @@ fn problem(shape: Shape, value: &str) -> Option<String> {
             unless(names.contains(&value), &format!("must be one of {}", names.join(", ")))
         }
         Shape::Url => url_problem(value),
+        Shape::Engine { schemes } => engine_problem(value, schemes),
+        Shape::Addresses => {
+            let mut addresses = value.split(',').map(str::trim).filter(|part| !part.is_empty());
+            addresses.find_map(|address| Some(format!("`{address}` {}", address_problem(address)?)))
+        }
         Shape::Host => host_problem(value),
         Shape::Hosts => {
             let mut hosts = value.split(',').map(str::trim).filter(|host| !host.is_empty());
@@ -134,6 +151,34 @@ fn url_problem(value: &str) -> Option<String> {
     }
     let host = url.host_str().unwrap_or_default();
     host_problem(host).map(|why| format!("the host `{host}` {why}"))
+}
+
+/// Why a value is not the address of an engine. The reason does not quote it.
+fn engine_problem(value: &str, schemes: &[&str]) -> Option<String> {
+    let bad_scheme = || {
+        let names: Vec<String> = schemes.iter().map(|scheme| format!("{scheme}://")).collect();
+        Some(format!("must begin with {}", names.join(" or ")))
+    };
+    let url = match url::Url::parse(value) {
+        Ok(url) => url,
+        Err(url::ParseError::RelativeUrlWithoutBase) => return bad_scheme(),
+        Err(e) => return Some(format!("is not a URL: {e}")),
+    };
+    if !schemes.contains(&url.scheme()) {
+        return bad_scheme();
+    }
+    if url.fragment().is_some() {
+        return Some("must not contain a `#`".to_owned());
+    }
+    host_problem(url.host_str().unwrap_or_default()).map(|why| format!("the host {why}"))
+}
+
+/// Why a value is not `host:port`.
+fn address_problem(value: &str) -> Option<String> {
+    match value.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok_and(|port| port > 0) => host_problem(host),
+        _ => Some("must be a host and a port, such as 10.0.0.7:26379".to_owned()),
+    }
 }
 
 /// Why a name is not a valid host name or IP address. Nothing is resolved.

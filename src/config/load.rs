@@ -9,7 +9,9 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::check::{self, refusal};
-use super::settings::{Origin, SETTINGS, Setting};
+use super::cluster::{self, SharedStore};
+use super::setting::{Origin, Setting};
+use super::settings::SETTINGS;
 use super::{
     Config, Endpoint, Generator, Layer, Layers, LogFormat, LogLevel, Mode, Place, Recording,
     Records, Secret, Serve, Timeouts,
@@ -166,6 +168,12 @@ fn refuse_personal(project: &Values) -> Result<()> {
 
 fn from_environment(world: &World) -> Result<Values> {
     let mut values = Values::default();
+    let known = |name: &str| Some(world.env.get(name)?.to_str()?.trim().to_owned());
+    let aliases = cluster::aliases(&|name| known(name).filter(|value| !value.is_empty()));
+    let aliases = aliases
+        .into_iter()
+        .map(|(key, value, variable)| (key, (value, Origin::Environment(variable))));
+    values.0.extend(aliases);
     for Setting { key, env, .. } in SETTINGS {
         if let Some(value) = world.env.get(*env).filter(|value| !value.is_empty()) {
             let value = value
@@ -300,7 +308,11 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         llm: endpoint(values)?,
         llm_evidence_tokens: values.size("llm.evidence_tokens"),
         batch_parallel: values.size("batch.parallel"),
-        session_ttl_hours: values.whole("sessions.ttl_hours"),
+        session_ttl_s: match values.set("sessions.ttl_s") {
+            Some(_) => values.whole("sessions.ttl_s"),
+            None => values.whole("sessions.ttl_hours").saturating_mul(3600),
+        },
+        shared: shared(values)?,
         serve: serve(values, threads),
         cache: Layers {
             embeddings: layer(values, "embeddings"),
@@ -325,6 +337,30 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         runtime_library: values.path("runtime_library"),
         origins: origins(values),
         data_dir,
+    })
+}
+
+fn shared(values: &Values) -> Result<SharedStore> {
+    let database = |key| values.set(key).map(|_| values.whole(key));
+    let url = values.set("shared.url");
+    if url.is_some() && !cfg!(feature = "cluster") {
+        return Err(Fault::left_out("cluster"));
+    }
+    Ok(SharedStore {
+        url: url.map(Secret::new),
+        sentinels: values.list("shared.sentinels", ',').map(str::to_owned).collect(),
+        master: values.text("shared.master").to_owned(),
+        ca_file: values.path("shared.ca_file"),
+        prefix: values.text("shared.prefix").to_owned(),
+        cache_database: database("shared.cache_database"),
+        session_database: database("shared.session_database"),
+        pool: values.size("shared.pool"),
+        connect_timeout: Duration::from_millis(values.whole("shared.connect_timeout_ms")),
+        timeout: Duration::from_millis(values.whole("shared.timeout_ms")),
+        ttl_s: values.whole("shared.ttl_s"),
+        embeddings_ttl_s: values.whole("shared.embeddings_ttl_s"),
+        rerank_ttl_s: values.whole("shared.rerank_ttl_s"),
+        max_bytes: values.whole("shared.max_mib") << 20,
     })
 }
 
@@ -418,9 +454,7 @@ fn records(values: &Values) -> Records {
 fn origins(values: &Values) -> Vec<(&'static str, String, Origin)> {
     let shown = |setting: &Setting| {
         let (value, origin) = &values.0[setting.key];
-        let is_hidden = setting.shape.is_secret() && !value.is_empty();
-        let value = if is_hidden { "(set)" } else { value };
-        (setting.key, value.to_owned(), origin.clone())
+        (setting.key, check::shown(setting.shape, value), origin.clone())
     };
     SETTINGS.iter().map(shown).collect()
 }

@@ -5,7 +5,9 @@
 //! list of settings: the loader, error messages, `rag doctor -v` and the README's table read it.
 
 mod check;
+mod cluster;
 mod load;
+mod setting;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -15,8 +17,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use check::{is_name, secret_problem};
+pub use cluster::SharedStore;
 pub use load::{World, read_problem, working_dir};
-pub use settings::{MIN_TOKEN_CHARS, Origin, SETTINGS, Setting, Shape};
+pub use setting::{MIN_TOKEN_CHARS, Origin, Setting, Shape};
+pub use settings::SETTINGS;
 
 use crate::error::{Fault, Result};
 
@@ -280,7 +284,9 @@ pub struct Config {
     pub llm_evidence_tokens: usize,
     /// Maximum concurrent language model calls of a batch.
     pub batch_parallel: usize,
-    pub session_ttl_hours: u64,
+    /// Seconds that a session lives after its last turn.
+    pub session_ttl_s: u64,
+    pub shared: SharedStore,
     pub serve: Serve,
     pub cache: Layers,
     /// `None` when not set: a server then logs at `info`, a command not at all.

@@ -1,126 +1,12 @@
 //! The table of settings. To add one: a row here, a field in `Config`, a line in `load::build`.
 
-use std::fmt;
-use std::path::PathBuf;
-
-/// Shorter tokens could be guessed.
-pub const MIN_TOKEN_CHARS: usize = 16;
-
-/// The layer that a value came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    BuiltIn,
-    File { path: PathBuf, line: usize },
-    Environment(&'static str),
-    Flag(String),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BuiltIn => f.write_str("built in"),
-            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
-            Self::Environment(name) => write!(f, "environment {name}"),
-            Self::Flag(flag) => write!(f, "{flag}"),
-        }
-    }
-}
-
-/// The type of a value.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Shape {
-    /// One line of text.
-    Text,
-    /// A folder, which need not exist yet.
-    Folder,
-    /// A folder, by its absolute path.
-    AbsoluteFolder,
-    /// Folders, separated by `:`.
-    Folders,
-    /// A file. Its reader checks whether it exists.
-    File,
-    /// A name that becomes a file name: letters, digits, `.`, `_`, `-`, not starting with `.` or
-    /// `-`.
-    Name,
-    /// The length of a chunk in tokens, or 0.
-    Passage {
-        most: u64,
-    },
-    Whole {
-        least: u64,
-        most: u64,
-    },
-    /// A number from 0 to this maximum.
-    UpTo(f64),
-    OneOf(&'static [&'static str]),
-    /// An `http` or `https` address without credentials.
-    Url,
-    /// Name or IP address of a host.
-    Host,
-    /// Hosts, separated by `,`.
-    Hosts,
-    /// A key or token, which messages do not show.
-    Secret {
-        min_chars: usize,
-    },
-}
-
-impl Shape {
-    pub fn is_secret(self) -> bool {
-        matches!(self, Self::Secret { .. })
-    }
-
-    /// The separator of a list; `None` for a single value.
-    pub fn separator(self) -> Option<&'static str> {
-        match self {
-            Self::Hosts => Some(","),
-            Self::Folders => Some(":"),
-            _ => None,
-        }
-    }
-}
-
-/// One setting.
-#[derive(Clone, Copy, Debug)]
-pub struct Setting {
-    /// Dotted key in `rag.toml`.
-    pub key: &'static str,
-    pub env: &'static str,
-    /// As written in a file; empty means none or computed.
-    pub default: &'static str,
-    pub shape: Shape,
-    /// One line for the README.
-    pub description: &'static str,
-    /// Controls where text and keys are sent or which code is loaded, so a `rag.toml`, which may
-    /// come with a downloaded folder, must not set it.
-    pub is_personal: bool,
-}
+use super::cluster::ENGINES;
+use super::setting::{MIN_TOKEN_CHARS, Setting, Shape, personal, setting};
 
 impl Setting {
     pub fn find(key: &str) -> Option<&'static Self> {
         SETTINGS.iter().find(|setting| setting.key == key)
     }
-}
-
-const fn setting(
-    key: &'static str,
-    env: &'static str,
-    default: &'static str,
-    shape: Shape,
-    description: &'static str,
-) -> Setting {
-    Setting { key, env, default, shape, description, is_personal: false }
-}
-
-/// A setting that a project file must not set.
-const fn personal(
-    key: &'static str,
-    env: &'static str,
-    default: &'static str,
-    shape: Shape,
-    description: &'static str,
-) -> Setting {
-    Setting { is_personal: true, ..setting(key, env, default, shape, description) }
 }
 
 /// Lifetime in hours of the rows of a cache table.
@@ -154,7 +40,20 @@ const fn seconds(
 }
 
 /// Every setting, in the order of the README's table.
-pub const SETTINGS: &[Setting] = &[
+pub const SETTINGS: &[Setting] = &joined::<{ OWN.len() + ENGINES.len() }>(OWN, ENGINES);
+
+const fn joined<const N: usize>(first: &[Setting], second: &[Setting]) -> [Setting; N] {
+    let mut all = [first[0]; N];
+    let mut n = 0;
+    while n < N {
+        all[n] = if n < first.len() { first[n] } else { second[n - first.len()] };
+        n += 1;
+    }
+    all
+}
+
+/// Those of this machine.
+const OWN: &[Setting] = &[
     setting(
         "data_dir",
         "RAG_DATA_DIR",
@@ -386,6 +285,13 @@ pub const SETTINGS: &[Setting] = &[
         "24",
         Shape::Whole { least: 1, most: 1_000_000 },
         "hours to keep an idle conversation",
+    ),
+    setting(
+        "sessions.ttl_s",
+        "RAG_SESSIONS_TTL_S",
+        "",
+        Shape::Whole { least: 1, most: 1 << 32 },
+        "seconds to keep an idle conversation, instead of hours",
     ),
     ttl(
         "cache.embeddings_ttl_hours",

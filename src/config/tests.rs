@@ -115,6 +115,8 @@ fn bad_value(shape: Shape) -> Option<&'static str> {
         Shape::OneOf(_) => Some("psychic"),
         Shape::Url => Some("ftp://127.0.0.1"),
         Shape::Host | Shape::Hosts => Some("no host"),
+        Shape::Addresses => Some("no-port"),
+        Shape::Engine { .. } => Some("ftp://127.0.0.1"),
         Shape::Secret { .. } => Some("b a d"),
         // The key of a language model is read at once, other files when they are needed.
         Shape::File | Shape::Folders => None,
@@ -149,7 +151,9 @@ fn a_bad_value_of_every_setting_names_its_source() {
         let personal = world(&[("XDG_CONFIG_HOME", dir.path().to_str().unwrap())]);
         check(Config::load(&personal, &[]), &format!("{}:2", file.display()));
     }
-    assert!(checked + 4 > SETTINGS.len(), "{checked} of {}", SETTINGS.len());
+    let unchecked =
+        SETTINGS.iter().filter(|s| matches!(s.shape, Shape::File | Shape::Folders)).count();
+    assert!(checked + unchecked >= SETTINGS.len(), "{checked} of {}", SETTINGS.len());
 }
 
 #[test]

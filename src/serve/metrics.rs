@@ -159,5 +159,10 @@ pub fn render(app: &App) -> String {
         telemetry::lane(name, &state);
     }
     app.service.observer().jobs(app.engine());
+    if let Some(redis) = app.engine().shared.redis() {
+        let status = redis.status();
+        let idle = status.open.saturating_sub(status.used);
+        telemetry::engine("redis", status.used, idle, status.latency);
+    }
     telemetry::render()
 }

@@ -223,6 +223,21 @@ pub fn cache_operation(table: &'static str, outcome: &'static str) {
     }
 }
 
+/// Counts a look-up in the shared store (`hit` or `miss`, and `damaged` or `error` beside a miss),
+/// or a row that was `set`, or `dropped`, or not written because of an `error`.
+pub fn shared_operation(table: &'static str, outcome: &'static str) {
+    t::SHARED_OPERATIONS.add(&[table, outcome], 1);
+}
+
+/// The connections to an engine outside this machine, and its last reply.
+pub fn engine(name: &str, used: usize, idle: usize, latency: Option<Duration>) {
+    t::ENGINE_CONNECTIONS.set(&[name, "used"], used as f64);
+    t::ENGINE_CONNECTIONS.set(&[name, "idle"], idle as f64);
+    if let Some(latency) = latency {
+        t::ENGINE_LATENCY.set(&[name], latency.as_secs_f64());
+    }
+}
+
 /// The size of a cache table.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CacheTable {

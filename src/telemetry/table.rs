@@ -36,6 +36,7 @@ const ANSWERING: &[f64] =
 const INGESTING: &[f64] = &[0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0];
 
 const NO_LABELS: &[(&str, Values)] = &[];
+const ENGINES: Values = Values::Of(&["redis", "postgres"]);
 const BOOLS: Values = Values::Of(&["true", "false"]);
 const TABLES: Values = Values::Of(&["embeddings", "retrieval", "rerank", "answers"]);
 /// HTTP methods with a label. A client may send any word.
@@ -305,7 +306,26 @@ table! {
     BREAKER_OPEN = gauge(
         "rag_breaker_open",
         "1 while the circuit breaker of an outside service is open.",
-        &[("service", Values::Of(&["llm"]))],
+        &[("service", Values::Of(&["llm", "redis", "postgres"]))],
+    );
+
+    SHARED_OPERATIONS = counter(
+        "rag_shared_cache_operations_total",
+        "Look-ups in the shared cache by outcome, and rows written to it.",
+        &[
+            ("table", TABLES),
+            ("outcome", Values::Of(&["hit", "miss", "damaged", "error", "set", "dropped"])),
+        ],
+    );
+    ENGINE_CONNECTIONS = gauge(
+        "rag_engine_connections",
+        "Open connections to engines outside this machine.",
+        &[("engine", ENGINES), ("state", Values::Of(&["used", "idle"]))],
+    );
+    ENGINE_LATENCY = gauge(
+        "rag_engine_latency_seconds",
+        "Time of the last reply of an engine outside this machine.",
+        &[("engine", ENGINES)],
     );
 
     ANALYTICS_RECORDS = counter(

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::location;
-use crate::cache::{Purged, TableStats};
+use crate::cache::{Purged, SharedCounters, SharedStats, TableStats};
 use crate::document::Location;
 use crate::documents::Changed;
 use crate::error::{Fault, Result};
@@ -148,6 +148,74 @@ pub struct CacheJson {
     /// Tables by name
     tables: BTreeMap<String, TableJson>,
     file_bytes: u64,
+    /// The rows that servers share; absent without a shared store
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared: Option<SharedCacheJson>,
+}
+
+/// The cache that servers share
+#[derive(Serialize, ToSchema)]
+#[schema(as = SharedCache)]
+struct SharedCacheJson {
+    /// ok or failed
+    status: &'static str,
+    /// Why it gives no answer
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Memory of the server, for all of its users
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_bytes: Option<u64>,
+    /// Tables by name
+    tables: BTreeMap<String, SharedTableJson>,
+}
+
+/// Look-ups in a shared table, and writes to it, by all servers
+#[derive(Serialize, ToSchema)]
+#[schema(as = SharedTable)]
+struct SharedTableJson {
+    /// Lifetime of a row in seconds
+    ttl_seconds: u64,
+    hits: u64,
+    misses: u64,
+    hit_rate: f64,
+    sets: u64,
+    /// Look-ups and writes without a valid reply
+    errors: u64,
+    /// Rows with a wrong checksum
+    damaged: u64,
+    /// Rows not written because the store was full, paused or too slow
+    dropped: u64,
+}
+
+impl SharedCacheJson {
+    fn new(stats: &std::result::Result<SharedStats, String>) -> Self {
+        let failed = |why: &String| Self {
+            status: "failed",
+            reason: Some(why.clone()),
+            memory_bytes: None,
+            tables: BTreeMap::new(),
+        };
+        let table = |ttl_seconds: u64, c: &SharedCounters| SharedTableJson {
+            ttl_seconds,
+            hits: c.hits,
+            misses: c.misses,
+            hit_rate: c.hit_rate(),
+            sets: c.sets,
+            errors: c.errors,
+            damaged: c.damaged,
+            dropped: c.dropped,
+        };
+        stats.as_ref().map_or_else(failed, |stats| Self {
+            status: "ok",
+            reason: None,
+            memory_bytes: Some(stats.memory_bytes),
+            tables: stats
+                .tables
+                .iter()
+                .map(|(name, ttl_s, counters)| (name.name().to_owned(), table(*ttl_s, counters)))
+                .collect(),
+        })
+    }
 }
 
 /// A cache table
@@ -177,7 +245,11 @@ struct TableJson {
     evicted: u64,
 }
 
-pub fn cache_stats(stats: &[TableStats], file_bytes: u64) -> Value {
+pub fn cache_stats(
+    stats: &[TableStats],
+    file_bytes: u64,
+    shared: Option<&std::result::Result<SharedStats, String>>,
+) -> Value {
     let table = |s: &TableStats| {
         let table = TableJson {
             count: s.count,
@@ -194,7 +266,8 @@ pub fn cache_stats(stats: &[TableStats], file_bytes: u64) -> Value {
         };
         (s.table.name().to_owned(), table)
     };
-    json!(CacheJson { tables: stats.iter().map(table).collect(), file_bytes })
+    let tables = stats.iter().map(table).collect();
+    json!(CacheJson { tables, file_bytes, shared: shared.map(SharedCacheJson::new) })
 }
 
 /// Rows removed from the cache
@@ -214,11 +287,16 @@ struct RowsJson {
     count: u64,
     /// Bytes of keys and values
     bytes: u64,
+    /// Rows removed from the shared store; absent without one
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared: Option<u64>,
 }
 
 pub fn purged(purged: &[Purged], freed_bytes: u64) -> Value {
-    let rows =
-        |p: &Purged| (p.table.name().to_owned(), RowsJson { count: p.count, bytes: p.bytes });
+    let rows = |p: &Purged| {
+        let rows = RowsJson { count: p.count, bytes: p.bytes, shared: p.shared };
+        (p.table.name().to_owned(), rows)
+    };
     json!(PurgedJson { purged: purged.iter().map(rows).collect(), freed_bytes })
 }
 

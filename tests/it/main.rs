@@ -96,6 +96,9 @@ mod searchable;
 mod serve;
 // `rag chat` and `rag sessions`.
 mod sessions;
+// The cache that servers share, with a real Redis.
+#[cfg(feature = "cluster")]
+mod shared;
 // `rag ingest --url`.
 mod sites;
 // `rag stats`.

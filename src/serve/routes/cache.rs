@@ -30,7 +30,8 @@ const ALL: &str = "all";
 pub async fn cache_stats(State(app): State<Arc<App>>) -> Result<axum::Json<Value>> {
     let stats = app.blocking(|app| {
         let cache = app.engine().cache();
-        Ok(wire::cache_stats(&cache.stats()?, cache.file_bytes()))
+        let shared = cache.shared_stats();
+        Ok(wire::cache_stats(&cache.stats()?, cache.file_bytes(), shared.as_ref()))
     });
     Ok(axum::Json(stats.await?))
 }

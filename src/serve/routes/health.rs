@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use crate::llm::State;
 use crate::serve::app::App;
 use crate::serve::error::Result;
+use crate::shared;
 
 /// Check that the process is running
 #[utoipa::path(
@@ -59,6 +60,22 @@ struct Parts {
     cache: Part,
     model: NamedPart,
     language_model: LanguageModelPart,
+    shared: EnginePart,
+}
+
+/// An engine outside this machine
+#[derive(Serialize, ToSchema)]
+struct EnginePart {
+    /// ok, failed or off. It is failed while requests to it are paused after repeated failures
+    status: &'static str,
+    /// Milliseconds of its last reply
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_ms: Option<f64>,
+    /// Open connections
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_connections: Option<usize>,
 }
 
 /// The default index; the counts are present when it can be read
@@ -120,8 +137,13 @@ pub async fn health(
 ) -> Result<axum::Json<HealthReply>> {
     let uptime_s = app.uptime().as_secs();
     let parts = app.blocking(|app| Ok(parts(app))).await?;
-    let statuses =
-        [parts.index.status, parts.cache.status, parts.model.status, parts.language_model.status];
+    let statuses = [
+        parts.index.status,
+        parts.cache.status,
+        parts.model.status,
+        parts.language_model.status,
+        parts.shared.status,
+    ];
     let is_ok = statuses.iter().all(|status| matches!(*status, "ok" | "absent" | "off"));
     let status = if is_ok { "ok" } else { "degraded" };
     Ok(axum::Json(HealthReply { status, uptime_s, version: env!("CARGO_PKG_VERSION"), parts }))
@@ -162,5 +184,19 @@ fn parts(app: &App) -> Parts {
             State::Closed | State::HalfOpen => None,
         },
     };
-    Parts { index, cache, model, language_model }
+    let shared = engine.shared.redis().map(|redis| redis.status());
+    Parts { index, cache, model, language_model, shared: engine_part(shared.as_ref()) }
+}
+
+fn engine_part(state: Option<&shared::Status>) -> EnginePart {
+    EnginePart {
+        status: match state {
+            None => "off",
+            Some(state) if state.is_closed => "ok",
+            Some(_) => "failed",
+        },
+        latency_ms: state.and_then(|state| Some(state.latency?.as_secs_f64() * 1e3)),
+        connections: state.map(|state| state.open),
+        max_connections: state.map(|state| state.most),
+    }
 }

@@ -10,6 +10,8 @@ pub mod browser;
 pub mod llm;
 #[cfg(feature = "serve")]
 pub mod server;
+#[cfg(feature = "cluster")]
+pub mod services;
 #[cfg(target_env = "gnu")]
 pub mod terminal;
 

@@ -1,0 +1,193 @@
+//! The settings of engines beyond this machine: their table, their values, and the variables of
+//! other programs that are understood as well.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Secret;
+use super::setting::{Setting, Shape, personal, setting};
+
+/// The schemes of [`SharedStore::url`].
+const REDIS: Shape = Shape::Engine { schemes: &["redis", "rediss"] };
+/// A number that is unset unless the user sets it.
+const DATABASE: Shape = Shape::Whole { least: 0, most: 65_535 };
+const TTL: Shape = Shape::Whole { least: 1, most: 100_000_000 };
+const MILLISECONDS: Shape = Shape::Whole { least: 1, most: 60_000 };
+
+/// Redis, or a server that speaks its protocol: caches, sessions and limits that several servers
+/// share. Everything in it may be lost.
+#[derive(Clone, Debug)]
+pub struct SharedStore {
+    /// `None` when there is none.
+    pub url: Option<Secret>,
+    /// `host:port` of each Sentinel; the host of `url` is not used then.
+    pub sentinels: Vec<String>,
+    /// The name by which the Sentinels know the master.
+    pub master: String,
+    pub ca_file: Option<PathBuf>,
+    /// The beginning of every key.
+    pub prefix: String,
+    /// Instead of the database of `url`.
+    pub cache_database: Option<u64>,
+    pub session_database: Option<u64>,
+    /// Maximum open connections.
+    pub pool: usize,
+    pub connect_timeout: Duration,
+    /// Of one command.
+    pub timeout: Duration,
+    /// Seconds until a ranking or an answer expires.
+    pub ttl_s: u64,
+    pub embeddings_ttl_s: u64,
+    pub rerank_ttl_s: u64,
+    /// Nothing is written while the server uses more memory; 0 for no limit.
+    pub max_bytes: u64,
+}
+
+/// In the order of the README's table, after those of [`super::SETTINGS`].
+pub(super) const ENGINES: &[Setting] = &[
+    personal(
+        "shared.url",
+        "RAG_SHARED_URL",
+        "",
+        REDIS,
+        "Redis that servers share, such as redis://:password@host:6379/0; rediss:// for TLS",
+    ),
+    personal(
+        "shared.sentinels",
+        "RAG_SHARED_SENTINELS",
+        "",
+        Shape::Addresses,
+        "Sentinels that name the current master, as host:port, separated by `,`",
+    ),
+    personal(
+        "shared.master",
+        "RAG_SHARED_MASTER",
+        "mymaster",
+        Shape::Name,
+        "name of the master in the Sentinels' settings",
+    ),
+    personal(
+        "shared.ca_file",
+        "RAG_SHARED_CA_FILE",
+        "",
+        Shape::File,
+        "certificates (PEM) that sign a rediss:// server (default: those of the system)",
+    ),
+    personal(
+        "shared.prefix",
+        "RAG_SHARED_PREFIX",
+        "rag",
+        Shape::Name,
+        "beginning of every key in Redis",
+    ),
+    personal(
+        "shared.cache_database",
+        "RAG_SHARED_CACHE_DATABASE",
+        "",
+        DATABASE,
+        "database number for caches and limits (default: that of `shared.url`)",
+    ),
+    personal(
+        "shared.session_database",
+        "RAG_SHARED_SESSION_DATABASE",
+        "",
+        DATABASE,
+        "database number for sessions (default: that of `shared.url`)",
+    ),
+    setting(
+        "shared.pool",
+        "RAG_SHARED_POOL",
+        "50",
+        Shape::Whole { least: 1, most: 10_000 },
+        "maximum open connections to Redis",
+    ),
+    setting(
+        "shared.connect_timeout_ms",
+        "RAG_SHARED_CONNECT_TIMEOUT_MS",
+        "250",
+        MILLISECONDS,
+        "milliseconds to connect to Redis",
+    ),
+    setting(
+        "shared.timeout_ms",
+        "RAG_SHARED_TIMEOUT_MS",
+        "100",
+        MILLISECONDS,
+        "milliseconds for Redis to reply; a later reply is a miss",
+    ),
+    setting(
+        "shared.ttl_s",
+        "RAG_SHARED_TTL_S",
+        "3600",
+        TTL,
+        "lifetime of rankings and answers in Redis, in seconds",
+    ),
+    setting(
+        "shared.embeddings_ttl_s",
+        "RAG_SHARED_EMBEDDINGS_TTL_S",
+        "3600",
+        TTL,
+        "lifetime of vectors in Redis, in seconds",
+    ),
+    setting(
+        "shared.rerank_ttl_s",
+        "RAG_SHARED_RERANK_TTL_S",
+        "3600",
+        TTL,
+        "lifetime of rerank scores in Redis, in seconds",
+    ),
+    setting(
+        "shared.max_mib",
+        "RAG_SHARED_MAX_MIB",
+        "0",
+        Shape::Whole { least: 0, most: 1 << 24 },
+        "memory of Redis above which nothing is cached there, in MiB (0: its own limit)",
+    ),
+];
+
+/// A value that the variables of other programs give: key, value, variable.
+pub(super) type Alias = (&'static str, String, &'static str);
+
+/// The settings that `REDIS_…` and `SESSION_TTL_SECONDS` give. Without `REDIS_HOST` and
+/// `REDIS_STATE_URL` the others have no effect: Kubernetes sets `REDIS_PORT` for every service of
+/// that name.
+pub(super) fn aliases(env: &dyn Fn(&str) -> Option<String>) -> Vec<Alias> {
+    let mut found = Vec::new();
+    if let Some(seconds) = env("SESSION_TTL_SECONDS") {
+        found.push(("sessions.ttl_s", seconds, "SESSION_TTL_SECONDS"));
+    }
+    let (url, variable) = match (env("REDIS_STATE_URL"), env("REDIS_HOST")) {
+        (Some(url), _) => (url, "REDIS_STATE_URL"),
+        (None, Some(host)) => {
+            let port = env("REDIS_PORT").unwrap_or_else(|| "6379".to_owned());
+            let password = env("REDIS_PASSWORD").map(|password| encoded(&password));
+            let password = password.map_or_else(String::new, |password| format!(":{password}@"));
+            let database = env("REDIS_DB").unwrap_or_else(|| "0".to_owned());
+            (format!("redis://{password}{host}:{port}/{database}"), "REDIS_HOST")
+        }
+        (None, None) => return found,
+    };
+    found.push(("shared.url", url, variable));
+    let others = [
+        ("shared.pool", "REDIS_MAX_CONNECTIONS"),
+        ("shared.cache_database", "REDIS_CACHE_DB"),
+        ("shared.session_database", "REDIS_SESSION_DB"),
+        ("shared.ttl_s", "REDIS_CACHE_TTL_SECONDS"),
+        ("shared.max_mib", "REDIS_CACHE_MAX_SIZE_MB"),
+        ("shared.embeddings_ttl_s", "REDIS_EMBEDDING_TTL"),
+        ("shared.rerank_ttl_s", "REDIS_RERANKER_TTL"),
+    ];
+    found.extend(others.into_iter().filter_map(|(key, name)| Some((key, env(name)?, name))));
+    found
+}
+
+/// Percent-encoded, as the password of a URL.
+fn encoded(password: &str) -> String {
+    let byte = |b: u8| match b {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+            (b as char).to_string()
+        }
+        _ => format!("%{b:02X}"),
+    };
+    password.bytes().map(byte).collect()
+}
