@@ -90,4 +90,30 @@ def _():
     refused(openai.BadRequestError, lambda: client.embeddings.create(model=EMBEDS, input="a", dimensions=7), "dimensions")
 
 
+@check("openai for Python: responses, a stream of them, and the next question")
+def _():
+    first = client.responses.create(model="rag", input="How do I list the models?")
+    assert "rag model list" in first.output_text, first
+    text = ""
+    with client.responses.stream(model="rag", input="How do I list the models?") as stream:
+        for event in stream:
+            text += event.delta if event.type == "response.output_text.delta" else ""
+        assert stream.get_final_response().status == "completed"
+    assert text == first.output_text
+    second = client.responses.create(model="rag", input="And the conversations?", previous_response_id=first.id)
+    assert second.previous_response_id == first.id
+
+
+@check("openai for Python: a filter by extra_body and by a header; many texts")
+def _():
+    body = {"filter": "path:**/on-disk.md", "k": 5}
+    reply = client.chat.completions.create(model="rag", messages=question, extra_body=body)
+    assert all(c["path"] == "on-disk.md" for c in reply.choices[0].message.citations)
+    headers = {"X-Rag-Filter": "path:**/models.md"}
+    reply = client.chat.completions.create(model="rag", messages=question, extra_headers=headers)
+    assert reply.choices[0].message.citations[0]["path"] == "models.md"
+    many = client.embeddings.create(model=EMBEDS, input=["an otter"] * 2048)
+    assert len(many.data) == 2048
+
+
 finish()

@@ -153,7 +153,7 @@ pub fn reply(reply: &Reply, max_bytes: usize) -> Result<Value> {
     match reply {
         Reply::Passages(found) => Ok(passages(found, max_bytes)),
         Reply::Answer(response) => answer(response, max_bytes),
-        Reply::Vectors(_) => Err(Fault::failed("no tool returns vectors")),
+        Reply::Vectors(_) | Reply::Scores(_) => Err(Fault::failed("no tool returns vectors")),
     }
 }
 

@@ -25,7 +25,7 @@ pub use cross::CrossEncoder;
 pub use embed::{EmbeddingRole, Network};
 pub use files::{ModelFiles, verify_folder};
 pub use runtime::{Library, Runtime, forbid_telemetry};
-pub use spec::{Pooling, Spec, Task};
+pub use spec::{Pooling, Prefixes, Spec, Task};
 pub use tokens::Tokenizer;
 
 use crate::error::Result;

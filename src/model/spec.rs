@@ -42,6 +42,30 @@ pub struct Spec {
     pub lower_case: bool,
     /// Length of a vector, if it is known.
     pub dimension: Option<usize>,
+    pub prefixes: Prefixes,
+}
+
+/// Which prefixes of a vector are vectors of the same text. A model is trained for that (Matryoshka
+/// representation learning), or its prefixes mean nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Prefixes {
+    #[default]
+    None,
+    Any,
+    Of(Vec<usize>),
+}
+
+impl Spec {
+    /// Whether the first `n` numbers of a vector are a vector.
+    pub fn allows_dimension(&self, n: usize) -> bool {
+        let is_shorter = self.dimension.is_some_and(|whole| (1..whole).contains(&n));
+        self.dimension == Some(n)
+            || match &self.prefixes {
+                Prefixes::None => false,
+                Prefixes::Any => is_shorter,
+                Prefixes::Of(lengths) => is_shorter && lengths.contains(&n),
+            }
+    }
 }
 
 /// The configuration of the pooling, below any model's folder.
@@ -89,6 +113,18 @@ struct TransformerConfig {
     architectures: Vec<String>,
     hidden_size: Option<usize>,
     max_position_embeddings: Option<usize>,
+    is_matryoshka: bool,
+    matryoshka_dimensions: Option<Vec<usize>>,
+}
+
+impl TransformerConfig {
+    fn prefixes(&self) -> Prefixes {
+        match &self.matryoshka_dimensions {
+            Some(lengths) => Prefixes::Of(lengths.clone()),
+            None if self.is_matryoshka => Prefixes::Any,
+            None => Prefixes::None,
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -202,6 +238,7 @@ pub fn read_spec(dir: &Path, listed: &dyn Fn(&str) -> bool) -> Result<Spec> {
         passage_prefix: prompts.find(["passage", "document", "search_document"]),
         lower_case: sentence.do_lower_case,
         dimension: stated.or(network.hidden_size),
+        prefixes: network.prefixes(),
     })
 }
 
@@ -373,6 +410,16 @@ mod tests {
         assert_eq!(scorer.task, Task::Scoring);
         let config = json!({ "pooling_mode": "mean", "embedding_dimension": 7 });
         assert_eq!(spec(&[(POOLING_FILE, config)]).unwrap().dimension, Some(7));
+        let allowed = |config: Value| {
+            let spec = of(config);
+            [0, 16, 32, 64, 65].map(|n| spec.allows_dimension(n))
+        };
+        let plain = json!({ "hidden_size": 64 });
+        assert_eq!(allowed(plain), [false, false, false, true, false]);
+        let any = json!({ "hidden_size": 64, "is_matryoshka": true });
+        assert_eq!(allowed(any), [false, true, true, true, false]);
+        let some = json!({ "hidden_size": 64, "matryoshka_dimensions": [32, 64] });
+        assert_eq!(allowed(some), [false, false, true, true, false]);
     }
 
     #[test]

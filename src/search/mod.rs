@@ -34,6 +34,7 @@ use hits::hits;
 use prefetch::Prefetched;
 use ranking_cache::CachedRanking;
 pub use request::{Request, validate};
+pub use rerank::Scoring;
 use rerank::{CacheCounts, Rerank};
 pub use response::{Pending, Response, Timings, milliseconds};
 use retrieve::Retrieval;
@@ -189,7 +190,9 @@ impl Searcher {
         let mut reranked = CacheCounts::default();
         if request.rerank > 0 {
             let top = request.rerank.min(hits.len());
-            let rerank = Rerank { context, query, threads: self.threads };
+            let QueryContext { caching, stop, .. } = context;
+            let scoring = Scoring { engine, caching, stop, threads: self.threads };
+            let rerank = Rerank { scoring, query };
             reranked = rerank.rerank(&mut self.reranker, &mut hits[..top])?;
         }
         hits.truncate(request.k);

@@ -29,6 +29,24 @@ pub struct ErrorBody {
     error: ErrorObject,
 }
 
+/// The body of an error response below /api
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct OllamaError {
+    /// What is wrong, for people
+    error: String,
+    /// Stable code, such as usage, forbidden, conflict, busy, timeout or internal
+    code: String,
+    /// What to try next
+    hint: Option<String>,
+    /// The id of the request, as in the server log
+    request_id: String,
+    /// Why the language model failed
+    reason: Option<String>,
+    /// Seconds to wait before a retry, as in the header `Retry-After`
+    retry_after_s: Option<u64>,
+}
+
 /// An error
 #[derive(Serialize, ToSchema)]
 pub struct ErrorObject {
@@ -69,10 +87,19 @@ pub struct Error {
     reason: Option<Reason>,
     /// The invalid parameter, for clients of `/v1`.
     param: Option<String>,
-    /// Adds the fields of OpenAI's API.
-    is_openai: bool,
+    dialect: Dialect,
     /// Only logged.
     cause: Option<Arc<Fault>>,
+}
+
+/// The API whose clients read an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    Own,
+    /// With further fields.
+    OpenAi,
+    /// `error` is the message, and the other fields are beside it.
+    Ollama,
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -87,7 +114,7 @@ impl Error {
             retry_after: None,
             reason: None,
             param: None,
-            is_openai: false,
+            dialect: Dialect::Own,
             cause: None,
         }
     }
@@ -187,10 +214,21 @@ impl Error {
         self
     }
 
+    pub fn has_param(&self) -> bool {
+        self.param.is_some()
+    }
+
     /// Adds the fields that clients of `/v1` expect.
     #[must_use]
     pub fn openai(mut self) -> Self {
-        self.is_openai = true;
+        self.dialect = Dialect::OpenAi;
+        self
+    }
+
+    /// Gives the body the form that clients of Ollama's API expect.
+    #[must_use]
+    pub fn ollama(mut self) -> Self {
+        self.dialect = Dialect::Ollama;
         self
     }
 
@@ -229,16 +267,29 @@ impl Error {
         if let Some(time) = self.retry_after {
             error["retry_after_s"] = seconds(time).into();
         }
-        if self.is_openai {
+        if self.dialect == Dialect::OpenAi {
             error["type"] = openai_type(self.status).into();
             error["param"] = self.param.as_deref().map(public).into();
         }
         error
     }
 
+    /// The whole body.
+    pub fn body(&self, request_id: &str) -> Value {
+        let mut error = self.json(request_id);
+        match self.dialect {
+            Dialect::Own | Dialect::OpenAi => json!({ "error": error }),
+            Dialect::Ollama => {
+                error["error"] = error["message"].take();
+                error.as_object_mut().map(|fields| fields.remove("message"));
+                error
+            }
+        }
+    }
+
     /// The response with its body.
     pub fn response(&self, request_id: &str) -> Response {
-        let body = json!({ "error": self.json(request_id) }).to_string();
+        let body = self.body(request_id).to_string();
         let mut response =
             (self.status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
         let headers = response.headers_mut();

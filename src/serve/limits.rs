@@ -4,7 +4,8 @@ use std::time::Duration;
 
 /// First segments of the paths of this server. A message may name them; any other absolute path
 /// in a message is cut out.
-pub const ROUTE_PREFIXES: [&str; 19] = [
+pub const ROUTE_PREFIXES: [&str; 20] = [
+    "/api",
     "/ask",
     "/assets",
     "/cache",

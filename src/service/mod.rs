@@ -37,7 +37,8 @@ use crate::search;
 pub use lane::Load;
 use lane::{Entered, Lane};
 pub use question::{
-    Outcome, Problem, Question, Reply, RequestKind, RetrievedPassages, Update, Vectors,
+    Candidates, Outcome, Problem, Question, Reply, RequestKind, RetrievedPassages, Scorer, Texts,
+    Update, Vectors,
 };
 use shared::{Shared, key, locked};
 pub use ticket::Ticket;
@@ -155,10 +156,23 @@ impl Service {
     ///
     /// # Errors
     /// When the queue is full, or the service is shutting down.
-    pub fn embed(&self, texts: Arc<[String]>) -> std::result::Result<Ticket, Problem> {
+    pub fn embed(&self, texts: Texts) -> std::result::Result<Ticket, Problem> {
+        self.compute(RequestKind::Vectors(Arc::new(texts)))
+    }
+
+    /// Submits documents to score.
+    ///
+    /// # Errors
+    /// When the queue is full, or the service is shutting down.
+    pub fn score(&self, candidates: Candidates) -> std::result::Result<Ticket, Problem> {
+        self.compute(RequestKind::Scores(Arc::new(candidates)))
+    }
+
+    /// Submits work that needs no index.
+    fn compute(&self, kind: RequestKind) -> std::result::Result<Ticket, Problem> {
         let question = Question {
             text: String::new(),
-            kind: RequestKind::Vectors(texts),
+            kind,
             index: None,
             k: None,
             caching: Caching::Use,

@@ -11,6 +11,7 @@ use crate::document::Hit;
 use crate::error::Fault;
 use crate::filter::Filter;
 use crate::jobs::Priority;
+use crate::model::EmbeddingRole;
 use crate::search;
 use crate::sessions::Turn;
 use crate::vector::Vector;
@@ -43,7 +44,37 @@ pub enum RequestKind {
         mode: Option<Mode>,
     },
     /// The vector of each text, by the configured model.
-    Vectors(Arc<[String]>),
+    Vectors(Arc<Texts>),
+    /// How well each document answers a query.
+    Scores(Arc<Candidates>),
+}
+
+/// Texts to embed.
+#[derive(Debug)]
+pub struct Texts {
+    pub texts: Vec<String>,
+    /// Number of the first text in its request, for messages.
+    pub first: usize,
+    pub role: EmbeddingRole,
+    /// Texts beyond the window of the model are cut; otherwise they are refused.
+    pub is_cut: bool,
+}
+
+/// Documents to score for a query. Those beyond the window of the model are cut.
+#[derive(Debug)]
+pub struct Candidates {
+    pub query: String,
+    pub documents: Vec<String>,
+    pub scorer: Scorer,
+}
+
+/// What scores a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scorer {
+    /// The configured cross-encoder: the probability that it gives, from 0 to 1.
+    CrossEncoder,
+    /// The configured embedding model: the cosine of the two vectors.
+    Cosine,
 }
 
 impl Question {
@@ -51,7 +82,7 @@ impl Question {
     pub(super) fn session(&self) -> Option<&str> {
         match &self.kind {
             RequestKind::Answer { session, .. } => session.as_deref(),
-            RequestKind::Passages { .. } | RequestKind::Vectors(_) => None,
+            RequestKind::Passages { .. } | RequestKind::Vectors(_) | RequestKind::Scores(_) => None,
         }
     }
 }
@@ -77,6 +108,8 @@ pub enum Reply {
     Answer(Arc<ask::Response>),
     Passages(Arc<search::Response>),
     Vectors(Arc<Vectors>),
+    /// In the order of the documents.
+    Scores(Arc<[f64]>),
 }
 
 /// Vectors of texts.

@@ -90,7 +90,9 @@ impl Shared {
 /// The key under which identical questions share one result. Questions of a conversation have none.
 pub(super) fn key(question: &Question, index: &str, generation: &str) -> Option<Key> {
     let (kind, variety) = match &question.kind {
-        RequestKind::Answer { session: Some(_), .. } | RequestKind::Vectors(_) => return None,
+        RequestKind::Answer { session: Some(_), .. }
+        | RequestKind::Vectors(_)
+        | RequestKind::Scores(_) => return None,
         RequestKind::Answer { earlier, .. } if !earlier.is_empty() => return None,
         RequestKind::Answer { intent, generator, .. } => {
             (intent.map_or("", Intent::name), generator.map_or("", Generator::name))

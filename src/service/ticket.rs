@@ -96,7 +96,8 @@ impl Ticket {
                 observer.asked(engine, response, &how);
             }
             (Reply::Passages(response), _) => observer.searched(engine, response, &how),
-            (Reply::Vectors(_), _) | (_, RequestKind::Vectors(_)) => {}
+            (Reply::Vectors(_) | Reply::Scores(_), _)
+            | (_, RequestKind::Vectors(_) | RequestKind::Scores(_)) => {}
         }
     }
 }

@@ -9,18 +9,20 @@ use std::time::{Duration, Instant};
 use super::flight::Flight;
 use super::lane::{Lane, Next};
 use super::question::{
-    Outcome, Problem, Question, Reply, RequestKind, RetrievedPassages, Update, Vectors,
+    Candidates, Outcome, Problem, Question, Reply, RequestKind, RetrievedPassages, Scorer, Texts,
+    Update, Vectors,
 };
 use super::shared::Shared;
 use crate::ask::{Asker, Event, Request};
-use crate::cache::Key;
+use crate::cache::{Caching, Key};
 use crate::config::{Generator, Mode};
 use crate::engine::{Engine, Stop};
 use crate::error::{Fault, Result, catch_panic};
 use crate::index::Snapshot;
-use crate::model::{Embedder, EmbeddingRole, ModelFiles};
-use crate::search;
+use crate::model::{CrossEncoder, Embedder, EmbeddingRole, ModelFiles};
+use crate::search::{self, Scoring};
 use crate::telemetry;
+use crate::vector::{Vector, dot};
 
 /// Models that one worker keeps loaded. Each takes some 60 MiB.
 const MAX_MODELS: usize = 2;
@@ -41,12 +43,19 @@ pub(super) struct Worker<'a> {
     askers: HashMap<String, Asker>,
     /// The configured model, loaded for texts to embed while no asker has it.
     own: Option<Embedder>,
+    /// The cross-encoder, loaded for documents of clients.
+    reranker: Option<CrossEncoder>,
 }
 
 /// Runs until the lane is closed and empty.
 pub(super) fn run(shared: &Shared, lane: &Lane) {
-    let mut worker =
-        Worker { shared, time_limit: lane.time_limit, askers: HashMap::new(), own: None };
+    let mut worker = Worker {
+        shared,
+        time_limit: lane.time_limit,
+        askers: HashMap::new(),
+        own: None,
+        reranker: None,
+    };
     // Load the model before the first question. If this fails, that question gets the error.
     let _ = worker.caught("loading the model", Worker::warm);
     shared.is_warm.store(true, Ordering::Release);
@@ -106,6 +115,7 @@ impl Worker<'_> {
         if !is_done {
             self.askers.values_mut().for_each(Asker::recover);
             self.own.take_if(|own| !own.is_sound());
+            self.reranker.take_if(|reranker| !reranker.is_sound());
         }
         outcome
     }
@@ -183,6 +193,7 @@ impl Worker<'_> {
                 Ok(Reply::Passages(Arc::new(found)))
             }
             RequestKind::Vectors(texts) => self.vectors(texts, &stop),
+            RequestKind::Scores(candidates) => self.scores(candidates, &stop),
             RequestKind::Answer { intent, session, earlier, .. } => {
                 let snapshot = open()?;
                 let client = match engine.config.generator {
@@ -209,40 +220,53 @@ impl Worker<'_> {
     }
 
     /// Embeds texts with the configured model; no index is needed.
-    fn vectors(&mut self, texts: &[String], stop: &Stop) -> Outcome {
+    fn vectors(&mut self, texts: &Texts, stop: &Stop) -> Outcome {
         let engine = &self.shared.engine;
-        let files = engine.model(&engine.config.model)?;
-        let (embedder, model) = (self.embedder(files)?, &engine.config.model);
-        let (fingerprint, max_tokens) =
-            (embedder.files.fingerprint.clone(), embedder.files.spec.max_tokens);
-        let mut found = Vectors { vectors: Vec::with_capacity(texts.len()), tokens: 0 };
-        for (n, text) in texts.iter().enumerate() {
+        let model = &engine.config.model;
+        let embedder = self.embedder(engine.model(model)?)?;
+        let max_tokens = embedder.files.spec.max_tokens;
+        let mut found = Vectors { vectors: Vec::with_capacity(texts.texts.len()), tokens: 0 };
+        for (text, n) in texts.texts.iter().zip(texts.first..) {
             engine.check_stop(stop)?;
             let tokens = embedder.tokenizer.count(text) + embedder.tokenizer.special();
-            if tokens > max_tokens {
+            if tokens > max_tokens && !texts.is_cut {
                 let what = format!(
                     "text {n} has {tokens} tokens; the limit of the model `{model}` is {max_tokens}"
                 );
-                return Err(Fault::usage(what).hint("split the text").into());
+                return Err(Fault::usage(what)
+                    .hint("split the text, or cut it with `\"truncate\": true`")
+                    .into());
             }
-            found.tokens += tokens as u64;
-            let key = Key::embedding(&fingerprint, EmbeddingRole::Passage.name(), text);
-            let dimension = embedder.files.spec.dimension.unwrap_or_default();
-            let cached = engine.cache().embedding(&key, &fingerprint, dimension, engine.now_s());
-            found.vectors.push(match cached {
-                Some(vector) => vector,
-                None => {
-                    let vector = embedder.embed(EmbeddingRole::Passage, text)?;
-                    engine.cache().put_embeddings(
-                        &fingerprint,
-                        &[(key, vector.clone())],
-                        engine.now_s(),
-                    );
-                    vector
-                }
-            });
+            found.tokens += tokens.min(max_tokens) as u64;
+            found.vectors.push(vector(engine, embedder, texts.role, text)?);
         }
         Ok(Reply::Vectors(Arc::new(found)))
+    }
+
+    /// Scores documents for a query; no index is needed.
+    fn scores(&mut self, candidates: &Candidates, stop: &Stop) -> Outcome {
+        let Candidates { query, documents, scorer } = candidates;
+        let engine = &self.shared.engine;
+        let scores: Vec<f64> = match scorer {
+            Scorer::CrossEncoder => {
+                let scoring = Scoring { engine, caching: Caching::Use, stop, threads: 1 };
+                let scores = scoring.scores(&mut self.reranker, query, documents)?;
+                // Cross-encoders give the logarithm of the odds.
+                scores.into_iter().map(|score| 1.0 / (1.0 + (-score).exp())).collect()
+            }
+            Scorer::Cosine => {
+                let embedder = self.embedder(engine.model(&engine.config.model)?)?;
+                let query = vector(engine, embedder, EmbeddingRole::Query, query)?;
+                let mut scores = Vec::with_capacity(documents.len());
+                for document in documents {
+                    engine.check_stop(stop)?;
+                    let document = vector(engine, embedder, EmbeddingRole::Passage, document)?;
+                    scores.push(f64::from(dot(query.as_slice(), document.as_slice())));
+                }
+                scores
+            }
+        };
+        Ok(Reply::Scores(scores.into()))
     }
 
     /// The model, loaded: that of an asker, or a separate one.
@@ -277,6 +301,25 @@ impl Worker<'_> {
     }
 }
 
+/// The vector of a text, through the cache.
+fn vector(
+    engine: &Engine,
+    embedder: &mut Embedder,
+    role: EmbeddingRole,
+    text: &str,
+) -> Result<Vector> {
+    let fingerprint = embedder.files.fingerprint.clone();
+    let key = Key::embedding(&fingerprint, role.name(), text);
+    let dimension = embedder.files.spec.dimension.unwrap_or_default();
+    let (cache, now_s) = (engine.cache(), engine.now_s());
+    if let Some(vector) = cache.embedding(&key, &fingerprint, dimension, now_s) {
+        return Ok(vector);
+    }
+    let vector = embedder.embed(role, text)?;
+    cache.put_embeddings(&fingerprint, &[(key, vector.clone())], now_s);
+    Ok(vector)
+}
+
 /// The request of a search.
 fn passages(
     engine: &Engine,
@@ -300,7 +343,7 @@ fn adjusted(engine: &Engine, question: &Question) -> Option<Engine> {
     let config = &engine.config;
     let generator = match question.kind {
         RequestKind::Answer { generator, .. } => generator.unwrap_or(config.generator),
-        RequestKind::Passages { .. } | RequestKind::Vectors(_) => config.generator,
+        _ => config.generator,
     };
     let index = question.index.as_ref().unwrap_or(&config.index);
     let k = question.k.unwrap_or(config.search_k);

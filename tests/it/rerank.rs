@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::fixtures::{indexed as plain, paths, search, topics, write_old};
-use crate::support::{Run, Sandbox, project_data};
+use crate::support::server::Server;
+use crate::support::{Run, Sandbox, has_loopback, project_data};
 
 const QUESTION: &str = "how bees tell each other where flowers are";
 
@@ -190,4 +191,25 @@ fn ask_and_eval_use_the_rerank() {
     let measured = sandbox.rag(["eval", "gold.jsonl", "--json"]).ok().json();
     assert_eq!(measured["modes"]["rerank"]["ndcg@10"], 1.0);
     assert!(measured["latency_ms"]["rerank"]["p50"].is_f64(), "{measured}");
+}
+
+#[test]
+fn a_server_scores_documents_of_clients_with_the_cross_encoder() {
+    if !has_loopback() {
+        return;
+    }
+    let sandbox = indexed();
+    let server = Server::start(&sandbox, &[]);
+    let documents = ["tides", "bees tell each other", "where flowers are, bees tell"];
+    let body = json!({ "model": "overlap", "query": QUESTION, "documents": documents });
+    let results = server.post("/v1/rerank", &body).ok().json()["results"].clone();
+    let results = results.as_array().unwrap();
+    let order: Vec<u64> = results.iter().map(|found| found["index"].as_u64().unwrap()).collect();
+    assert_eq!(order, [2, 1, 0], "{results:?}");
+    let scores = results.iter().map(|found| found["relevance_score"].as_f64().unwrap());
+    assert!(scores.clone().all(|score| (0.0..=1.0).contains(&score)), "{results:?}");
+    assert!(scores.is_sorted_by(|a, b| a >= b));
+    let models = server.get("/v1/models").ok().json()["data"].clone();
+    assert_eq!(models.as_array().unwrap().last().unwrap()["id"], "overlap");
+    server.stop();
 }

@@ -145,7 +145,7 @@ pub async fn ask(
 pub async fn answered(ticket: &mut Ticket) -> Result<Arc<ask::Response>> {
     match ticket.outcome().await? {
         Reply::Answer(response) => Ok(response),
-        Reply::Passages(_) | Reply::Vectors(_) => Err(Error::internal()),
+        _ => Err(Error::internal()),
     }
 }
 

@@ -14,6 +14,8 @@ mod ingest;
 #[cfg_attr(not(feature = "mcp"), path = "mcp_left_out.rs")]
 mod mcp;
 mod metrics;
+mod ndjson;
+mod ollama;
 mod openai;
 mod openapi;
 mod page;
@@ -77,9 +79,20 @@ fn all(routes: Routes) -> Routes {
         .add(Read, Json, routes!(config::config))
         .add(Admin, Json, routes!(stats::stats))
         .add(Read, Json, routes!(openai::chat::chat_completions))
+        .add(Read, Json, routes!(openai::responses::responses))
         .add(Read, Json, routes!(openai::embeddings::embeddings))
+        .add(Read, Json, routes!(openai::rerank::rerank))
+        .add_alias(Read, Json, "/v2/rerank", routes!(openai::rerank::rerank))
         .add(Read, Json, routes!(openai::models::models))
         .add(Read, Json, routes!(openai::models::model))
+        .add(Read, Json, routes!(ollama::chat::chat))
+        .add(Read, Json, routes!(ollama::chat::generate))
+        .add(Read, Json, routes!(ollama::embed::embed))
+        .add(Read, Json, routes!(ollama::embed::embed_one))
+        .add(Read, Json, routes!(ollama::models::tags))
+        .add(Read, Json, routes!(ollama::models::running))
+        .add(Read, Json, routes!(ollama::models::show))
+        .add(Read, Json, routes!(ollama::models::version))
         .add(Read, Json, routes!(health::health))
         .add(Open, Json, routes!(health::live))
         .add(Open, Json, routes!(health::ready))
@@ -93,7 +106,7 @@ fn all(routes: Routes) -> Routes {
 }
 
 /// Adds the error responses that all operations of a kind share.
-fn document_errors(operation: &mut Operation, scope: Scope) {
+fn document_errors(operation: &mut Operation, scope: Scope, schema: &str) {
     let mut all = vec![
         ("400", "Invalid request"),
         ("403", "Host or origin not allowed, or the scope of the token is too low"),
@@ -115,13 +128,13 @@ fn document_errors(operation: &mut Operation, scope: Scope) {
     for (status, description) in all {
         let known = &mut operation.responses.responses;
         if !known.contains_key(status) {
-            known.insert(status.to_owned(), error_response(description));
+            known.insert(status.to_owned(), error_response(description, schema));
         }
     }
 }
 
-fn error_response(description: &str) -> RefOr<Response> {
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
+fn error_response(description: &str, schema: &str) -> RefOr<Response> {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
     ResponseBuilder::new()
         .description(description)
         .content("application/json", content)
@@ -138,6 +151,9 @@ struct Routes {
 impl Routes {
     fn add(mut self, scope: Scope, body: BodyKind, routes: UtoipaMethodRouter<Arc<App>>) -> Self {
         let (schemas, mut paths, methods) = routes;
+        let is_below = |prefix: &str| paths.paths.keys().any(|path| path.starts_with(prefix));
+        let (is_openai, is_ollama) = (is_below("/v1/"), is_below("/api/"));
+        let errors = if is_ollama { "OllamaError" } else { "ErrorBody" };
         for item in paths.paths.values_mut() {
             for operation in [&mut item.get, &mut item.post, &mut item.put, &mut item.delete]
                 .into_iter()
@@ -147,16 +163,18 @@ impl Routes {
                     let wanted = SecurityRequirement::new("token", [scope.name()]);
                     operation.security.get_or_insert_default().push(wanted);
                 }
-                document_errors(operation, scope);
+                document_errors(operation, scope, errors);
                 let scope = Extensions::builder().add("x-scope", scope.name()).build();
                 operation.extensions.get_or_insert_default().merge(scope);
             }
         }
         let state = (Arc::clone(&self.app), scope, body);
-        let is_openai = paths.paths.keys().any(|path| path.starts_with("/v1/"));
         let mut methods = methods.route_layer(from_fn_with_state(state, guard::scoped));
         if is_openai {
             methods = methods.route_layer(map_response(openai::map_error));
+        }
+        if is_ollama {
+            methods = methods.route_layer(map_response(ollama::map_error));
         }
         self.router = self.router.routes((schemas, paths, methods));
         self

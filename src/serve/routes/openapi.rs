@@ -8,8 +8,11 @@ use serde_json::{Value, json};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
+use super::params;
+use crate::answer::Intent;
+use crate::model::Prefixes;
 use crate::serve::app::App;
-use crate::serve::error::ErrorBody;
+use crate::serve::error::{ErrorBody, OllamaError};
 
 /// The `OpenAPI` document as JSON text.
 #[derive(Clone)]
@@ -26,11 +29,12 @@ pub struct Document(pub Arc<str>);
         (name = "indexes", description = "Indexes and their generations"),
         (name = "cache", description = "Cached vectors, rankings and answers"),
         (name = "openai", description = "A subset of OpenAI's API, for existing clients"),
+        (name = "ollama", description = "A subset of Ollama's API, for existing front ends"),
         (name = "mcp", description = "The Model Context Protocol"),
         (name = "health", description = "State, settings and metrics of the server"),
         (name = "page", description = "The web page, and this document"),
     ),
-    components(schemas(ErrorBody))
+    components(schemas(ErrorBody, OllamaError))
 )]
 struct Frame;
 
@@ -66,14 +70,45 @@ pub fn constrain(document: &mut Value, app: &App) {
     merge("/paths/~1documents/post/parameters/0", json!({ "required": true }));
     // A document may be empty.
     merge("/paths/~1documents/post/requestBody", json!({ "required": false }));
-    let engine = app.engine();
-    if let Some(dimension) =
-        engine.model(&engine.config.model).ok().and_then(|model| model.spec.dimension)
-    {
-        merge(
-            &format!("{schemas}/EmbeddingsBody/properties/dimensions"),
-            json!({ "enum": [dimension, null] }),
-        );
+    let lengths = app.engine().model(&app.engine().config.model).ok().and_then(|model| {
+        let whole = model.spec.dimension?;
+        match model.spec.prefixes {
+            Prefixes::None => Some(vec![whole]),
+            Prefixes::Of(mut lengths) => {
+                lengths.retain(|n| *n < whole);
+                lengths.push(whole);
+                Some(lengths)
+            }
+            Prefixes::Any => None,
+        }
+    });
+    if let Some(lengths) = lengths {
+        let all: Vec<Value> = lengths.into_iter().map(Value::from).chain([Value::Null]).collect();
+        for body in ["EmbeddingsBody", "EmbedBody"] {
+            let place = format!("{schemas}/{body}/properties/dimensions");
+            merge(&place, json!({ "enum": all }));
+        }
+    }
+    let extras = json!({
+        "k": {
+            "type": ["integer", "null"], "minimum": 1, "maximum": 1000,
+            "description": "Passages to retrieve; also as the header X-Rag-K",
+        },
+        "filter": params::filter_schema(),
+        "session": {
+            "type": ["string", "null"],
+            "description": "The session that the question continues, created by `POST /sessions`; \
+                also as the header X-Rag-Session",
+        },
+        "intent": {
+            "type": ["string", "null"],
+            "enum": Intent::ALL.iter().map(|intent| Value::from(intent.name()))
+                .chain([Value::Null]).collect::<Vec<_>>(),
+            "description": "Kind of answer; also as the header X-Rag-Intent",
+        },
+    });
+    for body in ["ChatBody", "ResponsesBody", "OllamaChatBody", "GenerateBody"] {
+        merge(&format!("{schemas}/{body}/properties"), extras.clone());
     }
 }
 

@@ -1,6 +1,7 @@
 //! `rag serve`: its replies, its refusals, and its behaviour with many, slow or hostile clients.
 
 mod crowds;
+mod dialects;
 mod examples;
 mod refusals;
 mod routes;
@@ -172,8 +173,8 @@ fn health_lists_the_parts_and_openapi_describes_the_interface() {
     );
     // Responses are typed, except those of foreign protocols.
     for (path, item) in document["paths"].as_object().unwrap() {
-        let is_ours =
-            !path.starts_with("/v1/") && !["/mcp", "/openapi.json"].contains(&path.as_str());
+        let is_ours = !["/v1/", "/api/"].iter().any(|prefix| path.starts_with(prefix))
+            && !["/mcp", "/openapi.json"].contains(&path.as_str());
         for (status, response) in
             item.as_object().unwrap().values().flat_map(|o| o["responses"].as_object().unwrap())
         {

@@ -15,23 +15,23 @@ use crate::support::{Sandbox, has_loopback};
 use crate::tools::{engine, wait_for, wait_for_workers};
 
 /// A server whose replies are compared with `/openapi.json`: status and every key.
-struct Api {
-    server: Server,
-    document: Value,
+pub struct Api {
+    pub server: Server,
+    pub document: Value,
 }
 
 impl Api {
-    fn start(sandbox: &Sandbox, env: &[(&str, &str)]) -> Self {
+    pub fn start(sandbox: &Sandbox, env: &[(&str, &str)]) -> Self {
         Self::of(Server::start(sandbox, env), &[])
     }
 
-    fn of(server: Server, headers: &[(&str, &str)]) -> Self {
+    pub fn of(server: Server, headers: &[(&str, &str)]) -> Self {
         let document = server.request("GET", "/openapi.json", headers, "").ok().json();
         Self { server, document }
     }
 
     #[track_caller]
-    fn call(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+    pub fn call(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Reply {
         let reply = self.server.request(method, target, headers, body);
         let path = target.split('?').next().unwrap();
         let paths = self.document["paths"].as_object().unwrap();
@@ -62,12 +62,12 @@ impl Api {
     }
 
     #[track_caller]
-    fn get(&self, target: &str) -> Reply {
+    pub fn get(&self, target: &str) -> Reply {
         self.call("GET", target, &[], "")
     }
 
     #[track_caller]
-    fn post(&self, target: &str, body: &Value) -> Reply {
+    pub fn post(&self, target: &str, body: &Value) -> Reply {
         self.call("POST", target, &[], &body.to_string())
     }
 
@@ -90,13 +90,13 @@ impl Api {
 
     /// A chat that asks [`QUESTION`], with these fields added or replaced.
     #[track_caller]
-    fn chat(&self, more: Value) -> Reply {
+    pub fn chat(&self, more: Value) -> Reply {
         let body = json!({ "model": "rag", "messages": [user(QUESTION)] });
         self.post("/v1/chat/completions", &with_fields(body, more))
     }
 
     #[track_caller]
-    fn embed(&self, more: Value) -> Reply {
+    pub fn embed(&self, more: Value) -> Reply {
         let body = json!({ "model": "all-MiniLM-L6-v2", "input": "bees" });
         self.post("/v1/embeddings", &with_fields(body, more))
     }
@@ -133,7 +133,7 @@ fn with_fields(mut body: Value, mut more: Value) -> Value {
     body
 }
 
-fn strings(list: &Value, field: &str) -> Vec<String> {
+pub fn strings(list: &Value, field: &str) -> Vec<String> {
     list.as_array().unwrap().iter().map(|one| one[field].as_str().unwrap().to_owned()).collect()
 }
 
@@ -823,7 +823,7 @@ fn openai_clients_get_openai_responses_and_errors() {
     api.server.stop();
 }
 
-fn user(text: &str) -> Value {
+pub fn user(text: &str) -> Value {
     json!({ "role": "user", "content": text })
 }
 
@@ -928,7 +928,11 @@ fn check_invalid_chats(api: &Api) {
     refused(json!({ "modalities": ["text", "audio"] }), json!("modalities"));
     refused(json!({ "logprobs": true }), json!("logprobs"));
     refused(json!({ "stream": "yes" }), json!("stream"));
-    refused(json!({ "filter": "type:html" }), json!("filter"));
+    refused(json!({ "index": "other" }), json!("index"));
+    refused(json!({ "filter": "path:(((" }), json!("filter"));
+    refused(json!({ "k": 0 }), json!("k"));
+    refused(json!({ "k": "many" }), json!("k"));
+    refused(json!({ "intent": "poem" }), json!("intent"));
     refused(json!({ "messages": [] }), json!("messages"));
     refused(json!({ "messages": [{ "role": "system", "content": "x" }] }), json!("messages"));
     refused(json!({ "messages": [{ "role": "tool", "content": "x" }] }), json!("messages"));

@@ -206,11 +206,13 @@ impl Reply {
         serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("no JSON: {e}\n{self:?}"))
     }
 
-    /// The `code` of an error reply.
+    /// The `code` of an error reply; below `/api` it is beside the message.
     #[track_caller]
     pub fn code(&self) -> String {
-        self.json()["error"]["code"]
+        let reply = self.json();
+        reply["error"]["code"]
             .as_str()
+            .or(reply["code"].as_str())
             .unwrap_or_else(|| panic!("no error: {self:?}"))
             .to_owned()
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -14,33 +15,19 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::names::{index_of, no_model, refuse_evidence_fields};
+use super::extras::Extras;
+use super::names::{index_of, no_model};
+use super::reply::{self, Author, Writing, citations, conversation, finish, sources, text};
 use crate::ask::{self, n_tokens};
-use crate::cache::Caching;
-use crate::llm::{Finish, Usage};
-use crate::naming;
+use crate::llm::Usage;
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, ErrorBody, Result};
-use crate::serve::guard::{self, RequestId};
+use crate::serve::guard::{self, Allowed, RequestId};
 use crate::serve::routes::ask::answered;
 use crate::serve::routes::sse::{self, Stream};
-use crate::service::{Priority, Question, RequestKind, Ticket, Update};
-use crate::sessions::Turn;
-use crate::wire::CitationJson;
+use crate::service::{Question, Ticket};
 use crate::wire::input::Misfit;
-
-/// Turns before the question that are used. Follow-ups do not refer to earlier ones.
-const MAX_EARLIER: usize = 20;
-
-/// The heading of the sources at the end of an answer.
-const SOURCES: &str = "\n\nSources:\n";
-
-/// The text of an answer without support.
-const UNSUPPORTED: &str = "Nothing in the index supports an answer.";
-
-/// The text of an answer from an empty index.
-const EMPTY: &str = "The index is empty.";
 
 /// A conversation that ends with a question
 #[derive(Debug, Deserialize, ToSchema)]
@@ -161,15 +148,19 @@ fn string_of(values: &[&str]) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values.iter().copied()))
 }
 
-fn null() -> ObjectBuilder {
+pub fn null() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Null)
 }
 
-fn one_of(a: impl Into<RefOr<Schema>>, b: impl Into<RefOr<Schema>>, words: &str) -> RefOr<Schema> {
+pub fn one_of(
+    a: impl Into<RefOr<Schema>>,
+    b: impl Into<RefOr<Schema>>,
+    words: &str,
+) -> RefOr<Schema> {
     RefOr::T(OneOfBuilder::new().item(a).item(b).description(Some(words)).build().into())
 }
 
-fn tool_choice_schema() -> RefOr<Schema> {
+pub fn tool_choice_schema() -> RefOr<Schema> {
     one_of(string_of(&["none", "auto"]), null(), "none or auto; tools are never called")
 }
 
@@ -219,7 +210,7 @@ impl<'de> Deserialize<'de> for Content {
 
 impl ChatBody {
     /// The question with its conversation.
-    fn question(&self, app: &App) -> Result<Question> {
+    fn question(&self, app: &App, extras: Extras) -> Result<Question> {
         let index = index_of(&self.model, &app.engine().config.index)?;
         let refused = self
             .refused()
@@ -227,7 +218,6 @@ impl ChatBody {
         if let Some(misfit) = refused {
             return Err(Error::misfit(&misfit, "the body"));
         }
-        refuse_evidence_fields(&self.unknown)?;
         let last = self.messages.iter().rposition(|message| message.role == MessageRole::User);
         let last = last.ok_or_else(|| {
             Error::usage("`messages` has no message with the role user").param("messages")
@@ -235,22 +225,9 @@ impl ChatBody {
         if let Some(misfit) = self.messages[last].refused_as_question(last) {
             return Err(Error::misfit(&misfit, "the body"));
         }
-        let earlier: Vec<(MessageRole, String)> =
-            self.messages[..last].iter().map(|m| (m.role, m.text())).collect();
-        Ok(Question {
-            text: self.messages[last].text(),
-            kind: RequestKind::Answer {
-                intent: None,
-                generator: None,
-                session: None,
-                earlier: conversation(&earlier),
-            },
-            index: Some(index.to_owned()),
-            k: None,
-            caching: Caching::Use,
-            filter: None,
-            priority: Priority::Normal,
-        })
+        let earlier: Vec<(Author, String)> =
+            self.messages[..last].iter().map(|m| (m.role.author(), m.text())).collect();
+        Ok(extras.question(self.messages[last].text(), index, conversation(&earlier)))
     }
 
     /// The first parameter that asks for a kind of reply that is not supported.
@@ -292,6 +269,16 @@ impl ChatBody {
 
     fn wants_usage(&self) -> bool {
         self.stream_options.as_ref().is_some_and(|options| options.include_usage == Some(true))
+    }
+}
+
+impl MessageRole {
+    fn author(self) -> Author {
+        match self {
+            Self::User => Author::User,
+            Self::Assistant => Author::Assistant,
+            Self::System | Self::Developer | Self::Tool | Self::Function => Author::Other,
+        }
     }
 }
 
@@ -363,34 +350,12 @@ impl PartKind {
     }
 }
 
-/// The last questions with their answers.
-fn conversation(messages: &[(MessageRole, String)]) -> Vec<Turn> {
-    let mut turns: Vec<Turn> = Vec::new();
-    for (role, text) in messages {
-        match (role, turns.last_mut()) {
-            (MessageRole::User, _) => {
-                turns.push(Turn { question: text.clone(), ..Turn::default() });
-            }
-            (MessageRole::Assistant, Some(turn)) => {
-                let answer = text.split(SOURCES).next().unwrap_or_default();
-                // A streamed answer that turned out to be unsupported ends with that sentence.
-                turn.supported = !answer.ends_with(UNSUPPORTED);
-                if turn.supported {
-                    answer.clone_into(&mut turn.answer);
-                }
-            }
-            _ => {}
-        }
-    }
-    turns.retain(|turn| !turn.question.trim().is_empty());
-    turns.drain(..turns.len().saturating_sub(MAX_EARLIER));
-    turns
-}
-
 /// Answer the last user message
 ///
 /// The answer comes from the index that the model names. Its sources are listed at the end of the
-/// text, and as `citations` in the message. Parameters of OpenAI's API without a meaning here are
+/// text, and as `citations` in the message. `k`, `filter`, `session` and `intent` are those of
+/// `POST /ask`; the headers `X-Rag-K`, `X-Rag-Filter`, `X-Rag-Session` and `X-Rag-Intent` do the
+/// same. Parameters of OpenAI's API without a meaning here are
 /// ignored (`temperature`, `top_p`, `stop`, `max_tokens`, `seed`, `tools`, …). Parameters that ask
 /// for another kind of reply are refused: `n` above 1, a `tool_choice` that requires a call, a
 /// `response_format` other than text, `logprobs`, and images, audio or files in the question.
@@ -420,9 +385,12 @@ fn conversation(messages: &[(MessageRole, String)]) -> Vec<Turn> {
 pub async fn chat_completions(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
+    Extension(allowed): Extension<Allowed>,
+    headers: HeaderMap,
     Json(body): Json<ChatBody>,
 ) -> Result<Response> {
-    let question = body.question(&app)?;
+    let extras = Extras::new(&app, allowed, &body.unknown, &headers)?;
+    let question = body.question(&app, extras)?;
     let mut ticket = app.service.ask(question).await.map_err(|problem| match problem {
         crate::service::Problem::NoIndex(_) => no_model(&body.model),
         problem => problem.into(),
@@ -472,51 +440,9 @@ impl Frame {
     }
 }
 
-fn text(response: &ask::Response) -> &str {
-    let text = response.answer.text.as_str();
-    match text.is_empty() {
-        true if response.index_empty => EMPTY,
-        true => UNSUPPORTED,
-        false => text,
-    }
-}
-
-/// The list of sources at the end of a supported answer.
-fn sources(response: &ask::Response) -> String {
-    if !response.answer.supported {
-        return String::new();
-    }
-    let lines = response.answer.citations.iter().map(|citation| {
-        let (hit, extent) = (&citation.hit, citation.extent());
-        let name = naming::name(&hit.root, &hit.path);
-        match extent.within() {
-            Some(place) => format!("[{}] {name} ({place})", citation.n),
-            None => format!("[{}] {name}:{}", citation.n, extent.lines.first),
-        }
-    });
-    let lines: Vec<String> = lines.collect();
-    if lines.is_empty() { String::new() } else { format!("{SOURCES}{}", lines.join("\n")) }
-}
-
-fn citations(response: &ask::Response) -> Value {
-    json!(response.answer.citations.iter().map(CitationJson::new).collect::<Vec<_>>())
-}
-
-fn finish(response: &ask::Response) -> &'static str {
-    match response.writing.as_ref().map(|writing| writing.finish) {
-        Some(Finish::Length | Finish::Repeating) => "length",
-        _ => "stop",
-    }
-}
-
-/// Token counts of the language model, or an estimate.
 fn usage(body: &ChatBody, response: &ask::Response, content: &str) -> Value {
-    let counted = response.writing.as_ref().and_then(|writing| writing.usage);
-    let Usage { prompt_tokens, completion_tokens, .. } = counted.unwrap_or(Usage {
-        prompt_tokens: body.n_tokens(),
-        completion_tokens: n_tokens(content) as u64,
-        cached_tokens: None,
-    });
+    let Usage { prompt_tokens, completion_tokens, .. } =
+        reply::usage(response, body.n_tokens(), content);
     json!({
         "prompt_tokens": prompt_tokens,
         "completion_tokens": completion_tokens,
@@ -529,33 +455,31 @@ async fn stream_answer(
     app: Arc<App>,
     frame: Frame,
     body: ChatBody,
-    mut ticket: Ticket,
+    ticket: Ticket,
     stream: Stream,
 ) {
     if !stream.plain(&frame.chunk(&json!({ "role": "assistant", "content": "" }), None)).await {
         return;
     }
-    let mut sent = String::new();
+    let mut writing = Writing::new(ticket);
     let outcome = loop {
-        let update = tokio::select! {
-            update = ticket.next() => update,
+        let piece = tokio::select! {
+            piece = writing.next() => piece,
             // Dropping the ticket cancels the question.
             () = stream.closed() => return,
         };
-        match update {
-            Ok(Some(Update::Text(text))) => {
-                sent.push_str(&text);
+        match piece {
+            Ok(Some(text)) => {
                 if !stream.plain(&frame.chunk(&json!({ "content": *text }), None)).await {
                     return;
                 }
             }
-            Ok(Some(Update::Retrieved(_))) => {}
-            Ok(None) => break answered(&mut ticket).await,
-            Err(problem) => break Err(problem.into()),
+            Ok(None) => break writing.end().await,
+            Err(error) => break Err(error),
         }
     };
-    let response = match outcome {
-        Ok(response) => response,
+    let (response, end) = match outcome {
+        Ok(outcome) => outcome,
         Err(error) => {
             guard::record(&app, &error, "/v1/chat/completions");
             let error = json!({ "error": error.openai().json(&frame.id.0) });
@@ -563,7 +487,6 @@ async fn stream_answer(
             return;
         }
     };
-    let end = format!("{}{}", rest(text(&response), &sent), sources(&response));
     let last = json!({ "content": end, "citations": citations(&response) });
     let checks = json!({
         "supported": response.answer.supported,
@@ -582,49 +505,5 @@ async fn stream_answer(
         if !stream.plain(&chunk).await {
             return;
         }
-    }
-}
-
-/// The part of `text` after what was `sent` already; a separate paragraph when `text` replaces what
-/// was sent, which turned out to be unsupported.
-fn rest(text: &str, sent: &str) -> String {
-    match text.strip_prefix(sent) {
-        Some(rest) => rest.to_owned(),
-        None => format!("\n\n{text}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stream_ends_with_the_unsent_text() {
-        assert_eq!(rest("Bees dance.", "Bees "), "dance.");
-        assert_eq!(rest(UNSUPPORTED, ""), UNSUPPORTED);
-        assert_eq!(rest(UNSUPPORTED, "I was told to"), format!("\n\n{UNSUPPORTED}"));
-    }
-
-    #[test]
-    fn messages_become_turns() {
-        let said = |role, text: &str| (role, text.to_owned());
-        let turns = conversation(&[
-            said(MessageRole::System, "be kind"),
-            said(MessageRole::Assistant, "Hello."),
-            said(MessageRole::User, "How do I install it?"),
-            said(MessageRole::User, "On Linux."),
-            said(MessageRole::Assistant, "With a script [1].\n\nSources:\n[1] a.md:1"),
-            said(MessageRole::Tool, "{}"),
-            said(MessageRole::User, "And why?"),
-            said(MessageRole::Assistant, &format!("I was told to.\n\n{UNSUPPORTED}")),
-            said(MessageRole::User, " "),
-            said(MessageRole::Assistant, "?"),
-        ]);
-        let turns: Vec<(&str, &str)> =
-            turns.iter().map(|turn| (&*turn.question, &*turn.answer)).collect();
-        assert_eq!(
-            turns,
-            [("How do I install it?", ""), ("On Linux.", "With a script [1]."), ("And why?", "")]
-        );
     }
 }

@@ -3,8 +3,12 @@
 
 pub mod chat;
 pub mod embeddings;
+pub mod extras;
 pub mod models;
-mod names;
+pub mod names;
+pub mod reply;
+pub mod rerank;
+pub mod responses;
 
 use axum::response::Response;
 

@@ -12,8 +12,8 @@ use crate::serve::extractors::PathParam;
 
 /// List models
 ///
-/// `rag` answers from the default index, `rag:NAME` from the index NAME. The last one is the
-/// embedding model.
+/// `rag` answers from the default index, `rag:NAME` from the index NAME. Then
+/// follow the embedding model and the cross-encoder, if there is one.
 #[utoipa::path(
     get,
     path = "/v1/models",
@@ -52,6 +52,9 @@ fn list(app: &App) -> Result<Vec<Value>> {
         models.push(model_json(&format!("{NAME}:{index}"), created(&index)));
     }
     models.push(model_json(&engine.config.model, 0));
+    if !engine.config.rerank_model.is_empty() {
+        models.push(model_json(&engine.config.rerank_model, 0));
+    }
     Ok(models)
 }
 
