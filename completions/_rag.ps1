@@ -400,6 +400,8 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every byte of an index and report damage')
             [CompletionResult]::new('save', 'save', [CompletionResultType]::ParameterValue, 'Save an index to a single file')
             [CompletionResult]::new('load', 'load', [CompletionResultType]::ParameterValue, 'Load an index from a file, checking every byte first')
+            [CompletionResult]::new('push', 'push', [CompletionResultType]::ParameterValue, 'Copy an index to a bucket or a shared folder')
+            [CompletionResult]::new('pull', 'pull', [CompletionResultType]::ParameterValue, 'Copy an index from a bucket or a shared folder, checking every byte')
             [CompletionResult]::new('rollback', 'rollback', [CompletionResultType]::ParameterValue, 'Roll back to the previous generation (repeat to undo)')
             [CompletionResult]::new('compact', 'compact', [CompletionResultType]::ParameterValue, 'Rewrite an index without the remains of removed documents')
             [CompletionResult]::new('remove-folder', 'remove-folder', [CompletionResultType]::ParameterValue, 'Remove a folder from an index; files on disk are not touched')
@@ -477,6 +479,37 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'rag;index;push' {
+            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Bucket or folder, such as s3://bucket/rag [default: depot.url]')
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder for models, indexes and caches [default: data]')
+            [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to use [default: default]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colors')
+            [CompletionResult]::new('--replace', '--replace', [CompletionResultType]::ParameterName, 'Replace another index of that name, and files that are there already')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print results as JSON')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print only results and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print only results and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more detail')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more detail')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'rag;index;pull' {
+            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Bucket or folder, such as s3://bucket/rag [default: depot.url]')
+            [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'Name for the index [default: the name it has there]')
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder for models, indexes and caches [default: data]')
+            [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to use [default: default]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colors')
+            [CompletionResult]::new('--replace', '--replace', [CompletionResultType]::ParameterName, 'Replace an existing index of that name')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print results as JSON')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print only results and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print only results and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more detail')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more detail')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
         'rag;index;rollback' {
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder for models, indexes and caches [default: data]')
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to use [default: default]')
@@ -540,6 +573,8 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every byte of an index and report damage')
             [CompletionResult]::new('save', 'save', [CompletionResultType]::ParameterValue, 'Save an index to a single file')
             [CompletionResult]::new('load', 'load', [CompletionResultType]::ParameterValue, 'Load an index from a file, checking every byte first')
+            [CompletionResult]::new('push', 'push', [CompletionResultType]::ParameterValue, 'Copy an index to a bucket or a shared folder')
+            [CompletionResult]::new('pull', 'pull', [CompletionResultType]::ParameterValue, 'Copy an index from a bucket or a shared folder, checking every byte')
             [CompletionResult]::new('rollback', 'rollback', [CompletionResultType]::ParameterValue, 'Roll back to the previous generation (repeat to undo)')
             [CompletionResult]::new('compact', 'compact', [CompletionResultType]::ParameterValue, 'Rewrite an index without the remains of removed documents')
             [CompletionResult]::new('remove-folder', 'remove-folder', [CompletionResultType]::ParameterValue, 'Remove a folder from an index; files on disk are not touched')
@@ -560,6 +595,12 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             break
         }
         'rag;index;help;load' {
+            break
+        }
+        'rag;index;help;push' {
+            break
+        }
+        'rag;index;help;pull' {
             break
         }
         'rag;index;help;rollback' {
@@ -1064,6 +1105,8 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every byte of an index and report damage')
             [CompletionResult]::new('save', 'save', [CompletionResultType]::ParameterValue, 'Save an index to a single file')
             [CompletionResult]::new('load', 'load', [CompletionResultType]::ParameterValue, 'Load an index from a file, checking every byte first')
+            [CompletionResult]::new('push', 'push', [CompletionResultType]::ParameterValue, 'Copy an index to a bucket or a shared folder')
+            [CompletionResult]::new('pull', 'pull', [CompletionResultType]::ParameterValue, 'Copy an index from a bucket or a shared folder, checking every byte')
             [CompletionResult]::new('rollback', 'rollback', [CompletionResultType]::ParameterValue, 'Roll back to the previous generation (repeat to undo)')
             [CompletionResult]::new('compact', 'compact', [CompletionResultType]::ParameterValue, 'Rewrite an index without the remains of removed documents')
             [CompletionResult]::new('remove-folder', 'remove-folder', [CompletionResultType]::ParameterValue, 'Remove a folder from an index; files on disk are not touched')
@@ -1083,6 +1126,12 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             break
         }
         'rag;help;index;load' {
+            break
+        }
+        'rag;help;index;push' {
+            break
+        }
+        'rag;help;index;pull' {
             break
         }
         'rag;help;index;rollback' {

@@ -208,6 +208,12 @@ _rag() {
             rag__subcmd__help__subcmd__index,load)
                 cmd="rag__subcmd__help__subcmd__index__subcmd__load"
                 ;;
+            rag__subcmd__help__subcmd__index,pull)
+                cmd="rag__subcmd__help__subcmd__index__subcmd__pull"
+                ;;
+            rag__subcmd__help__subcmd__index,push)
+                cmd="rag__subcmd__help__subcmd__index__subcmd__push"
+                ;;
             rag__subcmd__help__subcmd__index,remove)
                 cmd="rag__subcmd__help__subcmd__index__subcmd__remove"
                 ;;
@@ -280,6 +286,12 @@ _rag() {
             rag__subcmd__index,load)
                 cmd="rag__subcmd__index__subcmd__load"
                 ;;
+            rag__subcmd__index,pull)
+                cmd="rag__subcmd__index__subcmd__pull"
+                ;;
+            rag__subcmd__index,push)
+                cmd="rag__subcmd__index__subcmd__push"
+                ;;
             rag__subcmd__index,remove)
                 cmd="rag__subcmd__index__subcmd__remove"
                 ;;
@@ -309,6 +321,12 @@ _rag() {
                 ;;
             rag__subcmd__index__subcmd__help,load)
                 cmd="rag__subcmd__index__subcmd__help__subcmd__load"
+                ;;
+            rag__subcmd__index__subcmd__help,pull)
+                cmd="rag__subcmd__index__subcmd__help__subcmd__pull"
+                ;;
+            rag__subcmd__index__subcmd__help,push)
+                cmd="rag__subcmd__index__subcmd__help__subcmd__push"
                 ;;
             rag__subcmd__index__subcmd__help,remove)
                 cmd="rag__subcmd__index__subcmd__help__subcmd__remove"
@@ -1377,7 +1395,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__help__subcmd__index)
-            opts="list show verify save load rollback compact remove-folder remove"
+            opts="list show verify save load push pull rollback compact remove-folder remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1419,6 +1437,34 @@ _rag() {
             return 0
             ;;
         rag__subcmd__help__subcmd__index__subcmd__load)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__index__subcmd__pull)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__index__subcmd__push)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1839,7 +1885,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index)
-            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help list show verify save load rollback compact remove-folder remove help"
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help list show verify save load push pull rollback compact remove-folder remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1891,7 +1937,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index__subcmd__help)
-            opts="list show verify save load rollback compact remove-folder remove help"
+            opts="list show verify save load push pull rollback compact remove-folder remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1947,6 +1993,34 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index__subcmd__help__subcmd__load)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__index__subcmd__help__subcmd__pull)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__index__subcmd__help__subcmd__push)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2078,6 +2152,70 @@ _rag() {
             fi
             case "${prev}" in
                 --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__index__subcmd__pull)
+            opts="-q -v -h --from --as --replace --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__index__subcmd__push)
+            opts="-q -v -h --to --replace --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

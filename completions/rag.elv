@@ -366,6 +366,8 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand verify 'Check every byte of an index and report damage'
             cand save 'Save an index to a single file'
             cand load 'Load an index from a file, checking every byte first'
+            cand push 'Copy an index to a bucket or a shared folder'
+            cand pull 'Copy an index from a bucket or a shared folder, checking every byte'
             cand rollback 'Roll back to the previous generation (repeat to undo)'
             cand compact 'Rewrite an index without the remains of removed documents'
             cand remove-folder 'Remove a folder from an index; files on disk are not touched'
@@ -437,6 +439,35 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'rag;index;push'= {
+            cand --to 'Bucket or folder, such as s3://bucket/rag [default: depot.url]'
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
+            cand --replace 'Replace another index of that name, and files that are there already'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'rag;index;pull'= {
+            cand --from 'Bucket or folder, such as s3://bucket/rag [default: depot.url]'
+            cand --as 'Name for the index [default: the name it has there]'
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
+            cand --replace 'Replace an existing index of that name'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'rag;index;rollback'= {
             cand --data-dir 'Folder for models, indexes and caches [default: data]'
             cand --index 'Index to use [default: default]'
@@ -496,6 +527,8 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand verify 'Check every byte of an index and report damage'
             cand save 'Save an index to a single file'
             cand load 'Load an index from a file, checking every byte first'
+            cand push 'Copy an index to a bucket or a shared folder'
+            cand pull 'Copy an index from a bucket or a shared folder, checking every byte'
             cand rollback 'Roll back to the previous generation (repeat to undo)'
             cand compact 'Rewrite an index without the remains of removed documents'
             cand remove-folder 'Remove a folder from an index; files on disk are not touched'
@@ -511,6 +544,10 @@ set edit:completion:arg-completer[rag] = {|@words|
         &'rag;index;help;save'= {
         }
         &'rag;index;help;load'= {
+        }
+        &'rag;index;help;push'= {
+        }
+        &'rag;index;help;pull'= {
         }
         &'rag;index;help;rollback'= {
         }
@@ -954,6 +991,8 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand verify 'Check every byte of an index and report damage'
             cand save 'Save an index to a single file'
             cand load 'Load an index from a file, checking every byte first'
+            cand push 'Copy an index to a bucket or a shared folder'
+            cand pull 'Copy an index from a bucket or a shared folder, checking every byte'
             cand rollback 'Roll back to the previous generation (repeat to undo)'
             cand compact 'Rewrite an index without the remains of removed documents'
             cand remove-folder 'Remove a folder from an index; files on disk are not touched'
@@ -968,6 +1007,10 @@ set edit:completion:arg-completer[rag] = {|@words|
         &'rag;help;index;save'= {
         }
         &'rag;help;index;load'= {
+        }
+        &'rag;help;index;push'= {
+        }
+        &'rag;help;index;pull'= {
         }
         &'rag;help;index;rollback'= {
         }

@@ -290,25 +290,27 @@ complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcom
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "export" -d 'Export a conversation as JSON lines'
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove conversations'
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -l data-dir -d 'Folder for models, indexes and caches [default: data]' -r -F
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -l index -d 'Index to use [default: default]' -r
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -l color -d 'When to use colors' -r -f -a "auto\t''
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -l data-dir -d 'Folder for models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -l index -d 'Index to use [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -l color -d 'When to use colors' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -l json -d 'Print results as JSON'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -s q -l quiet -d 'Print only results and errors'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -s v -l verbose -d 'Print more detail'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -s h -l help -d 'Print help'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -f -a "list" -d 'List the indexes in the data directory'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -f -a "show" -d 'Show the contents and settings of an index'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -f -a "verify" -d 'Check every byte of an index and report damage'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -f -a "save" -d 'Save an index to a single file'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -f -a "load" -d 'Load an index from a file, checking every byte first'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -f -a "rollback" -d 'Roll back to the previous generation (repeat to undo)'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -f -a "compact" -d 'Rewrite an index without the remains of removed documents'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -f -a "remove-folder" -d 'Remove a folder from an index; files on disk are not touched'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -f -a "remove" -d 'Remove an index; files on disk are not touched'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -l json -d 'Print results as JSON'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -s q -l quiet -d 'Print only results and errors'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -s v -l verbose -d 'Print more detail'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "list" -d 'List the indexes in the data directory'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "show" -d 'Show the contents and settings of an index'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "verify" -d 'Check every byte of an index and report damage'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "save" -d 'Save an index to a single file'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "load" -d 'Load an index from a file, checking every byte first'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "push" -d 'Copy an index to a bucket or a shared folder'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "pull" -d 'Copy an index from a bucket or a shared folder, checking every byte'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "rollback" -d 'Roll back to the previous generation (repeat to undo)'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "compact" -d 'Rewrite an index without the remains of removed documents'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "remove-folder" -d 'Remove a folder from an index; files on disk are not touched'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "remove" -d 'Remove an index; files on disk are not touched'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -l data-dir -d 'Folder for models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -l index -d 'Index to use [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -l color -d 'When to use colors' -r -f -a "auto\t''
@@ -359,6 +361,29 @@ complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from load" -s q -l quiet -d 'Print only results and errors'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from load" -s v -l verbose -d 'Print more detail'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from load" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from push" -l to -d 'Bucket or folder, such as s3://bucket/rag [default: depot.url]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from push" -l data-dir -d 'Folder for models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from push" -l index -d 'Index to use [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from push" -l color -d 'When to use colors' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from push" -l replace -d 'Replace another index of that name, and files that are there already'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from push" -l json -d 'Print results as JSON'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Print only results and errors'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from push" -s v -l verbose -d 'Print more detail'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from pull" -l from -d 'Bucket or folder, such as s3://bucket/rag [default: depot.url]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from pull" -l as -d 'Name for the index [default: the name it has there]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from pull" -l data-dir -d 'Folder for models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from pull" -l index -d 'Index to use [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from pull" -l color -d 'When to use colors' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from pull" -l replace -d 'Replace an existing index of that name'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from pull" -l json -d 'Print results as JSON'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print only results and errors'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from pull" -s v -l verbose -d 'Print more detail'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from rollback" -l data-dir -d 'Folder for models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from rollback" -l index -d 'Index to use [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from rollback" -l color -d 'When to use colors' -r -f -a "auto\t''
@@ -403,6 +428,8 @@ complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Check every byte of an index and report damage'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "save" -d 'Save an index to a single file'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "load" -d 'Load an index from a file, checking every byte first'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "push" -d 'Copy an index to a bucket or a shared folder'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "pull" -d 'Copy an index from a bucket or a shared folder, checking every byte'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "rollback" -d 'Roll back to the previous generation (repeat to undo)'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "compact" -d 'Rewrite an index without the remains of removed documents'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "remove-folder" -d 'Remove a folder from an index; files on disk are not touched'
@@ -712,6 +739,8 @@ complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "verify" -d 'Check every byte of an index and report damage'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "save" -d 'Save an index to a single file'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "load" -d 'Load an index from a file, checking every byte first'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "push" -d 'Copy an index to a bucket or a shared folder'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "pull" -d 'Copy an index from a bucket or a shared folder, checking every byte'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "rollback" -d 'Roll back to the previous generation (repeat to undo)'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "compact" -d 'Rewrite an index without the remains of removed documents'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "remove-folder" -d 'Remove a folder from an index; files on disk are not touched'

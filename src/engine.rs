@@ -45,7 +45,7 @@ impl Engine {
     ) -> Self {
         let state = State::new(config.state_dir.clone(), clock);
         Self {
-            store: Store::new(&config.data_dir).with_state(state.clone()),
+            store: Store::new(&config.data_dir).with_state(state.clone()).with_depot(&config.depot),
             assets: Assets::new(&config, state),
             jobs: Jobs::new(&config.jobs_dir),
             config,

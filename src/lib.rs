@@ -32,6 +32,8 @@ pub mod sqlite;
 pub mod state;
 pub mod watch;
 
+pub mod depot;
+
 pub mod analytics;
 pub mod answer;
 pub mod cache;

@@ -7,16 +7,17 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::args::existing;
+use super::args::{Flags, existing, flag};
 use super::confirm::Removal;
 use super::exit::Outcome;
 use super::summary::print_list;
 use super::ui::{Tone, Ui, count, counted, safe_name, size, time};
+use crate::config::is_name;
 use crate::disk::{self, Existing};
 use crate::documents::{self, FolderName};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
-use crate::index::{self, Meta, ModelInfo, Problem, Record, Root, State, Store};
+use crate::index::{self, Copied, Meta, ModelInfo, Other, Problem, Record, Root, State, Store};
 use crate::ingest::{self, Event, Rebuilt, Repair, Step};
 use crate::wire;
 
@@ -65,6 +66,29 @@ enum Action {
         #[arg(long)]
         replace: bool,
     },
+    /// Copy an index to a bucket or a shared folder
+    ///
+    /// Files that are there already are not copied again.
+    Push {
+        /// Bucket or folder, such as s3://bucket/rag [default: depot.url]
+        #[arg(long, value_name = "URL")]
+        to: Option<String>,
+        /// Replace another index of that name, and files that are there already
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Copy an index from a bucket or a shared folder, checking every byte
+    Pull {
+        /// Bucket or folder, such as s3://bucket/rag [default: depot.url]
+        #[arg(long, value_name = "URL")]
+        from: Option<String>,
+        /// Name for the index [default: the name it has there]
+        #[arg(long = "as", value_name = "NAME")]
+        name: Option<String>,
+        /// Replace an existing index of that name
+        #[arg(long)]
+        replace: bool,
+    },
     /// Roll back to the previous generation (repeat to undo)
     Rollback,
     /// Rewrite an index without the remains of removed documents
@@ -96,6 +120,28 @@ enum Action {
     },
 }
 
+impl IndexArgs {
+    /// # Errors
+    /// A usage fault for a folder that cannot be made absolute.
+    pub fn flags(&self) -> Result<Flags> {
+        match &self.action {
+            Action::Push { to: Some(place), .. } => depot_flag("--to", place),
+            Action::Pull { from: Some(place), .. } => depot_flag("--from", place),
+            _ => Ok(Flags::new()),
+        }
+    }
+}
+
+/// The setting of a depot; the path of a folder is a depot too.
+fn depot_flag(name: &str, place: &str) -> Result<Flags> {
+    if place.contains("://") {
+        return Ok(flag("depot.url", name, Some(place)));
+    }
+    let folder = std::path::absolute(place)
+        .map_err(|e| Fault::usage(format!("{name}: {place:?} is no folder")).because(e))?;
+    Ok(flag("depot.url", name, Some(format!("file://{}", folder.display()))))
+}
+
 pub fn run(args: &IndexArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     match &args.action {
         Action::List { everywhere: false } => list(engine, ui),
@@ -105,6 +151,8 @@ pub fn run(args: &IndexArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         Action::Verify { repair: true } => repair(engine, ui),
         Action::Save { file, force } => save(file, existing(*force), engine, ui),
         Action::Load { file, name, replace } => load(file, name.as_deref(), *replace, engine, ui),
+        Action::Push { replace, .. } => push(other(*replace), engine, ui),
+        Action::Pull { name, replace, .. } => pull(name.as_deref(), other(*replace), engine, ui),
         Action::Rollback => rollback(engine, ui),
         Action::Compact => compact(engine, ui),
         Action::RemoveFolder { folder, yes, wait } => {
@@ -423,13 +471,77 @@ fn load(
     } else {
         ui.line(format!("index `{}`: {}", pointer.name, contents(&meta)));
     }
-    if let Some(missing) = missing {
-        ui.note(format!("{missing}: until it is added, search with `--mode lexical`"));
-        if let Some(hint) = missing.hint_text() {
-            ui.note(hint);
-        }
+    note_missing_model(missing.as_ref(), ui);
+    Ok(Outcome::Done)
+}
+
+fn other(replace: bool) -> Other {
+    if replace { Other::Replace } else { Other::Keep }
+}
+
+fn push(other: Other, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let name = &engine.config.index;
+    let depot = engine.store.depot()?;
+    let copied = index::push(&engine.store, depot, name, other, &|| engine.interrupted())?;
+    if ui.json {
+        ui.json(&copied_json(name, depot.url(), copied));
+    } else {
+        ui.line(format!("index `{name}` → {}: {}", depot.url(), copied_text(copied)));
     }
     Ok(Outcome::Done)
+}
+
+fn pull(name: Option<&str>, other: Other, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let theirs = &engine.config.index;
+    let ours = name.unwrap_or(theirs);
+    if !is_name(ours) {
+        return Err(Fault::usage(format!("invalid index name {ours:?}"))
+            .hint("letters, digits, `.`, `_` and `-`, not `.` or `-` first"));
+    }
+    let (store, stop) = (&engine.store, || engine.interrupted());
+    let depot = store.depot()?;
+    let _lock = store.lock(Duration::ZERO, &stop)?;
+    let (pointer, meta, copied) = index::pull(store, depot, theirs, ours, other, &stop)?;
+    engine.assets.state.record_data_dir(&engine.config.data_dir);
+    let missing = missing_model(engine, &meta);
+    if ui.json {
+        let mut object = copied_json(&pointer.name, depot.url(), copied);
+        object["corpus_id"] = json!(meta.corpus_id);
+        object["documents"] = json!(meta.counts.documents);
+        object["chunks"] = json!(meta.counts.chunks);
+        object["model_here"] = json!(missing.is_none());
+        ui.json(&object);
+    } else {
+        let (name, contents) = (&pointer.name, contents(&meta));
+        ui.line(format!("index `{name}`: {contents}, {}", copied_text(copied)));
+    }
+    note_missing_model(missing.as_ref(), ui);
+    Ok(Outcome::Done)
+}
+
+fn copied_json(index: &str, url: &str, copied: Copied) -> Value {
+    json!({
+        "index": index, "depot": url, "files": copied.files, "bytes": copied.bytes,
+        "files_copied": copied.files_copied, "bytes_copied": copied.bytes_copied,
+    })
+}
+
+/// `12 of 31 files copied, 3.1 MB`.
+fn copied_text(copied: Copied) -> String {
+    let files = counted(copied.files as u64, "file");
+    format!(
+        "{} of {files} copied, {}",
+        count(copied.files_copied as u64),
+        size(copied.bytes_copied)
+    )
+}
+
+fn note_missing_model(missing: Option<&Fault>, ui: &Ui) {
+    let Some(missing) = missing else { return };
+    ui.note(format!("{missing}: until it is added, search with `--mode lexical`"));
+    if let Some(hint) = missing.hint_text() {
+        ui.note(hint);
+    }
 }
 
 /// `19 documents, 184 chunks`.

@@ -178,7 +178,7 @@ fn run(cli: &Cli, ui: &Ui) -> Result<Outcome> {
         Command::Sessions(args) => {
             with_engine(Flags::new(), &|engine| sessions::run(args, engine, ui))
         }
-        Command::Index(args) => with_engine(Flags::new(), &|engine| index::run(args, engine, ui)),
+        Command::Index(args) => with_engine(args.flags()?, &|engine| index::run(args, engine, ui)),
         Command::Documents(args) => {
             with_engine(Flags::new(), &|engine| documents::run(args, engine, ui))
         }

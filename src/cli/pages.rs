@@ -257,6 +257,20 @@ pub const PAGES: &[Page] = &[
         see_also: &["rag-index-save", "rag-model-add"],
     },
     Page {
+        name: "rag-index-push",
+        examples: &[("Copy the index to a bucket:", "rag index push --to s3://bucket/rag")],
+        settings: &["data_dir", "index", "depot.url"],
+        files: &[INDEXES],
+        see_also: &["rag-index-pull", "rag-index-save"],
+    },
+    Page {
+        name: "rag-index-pull",
+        examples: &[("Copy an index from a bucket:", "rag index pull --from s3://bucket/rag")],
+        settings: &["data_dir", "index", "depot.url"],
+        files: &[INDEXES],
+        see_also: &["rag-index-push", "rag-index-load"],
+    },
+    Page {
         name: "rag-index-rollback",
         examples: &[("Undo the last ingest:", "rag index rollback")],
         settings: &["data_dir", "index"],

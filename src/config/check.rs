@@ -91,6 +91,7 @@ fn problem(shape: Shape, value: &str) -> Option<String> {
             let mut addresses = value.split(',').map(str::trim).filter(|part| !part.is_empty());
             addresses.find_map(|address| Some(format!("`{address}` {}", address_problem(address)?)))
         }
+        Shape::Depot => depot_problem(value),
         Shape::Host => host_problem(value),
         Shape::Hosts => {
             let mut hosts = value.split(',').map(str::trim).filter(|host| !host.is_empty());
@@ -181,6 +182,34 @@ fn address_problem(value: &str) -> Option<String> {
     }
 }
 
+/// Why a value names neither a bucket nor an absolute folder.
+fn depot_problem(value: &str) -> Option<String> {
+    let is_part = |part: &str| {
+        !matches!(part, "" | "." | "..")
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.=".contains(&b))
+    };
+    if let Some(folder) = value.strip_prefix("file://") {
+        let is_absolute = folder.starts_with('/') && !folder.contains("/../");
+        return (!is_absolute).then(|| "must have an absolute path after file://".to_owned());
+    }
+    let Some(place) = value.strip_prefix("s3://") else {
+        return Some("must begin with s3:// or file:///".to_owned());
+    };
+    let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+    let is_bucket = (3..=63).contains(&bucket.len())
+        && bucket
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b));
+    if !is_bucket {
+        return Some("must name a bucket of 3 to 63 small letters, digits, `-` or `.`".to_owned());
+    }
+    let prefix = prefix.trim_end_matches('/');
+    let is_prefix = prefix.is_empty() || prefix.split('/').all(is_part);
+    (!is_prefix).then(|| {
+        "must have a prefix of letters, digits, `-`, `_`, `.` and `=` between slashes".to_owned()
+    })
+}
+
 /// Why a name is not a valid host name or IP address. Nothing is resolved.
 fn host_problem(value: &str) -> Option<String> {
     let bare = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(value);
@@ -199,4 +228,16 @@ fn host_problem(value: &str) -> Option<String> {
         name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
     let is_host = name.len() <= 253 && name.split('.').all(is_label) && !ends_in_number;
     (!is_host).then(|| "must be a host name or an IP address, without a port".to_owned())
+}
+
+/// Why a file that a setting names cannot be read.
+pub fn read_problem(error: &std::io::Error) -> String {
+    let problem = match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file",
+        std::io::ErrorKind::IsADirectory => "is a folder, not a file",
+        std::io::ErrorKind::PermissionDenied => "the file cannot be read: permission denied",
+        std::io::ErrorKind::InvalidData => "the file is not valid UTF-8",
+        _ => return format!("the file cannot be read: {error}"),
+    };
+    problem.to_owned()
 }

@@ -143,6 +143,48 @@ pub(super) const ENGINES: &[Setting] = &[
         Shape::Whole { least: 0, most: 1 << 24 },
         "memory of Redis above which nothing is cached there, in MiB (0: its own limit)",
     ),
+    personal(
+        "depot.url",
+        "RAG_DEPOT_URL",
+        "",
+        Shape::Depot,
+        "bucket or folder where several machines keep their indexes, such as s3://bucket/rag",
+    ),
+    personal(
+        "depot.endpoint",
+        "RAG_DEPOT_ENDPOINT",
+        "",
+        Shape::Url,
+        "address of the S3 store (default: AWS_ENDPOINT_URL_S3, or that of the region)",
+    ),
+    personal(
+        "depot.region",
+        "RAG_DEPOT_REGION",
+        "",
+        Shape::Text,
+        "region of the bucket (default: AWS_REGION, or us-east-1)",
+    ),
+    personal(
+        "depot.path_style",
+        "RAG_DEPOT_PATH_STYLE",
+        "auto",
+        Shape::OneOf(&["auto", "yes", "no"]),
+        "bucket name in the path of requests; auto: with an endpoint",
+    ),
+    personal(
+        "depot.timeout_s",
+        "RAG_DEPOT_TIMEOUT_S",
+        "5",
+        Shape::Whole { least: 1, most: 600 },
+        "seconds before a small request to the bucket times out",
+    ),
+    personal(
+        "depot.grace_hours",
+        "RAG_DEPOT_GRACE_HOURS",
+        "24",
+        Shape::Whole { least: 1, most: 87_600 },
+        "hours to keep files in the bucket that no index needs any more",
+    ),
 ];
 
 /// A value that the variables of other programs give: key, value, variable.

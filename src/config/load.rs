@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use super::check::{self, refusal};
+use super::bucket;
+use super::check::{self, read_problem, refusal};
 use super::cluster::{self, SharedStore};
 use super::setting::{Origin, Setting};
 use super::settings::SETTINGS;
 use super::{
-    Config, Endpoint, Generator, Layer, Layers, LogFormat, LogLevel, Mode, Place, Recording,
-    Records, Secret, Serve, Timeouts,
+    Config, DepotPlace, Endpoint, Generator, Layer, Layers, LogFormat, LogLevel, Mode, Place,
+    Recording, Records, Secret, Serve, Timeouts,
 };
 use crate::error::{Context as _, Fault, Result};
 use crate::strings::StrExt as _;
@@ -329,6 +330,7 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         analytics: records(values),
         allows_mcp_ingest: values.text("mcp.ingest") == "true",
         mcp_max_result_bytes: values.size("mcp.max_result_bytes"),
+        depot: depot(world, values)?,
         hub: values.url("hub.url"),
         hub_token: values.set("hub.token").map(str::to_owned),
         places: places(world, values.path("assets_dir"), &data_dir),
@@ -361,6 +363,30 @@ fn shared(values: &Values) -> Result<SharedStore> {
         embeddings_ttl_s: values.whole("shared.embeddings_ttl_s"),
         rerank_ttl_s: values.whole("shared.rerank_ttl_s"),
         max_bytes: values.whole("shared.max_mib") << 20,
+    })
+}
+
+fn depot(world: &World, values: &Values) -> Result<DepotPlace> {
+    let url = values.url("depot.url");
+    let aws = match url.starts_with("s3://") {
+        true => bucket::read(&world.env)?,
+        false => bucket::Aws::default(),
+    };
+    let first = |set: String, other: &str| if set.is_empty() { other.to_owned() } else { set };
+    let endpoint = first(values.url("depot.endpoint"), aws.endpoint.trim_end_matches('/'));
+    Ok(DepotPlace {
+        region: first(values.text("depot.region").to_owned(), &aws.region),
+        is_path_style: match values.text("depot.path_style") {
+            "yes" => true,
+            "no" => false,
+            _ => !endpoint.is_empty(),
+        },
+        timeout: values.seconds("depot.timeout_s"),
+        grace: Duration::from_secs(values.whole("depot.grace_hours") * 3600),
+        aws: aws.options,
+        ca_bundle: aws.ca_bundle,
+        endpoint,
+        url,
     })
 }
 
@@ -479,16 +505,4 @@ fn places(world: &World, assets_dir: Option<PathBuf>, data_dir: &Path) -> Vec<Pl
     }
     places.extend(share.map(trusted));
     places
-}
-
-/// Why a file that a setting names cannot be read.
-pub fn read_problem(error: &std::io::Error) -> String {
-    let problem = match error.kind() {
-        ErrorKind::NotFound => "there is no such file",
-        ErrorKind::IsADirectory => "is a folder, not a file",
-        ErrorKind::PermissionDenied => "the file cannot be read: permission denied",
-        ErrorKind::InvalidData => "the file is not valid UTF-8",
-        _ => return format!("the file cannot be read: {error}"),
-    };
-    problem.to_owned()
 }

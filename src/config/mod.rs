@@ -4,6 +4,7 @@
 //! Only this room reads the environment and configuration files. The table [`SETTINGS`] is the one
 //! list of settings: the loader, error messages, `rag doctor -v` and the README's table read it.
 
+mod bucket;
 mod check;
 mod cluster;
 mod load;
@@ -16,9 +17,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use check::{is_name, secret_problem};
+pub use check::{is_name, read_problem, secret_problem};
 pub use cluster::SharedStore;
-pub use load::{World, read_problem, working_dir};
+pub use load::{World, working_dir};
 pub use setting::{MIN_TOKEN_CHARS, Origin, Setting, Shape};
 pub use settings::SETTINGS;
 
@@ -232,6 +233,26 @@ pub struct Place {
     pub is_trusted: bool,
 }
 
+/// Where several machines keep their indexes: a bucket or a shared folder.
+#[derive(Clone, Debug, Default)]
+pub struct DepotPlace {
+    /// `s3://BUCKET/PREFIX` or `file:///FOLDER`; empty for none.
+    pub url: String,
+    /// Address of the S3 store; empty for that of the region.
+    pub endpoint: String,
+    pub region: String,
+    /// The name of the bucket is in the path of requests, not in the host.
+    pub is_path_style: bool,
+    /// The longest time of a small request.
+    pub timeout: Duration,
+    /// How long files are kept that no index needs any more.
+    pub grace: Duration,
+    /// Credentials and the like, by the names of the variables of the AWS tools in lower case.
+    pub aws: Vec<(String, Secret)>,
+    /// Certificates to trust besides those of the system, in PEM.
+    pub ca_bundle: Option<PathBuf>,
+}
+
 /// Every setting, merged and checked. Relative paths are relative to the working directory.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -298,6 +319,7 @@ pub struct Config {
     /// MCP clients may ingest folders.
     pub allows_mcp_ingest: bool,
     pub mcp_max_result_bytes: usize,
+    pub depot: DepotPlace,
     /// URL of the model hub that `rag model pull` downloads from.
     pub hub: String,
     /// Token for the hub. Never shown.

@@ -65,6 +65,8 @@ pub enum Shape {
     Engine {
         schemes: &'static [&'static str],
     },
+    /// A bucket or a shared folder: `s3://BUCKET/PREFIX` or `file:///FOLDER`.
+    Depot,
     /// A key or token, which messages do not show.
     Secret {
         min_chars: usize,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::questions::{BeirLine, each_beir_line};
-use crate::config::Config;
+use crate::config::{Config, DepotPlace};
 use crate::disk::{Scratch, create_dir};
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
@@ -42,8 +42,9 @@ impl Corpus {
         let dir = if is_beir { write_documents(dir, scratch.path())? } else { dir.to_owned() };
         let config = Config {
             data_dir: scratch.path().join("data"),
-            // No other command shall find the index.
+            // No other command and no other machine shall find the index.
             state_dir: None,
+            depot: DepotPlace::default(),
             ..config.clone()
         };
         let engine = engine.with(config);

@@ -130,9 +130,14 @@ fn no_setup() -> String {
     "cannot set up HTTP".to_owned()
 }
 
-fn builder() -> reqwest::ClientBuilder {
+/// Chooses the cryptography of every TLS connection of the process.
+pub fn choose_cryptography() {
     // Fails only when a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    choose_cryptography();
     reqwest::Client::builder().user_agent(concat!("rag/", env!("CARGO_PKG_VERSION")))
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::consistency::disagreements;
+use super::consistency::parts_problem;
 use super::documents::Record;
 use super::generation::{META, Meta, damaged};
 use super::names::Store;
@@ -320,22 +320,7 @@ fn load_into(dir: &Path, bundle: &Path) -> Result<(Manifest, Meta)> {
 /// bundle wrote them too.
 fn check_parts(bundle: &Path, dir: &Path, manifest: &Manifest) -> Result<()> {
     let target = Target { generation: String::new(), meta_sha256: manifest.meta_sha256.clone() };
-    /// Embedding models have at most a few thousand.
-    const MOST_DIMENSIONS: usize = 1 << 16;
-    let check = || {
-        let snapshot = Snapshot::open(dir, &target)?;
-        if snapshot.meta().model.dimension > MOST_DIMENSIONS {
-            return Err(Fault::damaged("its vectors have too many dimensions"));
-        }
-        let zero = vec![0.0; snapshot.meta().model.dimension];
-        snapshot.nearest(&[&zero], 1, None, 1)?;
-        disagreements(&snapshot)
-    };
-    match check() {
-        Ok(reasons) if reasons.is_empty() => Ok(()),
-        Ok(reasons) => Err(invalid(bundle, &reasons.join("; "))),
-        Err(fault) => Err(invalid(bundle, &fault.to_string())),
-    }
+    parts_problem(dir, &target).map_or(Ok(()), |why| Err(invalid(bundle, &why)))
 }
 
 fn unpack(bundle: &Path, dir: &Path) -> Result<(Manifest, Meta)> {
@@ -395,17 +380,10 @@ fn parse_meta(bundle: &Path, bytes: &[u8], manifest: &Manifest) -> Result<Meta> 
         return Err(invalid(bundle, "meta.json has the wrong SHA-256"));
     }
     let meta = Meta::parse(bytes, &bundle.join(META))?;
-    if !is_name(&meta.corpus_id) || !meta.files.keys().all(|name| is_file_of_index(name)) {
+    if !meta.has_plain_names() {
         return Err(invalid(bundle, "meta.json names files that an index does not have"));
     }
     Ok(meta)
-}
-
-/// Whether `Builder` can have written a file of this name: one component, or one below `bm25/`.
-fn is_file_of_index(name: &str) -> bool {
-    let below = name.strip_prefix("bm25/").unwrap_or(name);
-    let plain = below.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
-    plain && !below.is_empty() && !matches!(below, "." | "..") && !matches!(name, META | "bm25")
 }
 
 struct Entry<'a, R: Read> {

@@ -1,11 +1,13 @@
 //! Checks that the parts of a generation agree with each other.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use super::documents::{Record, State};
 use super::generation::Meta;
+use super::pointer::Target;
 use super::snapshot::Snapshot;
-use crate::error::Result;
+use crate::error::{Fault, Result};
 
 /// What disagrees between BM25 index, vectors and table of files; empty when nothing does.
 pub(super) fn disagreements(snapshot: &Snapshot) -> Result<Vec<String>> {
@@ -29,6 +31,27 @@ pub(super) fn disagreements(snapshot: &Snapshot) -> Result<Vec<String>> {
         reasons.push(format!("{without_vector} chunks have no vector"));
     }
     Ok(reasons)
+}
+
+/// Why the files of a generation are no valid index, if they are not. Matching checksums do not
+/// show that when somebody else wrote both.
+pub(super) fn parts_problem(dir: &Path, target: &Target) -> Option<String> {
+    /// Embedding models have at most a few thousand.
+    const MOST_DIMENSIONS: usize = 1 << 16;
+    let check = || {
+        let snapshot = Snapshot::open(dir, target)?;
+        if snapshot.meta().model.dimension > MOST_DIMENSIONS {
+            return Err(Fault::damaged("its vectors have too many dimensions"));
+        }
+        let zero = vec![0.0; snapshot.meta().model.dimension];
+        snapshot.nearest(&[&zero], 1, None, 1)?;
+        disagreements(&snapshot)
+    };
+    match check() {
+        Ok(reasons) if reasons.is_empty() => None,
+        Ok(reasons) => Some(reasons.join("; ")),
+        Err(fault) => Some(fault.to_string()),
+    }
 }
 
 fn wrong_counts(meta: &Meta, documents: &[Record], live_chunks: u64) -> Vec<String> {

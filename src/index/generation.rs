@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::documents;
 use super::roots::Root;
 use crate::analysis;
+use crate::config::is_name;
 use crate::disk::{self, Blake, FileSum};
 use crate::error::{Context as _, Fault, Result};
 
@@ -152,6 +153,11 @@ impl Meta {
         serde_json::to_vec_pretty(self).or_failed(|| format!("cannot write {META}"))
     }
 
+    /// Whether its names can become paths: `meta.json` may come from another machine.
+    pub fn has_plain_names(&self) -> bool {
+        is_name(&self.corpus_id) && self.files.keys().all(|name| is_file_of_index(name))
+    }
+
     /// SHA-256 of the table of files.
     pub fn table_sha256(&self) -> &str {
         self.files.get(documents::FILE).map_or("", |entry| &entry.sha256)
@@ -168,6 +174,13 @@ impl Meta {
         languages.sort_by_key(|(language, n)| (std::cmp::Reverse(*n), *language));
         languages.into_iter().take(MOST).map(|(language, _)| language).collect()
     }
+}
+
+/// Whether `Builder` can have written a file of this name: one component, or one below `bm25/`.
+fn is_file_of_index(name: &str) -> bool {
+    let below = name.strip_prefix("bm25/").unwrap_or(name);
+    let plain = below.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+    plain && !below.is_empty() && !matches!(below, "." | "..") && !matches!(name, META | "bm25")
 }
 
 pub fn damaged(path: &Path, why: &str) -> Fault {

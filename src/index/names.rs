@@ -2,6 +2,7 @@
 //! replacement is the commit.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::consistency::disagreements;
@@ -9,6 +10,8 @@ use super::generation::{META, Meta, damaged};
 use super::pointer::{Before, Pointer, Publication, Target};
 use super::progress::{self, Progress};
 use super::snapshot::Snapshot;
+use crate::config::DepotPlace;
+use crate::depot::Depot;
 use crate::disk::{self, Lock};
 use crate::error::{Context as _, Fault, Result};
 use crate::state::State;
@@ -22,17 +25,50 @@ pub struct Store {
     dir: PathBuf,
     /// Lists the user's other data directories.
     state: State,
+    shared: Option<Arc<Shared>>,
+}
+
+/// The depot that this data directory shares with others.
+#[derive(Debug)]
+struct Shared {
+    place: DepotPlace,
+    /// Opened when first needed.
+    depot: OnceLock<Depot>,
 }
 
 impl Store {
     pub fn new(data_dir: &Path) -> Self {
-        Self { dir: data_dir.join("indexes"), state: State::none() }
+        Self { dir: data_dir.join("indexes"), state: State::none(), shared: None }
     }
 
     /// The same store, whose messages name the indexes of other data directories.
     #[must_use]
     pub fn with_state(self, state: State) -> Self {
         Self { state, ..self }
+    }
+
+    /// The same store, which shares its indexes through a depot, if `place` names one.
+    #[must_use]
+    pub fn with_depot(self, place: &DepotPlace) -> Self {
+        let shared = (!place.url.is_empty())
+            .then(|| Arc::new(Shared { place: place.clone(), depot: OnceLock::new() }));
+        Self { shared, ..self }
+    }
+
+    /// The depot, opened when first needed.
+    ///
+    /// # Errors
+    /// A usage fault when none is configured.
+    pub fn depot(&self) -> Result<&Depot> {
+        let Some(shared) = &self.shared else {
+            return Err(Fault::usage("no bucket and no shared folder is configured")
+                .hint("set `depot.url`, such as s3://bucket/rag, or give `--to` or `--from`"));
+        };
+        if let Some(depot) = shared.depot.get() {
+            return Ok(depot);
+        }
+        let opened = Depot::open(&shared.place)?;
+        Ok(shared.depot.get_or_init(|| opened))
     }
 
     /// Other data directories of this user that have indexes, with the names of these.
@@ -83,16 +119,19 @@ impl Store {
     /// # Errors
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when the pointer is not what was written.
     pub fn pointer(&self, name: &str) -> Result<Option<Pointer>> {
+        self.held(name)
+    }
+
+    /// Reads the pointer of a name in this data directory.
+    pub(super) fn held(&self, name: &str) -> Result<Option<Pointer>> {
         let path = self.pointer_path(name);
         let bytes = disk::if_exists(std::fs::read(&path))
             .or_failed(|| format!("cannot read {}", path.display()))?;
-        let Some(bytes) = bytes else { return Ok(None) };
-        let pointer: Pointer =
-            serde_json::from_slice(&bytes).map_err(|e| damaged(&path, &e.to_string()))?;
-        if !pointer.is_sealed() || pointer.name != name {
-            return Err(damaged(&path, "its seal is broken"));
-        }
-        Ok(Some(pointer))
+        bytes.map(|bytes| Pointer::parse(&bytes, name, &path)).transpose()
+    }
+
+    pub(super) fn require_held(&self, name: &str) -> Result<Pointer> {
+        self.held(name)?.ok_or_else(|| self.no_such_index(name))
     }
 
     /// Reads the pointer of an index that must exist.
@@ -245,14 +284,10 @@ impl Store {
     /// An unused folder name. The same content may be committed again, with other modification
     /// times or other failures.
     fn free_generation(&self, corpus_id: &str, publication: Publication) -> String {
-        let stem = match publication {
-            Publication::Whole => corpus_id.to_owned(),
-            Publication::Text => format!("{corpus_id}-text"),
-        };
-        let mut candidates =
-            std::iter::once(stem.clone()).chain((2..).map(|n| format!("{stem}-{n}")));
-        let is_free = |generation: &String| !self.generation_dir(generation).exists();
-        candidates.find(is_free).unwrap_or_default()
+        match publication {
+            Publication::Whole => self.free_folder(corpus_id),
+            Publication::Text => self.free_folder(&format!("{corpus_id}-text")),
+        }
     }
 
     /// The generation that a rollback of the next one leads to. A damaged pointer must not prevent
@@ -274,9 +309,39 @@ impl Store {
 
     /// Writes a pointer in place of another or none. The caller holds the lock.
     pub(super) fn write_pointer(&self, pointer: &Pointer) -> Result<()> {
-        let text =
-            serde_json::to_vec_pretty(pointer).or_failed(|| "cannot write a pointer".into())?;
-        disk::replace(&self.pointer_path(&pointer.name), &text)
+        self.hold(pointer)
+    }
+
+    /// Writes a pointer of this data directory.
+    pub(super) fn hold(&self, pointer: &Pointer) -> Result<()> {
+        disk::replace(&self.pointer_path(&pointer.name), &pointer.to_bytes()?)
+    }
+
+    /// The folder that has a generation, whatever its name; `None` when there is none.
+    pub(super) fn folder_of(&self, target: &Target) -> Option<String> {
+        let has_it = |folder: &String| self.read_meta_of(folder, target).is_ok();
+        let likely = std::iter::once(target.generation.clone());
+        likely.chain(self.folders()).find(has_it)
+    }
+
+    fn read_meta_of(&self, folder: &str, target: &Target) -> Result<Meta> {
+        Meta::read(&self.generation_dir(folder), &target.meta_sha256)
+    }
+
+    /// The folders of all generations.
+    pub(super) fn folders(&self) -> Vec<String> {
+        let found = entries(&self.dir).unwrap_or_default().into_iter();
+        let is_generation =
+            |name: &str, path: &Path| path.join(META).is_file() && !name.starts_with('.');
+        found.filter(|(name, path)| is_generation(name, path)).map(|(name, _)| name).collect()
+    }
+
+    /// An unused folder name, `stem` if possible.
+    pub(super) fn free_folder(&self, stem: &str) -> String {
+        let mut candidates =
+            std::iter::once(stem.to_owned()).chain((2..).map(|n| format!("{stem}-{n}")));
+        let is_free = |folder: &String| !self.generation_dir(folder).exists();
+        candidates.find(is_free).unwrap_or_default()
     }
 
     /// Swaps the current and the previous generation of an index. The caller holds the lock.

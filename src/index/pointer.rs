@@ -1,8 +1,12 @@
 //! What a name points to: one generation, and the one before it.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
+use super::generation::damaged;
 use crate::disk::{self, Blake};
+use crate::error::{Context as _, Result};
 
 /// Version of the pointer file.
 const VERSION: u32 = 1;
@@ -53,6 +57,25 @@ impl Pointer {
         Self { seal: pointer.computed_seal(), ..pointer }
     }
 
+    /// Parses what was read from `path`.
+    ///
+    /// # Errors
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) when it is not what was written for `name`.
+    pub(super) fn parse(bytes: &[u8], name: &str, path: &Path) -> Result<Self> {
+        let pointer: Self =
+            serde_json::from_slice(bytes).map_err(|e| damaged(path, &e.to_string()))?;
+        let targets = std::iter::once(&pointer.current).chain(&pointer.previous);
+        let mut folders = targets.map(|target| target.generation.as_str());
+        if !pointer.is_sealed() || pointer.name != name || !folders.all(is_folder) {
+            return Err(damaged(path, "its seal is broken"));
+        }
+        Ok(pointer)
+    }
+
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec_pretty(self).or_failed(|| "cannot write a pointer".into())
+    }
+
     pub(super) fn is_sealed(&self) -> bool {
         self.seal == self.computed_seal()
     }
@@ -71,4 +94,9 @@ impl Pointer {
         }
         disk::hex(&hash.finish::<16>())
     }
+}
+
+/// Whether a generation of this name has a folder in `indexes/` and nowhere else.
+fn is_folder(generation: &str) -> bool {
+    !generation.is_empty() && !generation.starts_with('.') && !generation.contains(['/', '\0'])
 }

@@ -30,6 +30,9 @@ mod determinism;
 mod dialogues;
 // Units, images, manifests and workflows.
 mod deploy;
+// Indexes in a bucket or a shared folder.
+#[cfg(feature = "cluster")]
+mod depot;
 // `rag doctor`.
 mod doctor;
 // `rag documents`, compaction and rollback.

@@ -690,7 +690,7 @@ fn every_explained_message_exists() {
 // Scripts.
 
 /// The contents of `scripts/`, and how each is tried.
-const SCRIPTS: [(&str, &str); 10] = [
+const SCRIPTS: [(&str, &str); 11] = [
     ("ablation", "run: on two small collections"),
     (
         "bench",
@@ -705,12 +705,16 @@ const SCRIPTS: [(&str, &str); 10] = [
     ),
     ("pdf", "not run: it makes PDFs with programs that it installs; pdf.d is parsed"),
     ("quickstart", "run: with a data directory of the test"),
+    (
+        "services",
+        "not run: it fetches servers from PyPI; the tests of each service run when it did",
+    ),
     ("setup", "run: on what is complete; what is not is fetched from PyPI"),
     ("test", "not run: it runs these tests"),
 ];
 
 /// Folders whose files have separate tests.
-const FOLDERS: [&str; 5] = ["bench.d", "clients.d", "deploy", "monitoring", "pdf.d"];
+const FOLDERS: [&str; 6] = ["bench.d", "clients.d", "deploy", "monitoring", "pdf.d", "services.d"];
 
 /// A script that uses the tested program instead of building one.
 fn script(sandbox: &Sandbox, name: &str, args: &[&str]) -> Command {

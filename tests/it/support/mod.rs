@@ -6,6 +6,8 @@
 
 #[cfg(feature = "serve")]
 pub mod browser;
+#[cfg(feature = "cluster")]
+pub mod bucket;
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "some steps serve server tests only"))]
 pub mod llm;
 #[cfg(feature = "serve")]

@@ -1,0 +1,129 @@
+//! S3 stores for tests: those that `scripts/services start` has started, or a SeaweedFS of this
+//! process where `scripts/services fetch bucket` has installed it.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use rag::config::{DepotPlace, Secret};
+use rag::depot::Depot;
+
+/// Keys of every store of `scripts/services`.
+const ACCESS_KEY: &str = "rag-tests";
+const SECRET_KEY: &str = "rag-tests-secret";
+
+/// A store that answers.
+pub struct Store {
+    pub name: &'static str,
+    pub endpoint: String,
+}
+
+/// The stores that are here; a notice for each that is not.
+pub fn stores() -> &'static [Store] {
+    static STORES: OnceLock<Vec<Store>> = OnceLock::new();
+    STORES.get_or_init(|| {
+        let running = |name| std::env::var(name).ok().filter(|endpoint| !endpoint.is_empty());
+        let mut stores = Vec::new();
+        match running("RAG_TEST_S3").or_else(start) {
+            Some(endpoint) => stores.push(Store { name: "SeaweedFS", endpoint }),
+            None => eprintln!("skipped: no SeaweedFS; `scripts/services fetch bucket` installs it"),
+        }
+        match running("RAG_TEST_MOTO") {
+            Some(endpoint) => stores.push(Store { name: "moto", endpoint }),
+            None => eprintln!("skipped: no moto; `scripts/services start moto` starts it"),
+        }
+        stores
+    })
+}
+
+/// Starts SeaweedFS. It ends with this process, whose end closes its standard input.
+fn start() -> Option<String> {
+    const HANG: Duration = Duration::from_secs(60);
+    let target = Path::new(env!("CARGO_BIN_EXE_rag")).ancestors().nth(2)?.to_owned();
+    let folder =
+        std::env::var_os("RAG_SERVICES_DIR").map_or(target.join("services"), PathBuf::from);
+    let weed = Some(folder.join("bucket/bin/weed")).filter(|weed| weed.is_file())?;
+    let listeners: Vec<TcpListener> =
+        (0..8).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let ports: Vec<u16> = listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
+    drop(listeners);
+    let script = format!(
+        "d=$(mktemp -d) && cd \"$d\" || exit 1
+        printf '{{\"identities\": [{{\"name\": \"tests\", \"credentials\": [{{\"accessKey\": \
+         \"{ACCESS_KEY}\", \"secretKey\": \"{SECRET_KEY}\"}}], \"actions\": [\"Admin\"]}}]}}' \
+         >s3.json
+        \"$0\" server -dir=\"$d\" -ip=127.0.0.1 -ip.bind=127.0.0.1 -volume.max=100 \
+         -master.volumeSizeLimitMB=64 -master.port={} -master.port.grpc={} -volume.port={} \
+         -volume.port.grpc={} -filer -filer.port={} -filer.port.grpc={} -s3 -s3.port={} \
+         -s3.port.grpc={} -s3.config=\"$d/s3.json\" -s3.iam=false -s3.port.iceberg=0 \
+         -s3.port.lance=0 </dev/null >log 2>&1 &
+        read -r _
+        kill -9 $!
+        rm -rf \"$d\"",
+        ports[0], ports[1], ports[2], ports[3], ports[4], ports[5], ports[6], ports[7]
+    );
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).arg(weed).stdin(Stdio::piped());
+    // Dropping the handle would close the pipe.
+    std::mem::forget(shell.stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()?);
+    let endpoint = format!("http://127.0.0.1:{}", ports[6]);
+    let begun = Instant::now();
+    let depot = Depot::open(&place(&endpoint, "rag-start", "x")).unwrap();
+    // It listens before it can store anything.
+    while let Err(fault) = depot.write("ready", b"") {
+        assert!(begun.elapsed() < HANG, "SeaweedFS did not start: {fault}");
+    }
+    Some(endpoint)
+}
+
+/// A prefix of a bucket of a store.
+pub fn place(endpoint: &str, bucket: &str, prefix: &str) -> DepotPlace {
+    DepotPlace {
+        url: format!("s3://{bucket}/{prefix}"),
+        endpoint: endpoint.to_owned(),
+        region: "us-east-1".to_owned(),
+        is_path_style: true,
+        timeout: Duration::from_secs(20),
+        grace: Duration::from_secs(3600),
+        aws: [("aws_access_key_id", ACCESS_KEY), ("aws_secret_access_key", SECRET_KEY)]
+            .map(|(name, value)| (name.to_owned(), Secret::new(value)))
+            .to_vec(),
+        ca_bundle: None,
+    }
+}
+
+impl Store {
+    /// A new place of this store, whose bucket exists.
+    pub fn place(&self, prefix: &str) -> DepotPlace {
+        let host: SocketAddr = self.endpoint.trim_start_matches("http://").parse().unwrap();
+        if self.name == "moto" {
+            // It checks no signatures.
+            let mut stream = TcpStream::connect(host).unwrap();
+            let request = format!(
+                "PUT /rag-tests HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\
+                 content-length: 0\r\n\r\n"
+            );
+            stream.write_all(request.as_bytes()).unwrap();
+            stream.read_to_end(&mut Vec::new()).unwrap();
+        }
+        // Tests of earlier runs may have left objects in a store that goes on running.
+        let prefix = format!("{prefix}-{}", std::process::id());
+        let place = place(&self.endpoint, "rag-tests", &prefix);
+        Depot::open(&place).unwrap().write("made", b"").unwrap();
+        place
+    }
+}
+
+/// The variables that make a command use a place.
+pub fn variables(place: &DepotPlace) -> Vec<(&'static str, String)> {
+    vec![
+        ("RAG_DEPOT_URL", place.url.clone()),
+        ("RAG_DEPOT_ENDPOINT", place.endpoint.clone()),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
+        ("AWS_REGION", place.region.clone()),
+    ]
+}
