@@ -402,6 +402,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('load', 'load', [CompletionResultType]::ParameterValue, 'Load an index from a file, checking every byte first')
             [CompletionResult]::new('push', 'push', [CompletionResultType]::ParameterValue, 'Copy an index to a bucket or a shared folder')
             [CompletionResult]::new('pull', 'pull', [CompletionResultType]::ParameterValue, 'Copy an index from a bucket or a shared folder, checking every byte')
+            [CompletionResult]::new('gc', 'gc', [CompletionResultType]::ParameterValue, 'Delete files from the bucket that no index needs any more')
             [CompletionResult]::new('rollback', 'rollback', [CompletionResultType]::ParameterValue, 'Roll back to the previous generation (repeat to undo)')
             [CompletionResult]::new('compact', 'compact', [CompletionResultType]::ParameterValue, 'Rewrite an index without the remains of removed documents')
             [CompletionResult]::new('remove-folder', 'remove-folder', [CompletionResultType]::ParameterValue, 'Remove a folder from an index; files on disk are not touched')
@@ -510,6 +511,20 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'rag;index;gc' {
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder for models, indexes and caches [default: data]')
+            [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to use [default: default]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colors')
+            [CompletionResult]::new('--now', '--now', [CompletionResultType]::ParameterName, 'Do not wait for the grace to pass')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print results as JSON')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print only results and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print only results and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more detail')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more detail')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'rag;index;rollback' {
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder for models, indexes and caches [default: data]')
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to use [default: default]')
@@ -575,6 +590,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('load', 'load', [CompletionResultType]::ParameterValue, 'Load an index from a file, checking every byte first')
             [CompletionResult]::new('push', 'push', [CompletionResultType]::ParameterValue, 'Copy an index to a bucket or a shared folder')
             [CompletionResult]::new('pull', 'pull', [CompletionResultType]::ParameterValue, 'Copy an index from a bucket or a shared folder, checking every byte')
+            [CompletionResult]::new('gc', 'gc', [CompletionResultType]::ParameterValue, 'Delete files from the bucket that no index needs any more')
             [CompletionResult]::new('rollback', 'rollback', [CompletionResultType]::ParameterValue, 'Roll back to the previous generation (repeat to undo)')
             [CompletionResult]::new('compact', 'compact', [CompletionResultType]::ParameterValue, 'Rewrite an index without the remains of removed documents')
             [CompletionResult]::new('remove-folder', 'remove-folder', [CompletionResultType]::ParameterValue, 'Remove a folder from an index; files on disk are not touched')
@@ -601,6 +617,9 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             break
         }
         'rag;index;help;pull' {
+            break
+        }
+        'rag;index;help;gc' {
             break
         }
         'rag;index;help;rollback' {
@@ -1107,6 +1126,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('load', 'load', [CompletionResultType]::ParameterValue, 'Load an index from a file, checking every byte first')
             [CompletionResult]::new('push', 'push', [CompletionResultType]::ParameterValue, 'Copy an index to a bucket or a shared folder')
             [CompletionResult]::new('pull', 'pull', [CompletionResultType]::ParameterValue, 'Copy an index from a bucket or a shared folder, checking every byte')
+            [CompletionResult]::new('gc', 'gc', [CompletionResultType]::ParameterValue, 'Delete files from the bucket that no index needs any more')
             [CompletionResult]::new('rollback', 'rollback', [CompletionResultType]::ParameterValue, 'Roll back to the previous generation (repeat to undo)')
             [CompletionResult]::new('compact', 'compact', [CompletionResultType]::ParameterValue, 'Rewrite an index without the remains of removed documents')
             [CompletionResult]::new('remove-folder', 'remove-folder', [CompletionResultType]::ParameterValue, 'Remove a folder from an index; files on disk are not touched')
@@ -1132,6 +1152,9 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             break
         }
         'rag;help;index;pull' {
+            break
+        }
+        'rag;help;index;gc' {
             break
         }
         'rag;help;index;rollback' {

@@ -202,6 +202,9 @@ _rag() {
             rag__subcmd__help__subcmd__index,compact)
                 cmd="rag__subcmd__help__subcmd__index__subcmd__compact"
                 ;;
+            rag__subcmd__help__subcmd__index,gc)
+                cmd="rag__subcmd__help__subcmd__index__subcmd__gc"
+                ;;
             rag__subcmd__help__subcmd__index,list)
                 cmd="rag__subcmd__help__subcmd__index__subcmd__list"
                 ;;
@@ -277,6 +280,9 @@ _rag() {
             rag__subcmd__index,compact)
                 cmd="rag__subcmd__index__subcmd__compact"
                 ;;
+            rag__subcmd__index,gc)
+                cmd="rag__subcmd__index__subcmd__gc"
+                ;;
             rag__subcmd__index,help)
                 cmd="rag__subcmd__index__subcmd__help"
                 ;;
@@ -312,6 +318,9 @@ _rag() {
                 ;;
             rag__subcmd__index__subcmd__help,compact)
                 cmd="rag__subcmd__index__subcmd__help__subcmd__compact"
+                ;;
+            rag__subcmd__index__subcmd__help,gc)
+                cmd="rag__subcmd__index__subcmd__help__subcmd__gc"
                 ;;
             rag__subcmd__index__subcmd__help,help)
                 cmd="rag__subcmd__index__subcmd__help__subcmd__help"
@@ -1395,7 +1404,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__help__subcmd__index)
-            opts="list show verify save load push pull rollback compact remove-folder remove"
+            opts="list show verify save load push pull gc rollback compact remove-folder remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1409,6 +1418,20 @@ _rag() {
             return 0
             ;;
         rag__subcmd__help__subcmd__index__subcmd__compact)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__index__subcmd__gc)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1885,7 +1908,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index)
-            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help list show verify save load push pull rollback compact remove-folder remove help"
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help list show verify save load push pull gc rollback compact remove-folder remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1936,8 +1959,34 @@ _rag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rag__subcmd__index__subcmd__gc)
+            opts="-q -v -h --now --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rag__subcmd__index__subcmd__help)
-            opts="list show verify save load push pull rollback compact remove-folder remove help"
+            opts="list show verify save load push pull gc rollback compact remove-folder remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1951,6 +2000,20 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index__subcmd__help__subcmd__compact)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__index__subcmd__help__subcmd__gc)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -368,6 +368,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand load 'Load an index from a file, checking every byte first'
             cand push 'Copy an index to a bucket or a shared folder'
             cand pull 'Copy an index from a bucket or a shared folder, checking every byte'
+            cand gc 'Delete files from the bucket that no index needs any more'
             cand rollback 'Roll back to the previous generation (repeat to undo)'
             cand compact 'Rewrite an index without the remains of removed documents'
             cand remove-folder 'Remove a folder from an index; files on disk are not touched'
@@ -468,6 +469,19 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'rag;index;gc'= {
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
+            cand --now 'Do not wait for the grace to pass'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'rag;index;rollback'= {
             cand --data-dir 'Folder for models, indexes and caches [default: data]'
             cand --index 'Index to use [default: default]'
@@ -529,6 +543,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand load 'Load an index from a file, checking every byte first'
             cand push 'Copy an index to a bucket or a shared folder'
             cand pull 'Copy an index from a bucket or a shared folder, checking every byte'
+            cand gc 'Delete files from the bucket that no index needs any more'
             cand rollback 'Roll back to the previous generation (repeat to undo)'
             cand compact 'Rewrite an index without the remains of removed documents'
             cand remove-folder 'Remove a folder from an index; files on disk are not touched'
@@ -548,6 +563,8 @@ set edit:completion:arg-completer[rag] = {|@words|
         &'rag;index;help;push'= {
         }
         &'rag;index;help;pull'= {
+        }
+        &'rag;index;help;gc'= {
         }
         &'rag;index;help;rollback'= {
         }
@@ -993,6 +1010,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand load 'Load an index from a file, checking every byte first'
             cand push 'Copy an index to a bucket or a shared folder'
             cand pull 'Copy an index from a bucket or a shared folder, checking every byte'
+            cand gc 'Delete files from the bucket that no index needs any more'
             cand rollback 'Roll back to the previous generation (repeat to undo)'
             cand compact 'Rewrite an index without the remains of removed documents'
             cand remove-folder 'Remove a folder from an index; files on disk are not touched'
@@ -1011,6 +1029,8 @@ set edit:completion:arg-completer[rag] = {|@words|
         &'rag;help;index;push'= {
         }
         &'rag;help;index;pull'= {
+        }
+        &'rag;help;index;gc'= {
         }
         &'rag;help;index;rollback'= {
         }

@@ -290,27 +290,28 @@ complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcom
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "export" -d 'Export a conversation as JSON lines'
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove conversations'
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -l data-dir -d 'Folder for models, indexes and caches [default: data]' -r -F
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -l index -d 'Index to use [default: default]' -r
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -l color -d 'When to use colors' -r -f -a "auto\t''
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull gc rollback compact remove-folder remove help" -l data-dir -d 'Folder for models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull gc rollback compact remove-folder remove help" -l index -d 'Index to use [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull gc rollback compact remove-folder remove help" -l color -d 'When to use colors' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -l json -d 'Print results as JSON'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -s q -l quiet -d 'Print only results and errors'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -s v -l verbose -d 'Print more detail'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -s h -l help -d 'Print help'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "list" -d 'List the indexes in the data directory'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "show" -d 'Show the contents and settings of an index'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "verify" -d 'Check every byte of an index and report damage'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "save" -d 'Save an index to a single file'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "load" -d 'Load an index from a file, checking every byte first'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "push" -d 'Copy an index to a bucket or a shared folder'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "pull" -d 'Copy an index from a bucket or a shared folder, checking every byte'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "rollback" -d 'Roll back to the previous generation (repeat to undo)'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "compact" -d 'Rewrite an index without the remains of removed documents'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "remove-folder" -d 'Remove a folder from an index; files on disk are not touched'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "remove" -d 'Remove an index; files on disk are not touched'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull rollback compact remove-folder remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull gc rollback compact remove-folder remove help" -l json -d 'Print results as JSON'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull gc rollback compact remove-folder remove help" -s q -l quiet -d 'Print only results and errors'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull gc rollback compact remove-folder remove help" -s v -l verbose -d 'Print more detail'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull gc rollback compact remove-folder remove help" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull gc rollback compact remove-folder remove help" -f -a "list" -d 'List the indexes in the data directory'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull gc rollback compact remove-folder remove help" -f -a "show" -d 'Show the contents and settings of an index'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull gc rollback compact remove-folder remove help" -f -a "verify" -d 'Check every byte of an index and report damage'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull gc rollback compact remove-folder remove help" -f -a "save" -d 'Save an index to a single file'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull gc rollback compact remove-folder remove help" -f -a "load" -d 'Load an index from a file, checking every byte first'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull gc rollback compact remove-folder remove help" -f -a "push" -d 'Copy an index to a bucket or a shared folder'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull gc rollback compact remove-folder remove help" -f -a "pull" -d 'Copy an index from a bucket or a shared folder, checking every byte'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull gc rollback compact remove-folder remove help" -f -a "gc" -d 'Delete files from the bucket that no index needs any more'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull gc rollback compact remove-folder remove help" -f -a "rollback" -d 'Roll back to the previous generation (repeat to undo)'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull gc rollback compact remove-folder remove help" -f -a "compact" -d 'Rewrite an index without the remains of removed documents'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull gc rollback compact remove-folder remove help" -f -a "remove-folder" -d 'Remove a folder from an index; files on disk are not touched'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull gc rollback compact remove-folder remove help" -f -a "remove" -d 'Remove an index; files on disk are not touched'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load push pull gc rollback compact remove-folder remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -l data-dir -d 'Folder for models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -l index -d 'Index to use [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -l color -d 'When to use colors' -r -f -a "auto\t''
@@ -384,6 +385,16 @@ complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print only results and errors'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from pull" -s v -l verbose -d 'Print more detail'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from gc" -l data-dir -d 'Folder for models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from gc" -l index -d 'Index to use [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from gc" -l color -d 'When to use colors' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from gc" -l now -d 'Do not wait for the grace to pass'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from gc" -l json -d 'Print results as JSON'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from gc" -s q -l quiet -d 'Print only results and errors'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from gc" -s v -l verbose -d 'Print more detail'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from gc" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from rollback" -l data-dir -d 'Folder for models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from rollback" -l index -d 'Index to use [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from rollback" -l color -d 'When to use colors' -r -f -a "auto\t''
@@ -430,6 +441,7 @@ complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "load" -d 'Load an index from a file, checking every byte first'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "push" -d 'Copy an index to a bucket or a shared folder'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "pull" -d 'Copy an index from a bucket or a shared folder, checking every byte'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "gc" -d 'Delete files from the bucket that no index needs any more'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "rollback" -d 'Roll back to the previous generation (repeat to undo)'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "compact" -d 'Rewrite an index without the remains of removed documents'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "remove-folder" -d 'Remove a folder from an index; files on disk are not touched'
@@ -741,6 +753,7 @@ complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "load" -d 'Load an index from a file, checking every byte first'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "push" -d 'Copy an index to a bucket or a shared folder'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "pull" -d 'Copy an index from a bucket or a shared folder, checking every byte'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "gc" -d 'Delete files from the bucket that no index needs any more'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "rollback" -d 'Roll back to the previous generation (repeat to undo)'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "compact" -d 'Rewrite an index without the remains of removed documents'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "remove-folder" -d 'Remove a folder from an index; files on disk are not touched'

@@ -45,7 +45,9 @@ impl Engine {
     ) -> Self {
         let state = State::new(config.state_dir.clone(), clock);
         Self {
-            store: Store::new(&config.data_dir).with_state(state.clone()).with_depot(&config.depot),
+            store: Store::new(&config.data_dir)
+                .with_state(state.clone())
+                .with_depot(&config.depot, interrupted),
             assets: Assets::new(&config, state),
             jobs: Jobs::new(&config.jobs_dir),
             config,
@@ -95,13 +97,18 @@ impl Engine {
             true => Arc::clone(&self.reranker),
             false => Arc::default(),
         };
+        let is_same_place =
+            config.data_dir == self.config.data_dir && config.depot.url == self.config.depot.url;
+        let other = Self::new(config, self.clock, self.interrupted);
         Self {
+            // With it, what this process knows of the depot.
+            store: if is_same_place { self.store.clone() } else { other.store.clone() },
             shared: self.shared.clone(),
             cache,
             reranker,
             sessions,
             assets: self.assets.clone(),
-            ..Self::new(config, self.clock, self.interrupted)
+            ..other
         }
     }
 

@@ -26,7 +26,7 @@ use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result, catch_panic};
 use crate::index::Snapshot;
 use crate::llm::Client;
-use crate::search::{self, Pending, Searcher, milliseconds};
+use crate::search::{self, Pending, Searcher, Stale, milliseconds};
 use crate::sessions::Turn;
 use crate::telemetry;
 use draft::Draft;
@@ -200,6 +200,7 @@ impl Asker {
             },
             fallback,
             pending,
+            stale: Stale::of(engine),
         };
         log(&response, evidence.len());
         Ok(response)

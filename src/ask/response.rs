@@ -8,7 +8,7 @@ use crate::document::{Answer, Hit};
 use crate::error::Fault;
 use crate::filter::Filter;
 use crate::llm::{Finish, Usage};
-use crate::search::Pending;
+use crate::search::{Pending, Stale};
 use crate::sessions::{Cited, Turn};
 
 /// Milliseconds by stage.
@@ -94,6 +94,8 @@ pub struct Response {
     pub flagged: Vec<FlaggedPassage>,
     /// The index has no vectors yet.
     pub pending: Option<Pending>,
+    /// The index is a copy that cannot be compared with that of the depot.
+    pub stale: Option<Stale>,
 }
 
 impl Response {

@@ -175,6 +175,7 @@ impl Printer<'_> {
             ui.warn(format!("{fault}; fell back to an extractive answer"));
         }
         ui.pending(response.pending);
+        ui.stale(response.stale.as_ref());
         self.print_verdict(is_printed);
         if response.nothing_allowed && !response.index_empty {
             ui.note("the filter matches no document");

@@ -1,6 +1,7 @@
 //! `rag doctor`: the state of each part, and what to do about it.
 
 use std::io::ErrorKind;
+use std::time::Instant;
 
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -49,6 +50,7 @@ pub fn run(engine: &Engine, ui: &Ui) -> Result<Outcome> {
         Finding { part: "cache", state: check_cache(engine) },
         Finding { part: "llm", state: check_language_model(engine) },
         Finding { part: "shared", state: check_shared(engine) },
+        Finding { part: "depot", state: check_depot(engine) },
     ];
     if ui.json {
         print_json(&findings, engine, ui);
@@ -168,6 +170,27 @@ fn check_shared(engine: &Engine) -> Result<State> {
         Some(redis) => Ok(State::Ok(redis.check()?)),
         None => Ok(State::Absent("off: `shared.url` is not set".to_owned())),
     }
+}
+
+/// Whether the depot can be written and compares before it swaps, and how long it takes.
+fn check_depot(engine: &Engine) -> Result<State> {
+    if !engine.store.is_shared() {
+        return Ok(State::Absent("off: `depot.url` is not set".to_owned()));
+    }
+    let depot = engine.store.depot()?;
+    let start = Instant::now();
+    depot.list("names/")?;
+    let ms = start.elapsed().as_secs_f64() * 1e3;
+    depot.probe()?;
+    let versions = match depot.is_versioned() {
+        true => "; it keeps old versions: let a lifecycle rule expire them",
+        false => "",
+    };
+    let indexes = counted(engine.store.names()?.len() as u64, "index");
+    Ok(State::Ok(format!(
+        "{} answers in {ms:.0} ms, compares before it swaps, has {indexes}{versions}",
+        depot.url()
+    )))
 }
 
 fn check_index(engine: &Engine) -> Result<State> {

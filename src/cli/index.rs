@@ -89,6 +89,16 @@ enum Action {
         #[arg(long)]
         replace: bool,
     },
+    /// Delete files from the bucket that no index needs any more
+    ///
+    /// Commits do it too, now and then. A file goes `depot.grace_hours` after nothing needs it.
+    Gc {
+        /// Do not wait for the grace to pass
+        ///
+        /// Readers that copy an index are waited for all the same.
+        #[arg(long)]
+        now: bool,
+    },
     /// Roll back to the previous generation (repeat to undo)
     Rollback,
     /// Rewrite an index without the remains of removed documents
@@ -153,6 +163,7 @@ pub fn run(args: &IndexArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         Action::Load { file, name, replace } => load(file, name.as_deref(), *replace, engine, ui),
         Action::Push { replace, .. } => push(other(*replace), engine, ui),
         Action::Pull { name, replace, .. } => pull(name.as_deref(), other(*replace), engine, ui),
+        Action::Gc { now } => collect(*now, engine, ui),
         Action::Rollback => rollback(engine, ui),
         Action::Compact => compact(engine, ui),
         Action::RemoveFolder { folder, yes, wait } => {
@@ -481,12 +492,12 @@ fn other(replace: bool) -> Other {
 
 fn push(other: Other, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let name = &engine.config.index;
-    let depot = engine.store.depot()?;
-    let copied = index::push(&engine.store, depot, name, other, &|| engine.interrupted())?;
+    let copied = engine.store.push(name, other)?;
+    let url = engine.store.depot()?.url();
     if ui.json {
-        ui.json(&copied_json(name, depot.url(), copied));
+        ui.json(&copied_json(name, url, copied));
     } else {
-        ui.line(format!("index `{name}` → {}: {}", depot.url(), copied_text(copied)));
+        ui.line(format!("index `{name}` → {url}: {}", copied_text(copied)));
     }
     Ok(Outcome::Done)
 }
@@ -500,8 +511,8 @@ fn pull(name: Option<&str>, other: Other, engine: &Engine, ui: &Ui) -> Result<Ou
     }
     let (store, stop) = (&engine.store, || engine.interrupted());
     let depot = store.depot()?;
-    let _lock = store.lock(Duration::ZERO, &stop)?;
-    let (pointer, meta, copied) = index::pull(store, depot, theirs, ours, other, &stop)?;
+    let _lock = store.lock_here(Duration::ZERO, &stop)?;
+    let (pointer, meta, copied) = store.pull(theirs, ours, other, &stop)?;
     engine.assets.state.record_data_dir(&engine.config.data_dir);
     let missing = missing_model(engine, &meta);
     if ui.json {
@@ -516,6 +527,27 @@ fn pull(name: Option<&str>, other: Other, engine: &Engine, ui: &Ui) -> Result<Ou
         ui.line(format!("index `{name}`: {contents}, {}", copied_text(copied)));
     }
     note_missing_model(missing.as_ref(), ui);
+    Ok(Outcome::Done)
+}
+
+fn collect(now: bool, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let done = engine.store.collect(now.then_some(Duration::ZERO))?;
+    if ui.json {
+        ui.json(&json!({
+            "depot": engine.store.depot()?.url(),
+            "files_deleted": done.files_deleted, "bytes_deleted": done.bytes_deleted,
+            "files_waiting": done.files_waiting, "files_kept": done.files_kept,
+            "leases": done.leases,
+        }));
+    } else {
+        ui.line(format!(
+            "{} deleted, {}; {} will be, {} are needed",
+            counted(done.files_deleted as u64, "file"),
+            size(done.bytes_deleted),
+            count(done.files_waiting as u64),
+            count(done.files_kept as u64)
+        ));
+    }
     Ok(Outcome::Done)
 }
 

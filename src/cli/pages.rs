@@ -271,6 +271,13 @@ pub const PAGES: &[Page] = &[
         see_also: &["rag-index-push", "rag-index-load"],
     },
     Page {
+        name: "rag-index-gc",
+        examples: &[("Delete what no index needs any more:", "rag index gc")],
+        settings: &["depot.url", "depot.grace_hours"],
+        files: &[],
+        see_also: &["rag-index-push", "rag-index-compact"],
+    },
+    Page {
         name: "rag-index-rollback",
         examples: &[("Undo the last ingest:", "rag index rollback")],
         settings: &["data_dir", "index"],

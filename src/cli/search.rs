@@ -79,6 +79,7 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 
 fn print(response: &Response, names: &Names, explain: bool, ui: &Ui) {
     ui.pending(response.pending);
+    ui.stale(response.stale.as_ref());
     for hit in &response.hits {
         print_hit(hit, names, ui);
         if explain {

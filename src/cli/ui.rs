@@ -23,7 +23,7 @@ pub use super::layout::{clipped, columns, one_line, safe, safe_name, wrapped};
 use crate::analysis::untrusted::is_hidden;
 use crate::error::{Fault, Kind, Result};
 use crate::index::{IngestStage, percent};
-use crate::search::Pending;
+use crate::search::{Pending, Stale};
 
 /// Text uses no more columns even on wider terminals: long lines read badly.
 const MAX_WIDTH: usize = 110;
@@ -180,6 +180,18 @@ impl Ui {
             let advice = if pending.in_progress { "" } else { "; run `rag ingest` again" };
             self.note(format!("keyword search only: {}{advice}", pending_text(&pending)));
         }
+    }
+
+    /// Warns that an index is a copy whose depot cannot be reached.
+    pub fn stale(&self, stale: Option<&Stale>) {
+        let Some(Stale { url, age_s }) = stale else { return };
+        let since = match age_s {
+            Some(age_s) => {
+                format!("compared with it {} ago", duration(Duration::from_secs(*age_s)))
+            }
+            None => "of unknown age".to_owned(),
+        };
+        self.warn(format!("{url} cannot be reached; this is a copy of the index, {since}"));
     }
 
     /// Prints a colored label and untrusted text, unless quiet.

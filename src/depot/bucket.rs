@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ pub struct Bucket {
     patient: Arc<AmazonS3>,
     /// `None` in `drop` only.
     runtime: Option<Runtime>,
+    /// The last conditional write has a version.
+    is_versioned: AtomicBool,
 }
 
 impl std::fmt::Debug for Bucket {
@@ -88,6 +91,7 @@ impl Bucket {
             quick: Arc::new(client(place, bucket, quick)?),
             patient: Arc::new(client(place, bucket, patient)?),
             runtime: Some(runtime),
+            is_versioned: AtomicBool::new(false),
         })
     }
 
@@ -171,7 +175,10 @@ impl Bucket {
         match put {
             Err(fault) => Answer::Unknown(fault),
             Ok(Ok(written)) => match written.e_tag {
-                Some(tag) => Answer::Written(Tag(tag)),
+                Some(tag) => {
+                    self.is_versioned.store(written.version.is_some(), Ordering::Relaxed);
+                    Answer::Written(Tag(tag))
+                }
                 None => Answer::Unknown(Fault::outside(format!(
                     "{} gives no ETag to what is written",
                     self.url
@@ -242,6 +249,10 @@ impl Bucket {
         let mut objects: Vec<Object> = metas.iter().map(|meta| object(name(meta), meta)).collect();
         objects.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(objects)
+    }
+
+    pub fn is_versioned(&self) -> bool {
+        self.is_versioned.load(Ordering::Relaxed)
     }
 
     pub fn delete(&self, key: &str) -> Result<()> {

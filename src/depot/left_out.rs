@@ -49,6 +49,10 @@ impl Bucket {
         match *self {}
     }
 
+    pub fn is_versioned(&self) -> bool {
+        match *self {}
+    }
+
     pub fn delete(&self, _: &str) -> Result<()> {
         match *self {}
     }

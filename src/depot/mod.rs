@@ -214,6 +214,14 @@ impl Depot {
         probed.and(deleted)
     }
 
+    /// Whether the last write was kept as one of several versions: what is deleted then stays.
+    pub fn is_versioned(&self) -> bool {
+        match self {
+            Self::Folder(_) => false,
+            Self::Bucket(bucket) => bucket.is_versioned(),
+        }
+    }
+
     fn probe_with(&self, key: &str) -> Result<()> {
         let ignores = |what: &str| {
             Fault::outside(format!("{} ignores {what}", self.url())).hint(

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::consistency::parts_problem;
 use super::generation::{META, Meta, damaged};
-use super::names::Store;
+use super::local::Local;
 use super::pointer::{Pointer, Target};
 use crate::depot::{Depot, Expected, Swap};
 use crate::disk::{self, FileSum, Scratch};
@@ -76,20 +76,21 @@ pub fn file_key(sha256: &str) -> Result<String> {
     }
 }
 
-/// Copies the index `name` of this data directory to the depot. The first writer of a name creates
-/// it; a later one must have had the generation that is there, unless `other` may be replaced.
+/// Copies the index of a pointer of this data directory to the depot. The first writer of a name
+/// creates it; a later one must have had the generation that is there, unless `other` may be
+/// replaced.
 ///
 /// # Errors
 /// [`Kind::Busy`](crate::error::Kind::Busy) when another machine has replaced the index meanwhile.
 pub fn push(
-    store: &Store,
+    here: &Local,
     depot: &Depot,
-    name: &str,
+    pointer: &Pointer,
     other: Other,
     stop: Stop<'_>,
 ) -> Result<Copied> {
-    let pointer = store.require_held(name)?;
-    store.read_meta(&pointer.current)?.require_vectors()?;
+    here.read_meta(&pointer.current)?.require_vectors()?;
+    let name = pointer.name.as_str();
     let key = pointer_key(name);
     let found = depot.read(&key)?;
     if let (Some(found), Other::Keep) = (&found, other) {
@@ -108,7 +109,7 @@ pub fn push(
     depot.probe()?;
     let mut copied = Copied::default();
     for target in std::iter::once(&pointer.current).chain(&pointer.previous) {
-        let dir = store.generation_dir(&target.generation);
+        let dir = here.generation_dir(&target.generation);
         copied.add_all(upload(depot, &dir, target, other, stop)?);
     }
     match depot.swap(&key, found.as_ref().map(|found| &found.tag), &pointer.to_bytes()?)? {
@@ -135,7 +136,7 @@ pub fn place(depot: &Depot, key: &str) -> PathBuf {
 /// [`Kind::Damaged`](crate::error::Kind::Damaged) naming the bytes that were not uploaded; a usage
 /// fault when there is another index of that name, unless it may be replaced.
 pub fn pull(
-    store: &Store,
+    here: &Local,
     depot: &Depot,
     name: &str,
     new_name: &str,
@@ -145,10 +146,10 @@ pub fn pull(
     let key = pointer_key(name);
     let found = depot.read(&key)?.ok_or_else(|| no_such_index(name, depot))?;
     let there = Pointer::parse(&found.bytes, name, &place(depot, &key))?;
-    if let (Ok(here), Other::Keep) = (store.held(new_name), other) {
-        let is_older = here.as_ref().is_none_or(|here| {
+    if let (Ok(ours), Other::Keep) = (here.pointer(new_name), other) {
+        let is_older = ours.as_ref().is_none_or(|ours| {
             let mut targets = std::iter::once(&there.current).chain(&there.previous);
-            targets.any(|target| target.meta_sha256 == here.current.meta_sha256)
+            targets.any(|target| target.meta_sha256 == ours.current.meta_sha256)
         });
         if !is_older {
             return Err(Fault::usage(format!("there is already an index named `{new_name}`"))
@@ -157,21 +158,21 @@ pub fn pull(
     }
     let mut copied = Copied::default();
     let mut get = |target: &Target| {
-        let (generation, one) = fetch(store, depot, target, stop)?;
+        let (generation, one) = fetch(here, depot, target, stop)?;
         copied.add_all(one);
         Ok(Target { generation, meta_sha256: target.meta_sha256.clone() })
     };
     let current = get(&there.current)?;
     let previous = there.previous.as_ref().map(&mut get).transpose()?;
-    let dir = store.generation_dir(&current.generation);
+    let dir = here.generation_dir(&current.generation);
     // Its checksums match, but whoever wrote the files wrote the checksums.
     if let Some(why) = parts_problem(&dir, &current) {
         let _ = disk::remove_dir(&dir);
         return Err(damaged(&dir, &why));
     }
-    let meta = store.read_meta(&current)?;
+    let meta = here.read_meta(&current)?;
     let pointer = Pointer::new(new_name, current, previous);
-    store.hold(&pointer)?;
+    here.hold(&pointer)?;
     Ok((pointer, meta, copied))
 }
 
@@ -235,26 +236,26 @@ fn distinct(meta: &Meta) -> Vec<(&str, (&str, &FileSum))> {
 /// Copies a generation of the depot to this data directory, unless it is here, and returns the name
 /// of its folder. Files that other generations here have are linked.
 pub fn fetch(
-    store: &Store,
+    here: &Local,
     depot: &Depot,
     target: &Target,
     stop: Stop<'_>,
 ) -> Result<(String, Copied)> {
     let mut copied = Copied::default();
-    if let Some(generation) = store.folder_of(target) {
-        let meta = Meta::read(&store.generation_dir(&generation), &target.meta_sha256)?;
+    if let Some(generation) = here.folder_of(target) {
+        let meta = Meta::read(&here.generation_dir(&generation), &target.meta_sha256)?;
         meta.files.values().for_each(|sum| copied.add(sum.bytes, false));
         return Ok((generation, copied));
     }
     let (bytes, meta) = fetch_meta(depot, &target.meta_sha256)?;
-    let scratch = Scratch::new(store.dir(), "fetch")?;
+    let scratch = Scratch::new(here.dir(), "fetch")?;
     let dir = scratch.path();
     disk::create_dir(&dir.join("bm25"))?;
-    let here = files_here(store);
+    let files_here = files_here(here);
     let files: Vec<(&String, &FileSum)> = meta.files.iter().collect();
     let get = |(name, sum): &(&String, &FileSum)| {
         let path = dir.join(name.as_str());
-        if here.get(&sum.sha256).is_some_and(|here| link(here, &path, sum)) {
+        if files_here.get(&sum.sha256).is_some_and(|file| link(file, &path, sum)) {
             return Ok((sum.bytes, false));
         }
         let expected = Expected { bytes: sum.bytes, sha256: &sum.sha256 };
@@ -266,8 +267,8 @@ pub fn fetch(
     copied.add(bytes.len() as u64, true);
     disk::replace(&dir.join(META), &bytes)?;
     disk::sync_dir(&dir.join("bm25"))?;
-    let generation = store.free_folder(&target.generation);
-    scratch.keep_as(&store.generation_dir(&generation))?;
+    let generation = here.free_folder(&target.generation);
+    scratch.keep_as(&here.generation_dir(&generation))?;
     Ok((generation, copied))
 }
 
@@ -287,10 +288,10 @@ pub fn fetch_meta(depot: &Depot, sha256: &str) -> Result<(Vec<u8>, Meta)> {
 }
 
 /// The files of all generations here, by their SHA-256.
-fn files_here(store: &Store) -> HashMap<String, PathBuf> {
+fn files_here(here: &Local) -> HashMap<String, PathBuf> {
     let mut files = HashMap::new();
-    for generation in store.folders() {
-        let dir = store.generation_dir(&generation);
+    for generation in here.folders() {
+        let dir = here.generation_dir(&generation);
         let Ok(bytes) = std::fs::read(dir.join(META)) else { continue };
         let Ok(meta) = Meta::parse(&bytes, &dir) else { continue };
         for (name, sum) in meta.files {

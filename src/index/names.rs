@@ -2,13 +2,18 @@
 //! replacement is the commit.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use super::collect::{Collected, collect};
 use super::consistency::disagreements;
+use super::exchange::{self, Copied, Other, Stop};
 use super::generation::{META, Meta, damaged};
+use super::local::{BUILDING, Local, entries};
 use super::pointer::{Before, Pointer, Publication, Target};
 use super::progress::{self, Progress};
+use super::replica::{DepotStatus, Replica};
 use super::snapshot::Snapshot;
 use crate::config::DepotPlace;
 use crate::depot::Depot;
@@ -16,29 +21,33 @@ use crate::disk::{self, Lock};
 use crate::error::{Context as _, Fault, Result};
 use crate::state::State;
 
-/// Prefix of generations being built, loaded or removed; they stay only when their process dies.
-const BUILDING: &str = ".building-";
-
-/// The folder `indexes/` of a data directory.
+/// The indexes of a data directory, which may be copies of those in a depot.
 #[derive(Clone, Debug)]
 pub struct Store {
-    dir: PathBuf,
+    here: Local,
     /// Lists the user's other data directories.
     state: State,
-    shared: Option<Arc<Shared>>,
+    replica: Option<Arc<Replica>>,
 }
 
-/// The depot that this data directory shares with others.
+/// The lock of the only writer, until it is dropped.
 #[derive(Debug)]
-struct Shared {
-    place: DepotPlace,
-    /// Opened when first needed.
-    depot: OnceLock<Depot>,
+pub struct WriteLock {
+    _lock: Lock,
+    replica: Option<Arc<Replica>>,
+}
+
+impl Drop for WriteLock {
+    fn drop(&mut self) {
+        if let Some(replica) = &self.replica {
+            replica.end_writing();
+        }
+    }
 }
 
 impl Store {
     pub fn new(data_dir: &Path) -> Self {
-        Self { dir: data_dir.join("indexes"), state: State::none(), shared: None }
+        Self { here: Local::new(data_dir), state: State::none(), replica: None }
     }
 
     /// The same store, whose messages name the indexes of other data directories.
@@ -47,37 +56,106 @@ impl Store {
         Self { state, ..self }
     }
 
-    /// The same store, which shares its indexes through a depot, if `place` names one.
+    /// The same store, which shares its indexes through a depot, if `place` names one. Copies end
+    /// when `interrupted` is set.
     #[must_use]
-    pub fn with_depot(self, place: &DepotPlace) -> Self {
-        let shared = (!place.url.is_empty())
-            .then(|| Arc::new(Shared { place: place.clone(), depot: OnceLock::new() }));
-        Self { shared, ..self }
+    pub fn with_depot(self, place: &DepotPlace, interrupted: &'static AtomicBool) -> Self {
+        let is_named = !place.url.is_empty();
+        let replica = is_named.then(|| Arc::new(Replica::new(place, interrupted)));
+        Self { replica, ..self }
     }
 
-    /// The depot, opened when first needed.
+    /// What this process knows of the depot.
+    ///
+    /// # Errors
+    /// A usage fault when none is configured.
+    fn replica(&self) -> Result<&Replica> {
+        self.replica.as_deref().ok_or_else(|| {
+            Fault::usage("no bucket and no shared folder is configured")
+                .hint("set `depot.url`, such as s3://bucket/rag, or give `--to` or `--from`")
+        })
+    }
+
+    /// Whether indexes are shared through a depot.
+    pub fn is_shared(&self) -> bool {
+        self.replica.is_some()
+    }
+
+    /// Whether the depot can be reached; `None` when none is configured.
+    pub fn depot_status(&self) -> Option<DepotStatus> {
+        Some(self.replica.as_ref()?.status(&self.here))
+    }
+
+    /// Compares all copies with the depot. Servers call it once a second.
+    pub fn poll(&self) {
+        if let Some(replica) = &self.replica {
+            replica.poll(&self.here);
+        }
+    }
+
+    /// The depot.
     ///
     /// # Errors
     /// A usage fault when none is configured.
     pub fn depot(&self) -> Result<&Depot> {
-        let Some(shared) = &self.shared else {
-            return Err(Fault::usage("no bucket and no shared folder is configured")
-                .hint("set `depot.url`, such as s3://bucket/rag, or give `--to` or `--from`"));
-        };
-        if let Some(depot) = shared.depot.get() {
-            return Ok(depot);
+        self.replica()?.depot()
+    }
+
+    /// Copies an index of this machine to the depot.
+    ///
+    /// # Errors
+    /// As [`exchange::push`].
+    pub fn push(&self, name: &str, other: Other) -> Result<Copied> {
+        let replica = self.replica()?;
+        let pointer = self.here.pointer(name)?.ok_or_else(|| self.no_such_index(name))?;
+        replica.push(&self.here, &pointer, other)
+    }
+
+    /// Copies an index of the depot to this machine, as `new_name`. The caller holds the lock.
+    ///
+    /// # Errors
+    /// As [`exchange::pull`].
+    pub fn pull(
+        &self,
+        name: &str,
+        new_name: &str,
+        other: Other,
+        stop: Stop<'_>,
+    ) -> Result<(Pointer, Meta, Copied)> {
+        let pulled = exchange::pull(&self.here, self.depot()?, name, new_name, other, stop)?;
+        self.here.collect_garbage();
+        Ok(pulled)
+    }
+
+    /// Deletes what nothing in the depot needs any more, after `grace` or the configured one.
+    pub fn collect(&self, grace: Option<Duration>) -> Result<Collected> {
+        let replica = self.replica()?;
+        collect(replica.depot()?, grace.unwrap_or_else(|| replica.grace()))
+    }
+
+    /// Drops the copy of an index, and copies it from the depot again. The caller holds the lock.
+    pub fn copy_again(&self, name: &str) -> Result<()> {
+        let replica = self.replica()?;
+        if let Some(copy) = self.here.pointer(name).unwrap_or_default() {
+            disk::remove_dir(&self.generation_dir(&copy.current.generation))?;
         }
-        let opened = Depot::open(&shared.place)?;
-        Ok(shared.depot.get_or_init(|| opened))
+        self.here.release(name)?;
+        replica.forget_version(name);
+        replica.pointer(&self.here, name).map(drop)
+    }
+
+    /// Whether the last commit lost against another machine; asked once.
+    pub fn take_lost(&self) -> bool {
+        self.replica.as_ref().is_some_and(|replica| replica.take_lost())
     }
 
     /// Other data directories of this user that have indexes, with the names of these.
     pub fn elsewhere(&self) -> Vec<(PathBuf, Vec<String>)> {
-        let own = self.dir.canonicalize().ok();
+        let own = self.dir().canonicalize().ok();
         let mut found = Vec::new();
         for data_dir in self.state.data_dirs() {
             let other = Self::new(&data_dir);
-            let is_other = own.is_none() || other.dir.canonicalize().ok() != own;
+            let is_other = own.is_none() || other.dir().canonicalize().ok() != own;
             let names = if is_other { other.names().unwrap_or_default() } else { Vec::new() };
             if !names.is_empty() {
                 found.push((data_dir, names));
@@ -87,51 +165,35 @@ impl Store {
     }
 
     pub fn dir(&self) -> &Path {
-        &self.dir
+        self.here.dir()
     }
 
     pub fn generation_dir(&self, generation: &str) -> PathBuf {
-        self.dir.join(generation)
+        self.here.generation_dir(generation)
     }
 
     pub(super) fn pointer_path(&self, name: &str) -> PathBuf {
-        self.dir.join("names").join(format!("{name}.json"))
+        self.here.pointer_path(name)
     }
 
     /// All index names, sorted.
     pub fn names(&self) -> Result<Vec<String>> {
-        let dir = self.dir.join("names");
-        let entries = disk::if_exists(std::fs::read_dir(&dir))
-            .or_failed(|| format!("cannot read {}", dir.display()))?;
-        let files = entries
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok());
-        let names = files.filter_map(|file| Some(file.strip_suffix(".json")?.to_owned()));
-        let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
-        names.sort();
-        Ok(names)
+        match &self.replica {
+            None => self.here.names(),
+            Some(replica) => replica.names(&self.here),
+        }
     }
 
-    /// Reads the pointer of a name; `None` when there is no such index.
+    /// Reads the pointer of a name; `None` when there is no such index. With a depot, its current
+    /// generation is on this machine then.
     ///
     /// # Errors
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when the pointer is not what was written.
     pub fn pointer(&self, name: &str) -> Result<Option<Pointer>> {
-        self.held(name)
-    }
-
-    /// Reads the pointer of a name in this data directory.
-    pub(super) fn held(&self, name: &str) -> Result<Option<Pointer>> {
-        let path = self.pointer_path(name);
-        let bytes = disk::if_exists(std::fs::read(&path))
-            .or_failed(|| format!("cannot read {}", path.display()))?;
-        bytes.map(|bytes| Pointer::parse(&bytes, name, &path)).transpose()
-    }
-
-    pub(super) fn require_held(&self, name: &str) -> Result<Pointer> {
-        self.held(name)?.ok_or_else(|| self.no_such_index(name))
+        match &self.replica {
+            None => self.here.pointer(name),
+            Some(replica) => replica.pointer(&self.here, name),
+        }
     }
 
     /// Reads the pointer of an index that must exist.
@@ -157,11 +219,16 @@ impl Store {
 
     /// Reads `meta.json` of the current generation of an index.
     pub fn meta(&self, name: &str) -> Result<Meta> {
-        self.follow(name, |pointer| self.read_meta(&pointer.current))
+        match &self.replica {
+            None => self.follow(name, |pointer| self.read_meta(&pointer.current)),
+            Some(replica) => {
+                replica.meta(&self.here, name)?.ok_or_else(|| self.no_such_index(name))
+            }
+        }
     }
 
     pub(super) fn read_meta(&self, target: &Target) -> Result<Meta> {
-        Meta::read(&self.generation_dir(&target.generation), &target.meta_sha256)
+        self.here.read_meta(target)
     }
 
     /// Runs `read` on the pointer of a name, and again as long as writers replace the pointer
@@ -184,9 +251,16 @@ impl Store {
         /// `rag index list --everywhere` shows the others.
         const MOST: usize = 3;
         let names = self.names().unwrap_or_default();
-        let dir = std::path::absolute(&self.dir).unwrap_or_else(|_| self.dir.clone());
-        let fault = Fault::failed(format!("there is no index named `{name}` in {}", dir.display()));
+        let dir = std::path::absolute(self.dir()).unwrap_or_else(|_| self.dir().to_owned());
+        let place = match &self.replica {
+            None => dir.display().to_string(),
+            Some(replica) => replica.url().to_owned(),
+        };
+        let fault = Fault::failed(format!("there is no index named `{name}` in {place}"));
         let here = match names.is_empty() {
+            true if self.here.pointer(name).is_ok_and(|pointer| pointer.is_some()) => {
+                format!("`rag index push` copies that of {} there", dir.display())
+            }
             true => "make one with `rag ingest --dir FOLDER`".to_owned(),
             false => format!("there are: {}", names.join(", ")),
         };
@@ -208,18 +282,31 @@ impl Store {
     }
 
     /// Becomes the only writer of this data directory, and removes what dead writers left.
-    pub fn lock(&self, wait: Duration, give_up: &dyn Fn() -> bool) -> Result<Lock> {
-        disk::create_dir(&self.dir.join("names"))?;
-        let lock = Lock::take(&self.dir.join(".lock"), wait, give_up)?;
+    ///
+    /// # Errors
+    /// [`Kind::Busy`](crate::error::Kind::Busy) naming the holder; with a depot,
+    /// [`Kind::Outside`](crate::error::Kind::Outside) when it cannot be written.
+    pub fn lock(&self, wait: Duration, give_up: &dyn Fn() -> bool) -> Result<WriteLock> {
+        let lock = self.lock_here(wait, give_up)?;
+        if let Some(replica) = &self.replica {
+            replica.begin_writing()?;
+        }
+        Ok(WriteLock { _lock: lock, replica: self.replica.clone() })
+    }
+
+    /// As [`Store::lock`], for a writer that does not write to the depot.
+    pub fn lock_here(&self, wait: Duration, give_up: &dyn Fn() -> bool) -> Result<Lock> {
+        disk::create_dir(&self.here.names_dir())?;
+        let lock = Lock::take(&self.here.lock_path(), wait, give_up)?;
         self.remove_leftovers()?;
-        self.collect_garbage();
+        self.here.collect_garbage();
         Ok(lock)
     }
 
     /// A new, empty folder for a generation, whose name ends with `suffix`. The caller holds the
     /// lock.
     pub(super) fn new_building_dir(&self, suffix: &str) -> Result<PathBuf> {
-        let dir = self.dir.join(format!("{BUILDING}{}{suffix}", std::process::id()));
+        let dir = self.dir().join(format!("{BUILDING}{}{suffix}", std::process::id()));
         disk::remove_dir(&dir)?;
         disk::create_dir(&dir)?;
         Ok(dir)
@@ -237,18 +324,18 @@ impl Store {
     }
 
     fn progress_path(&self, name: &str) -> PathBuf {
-        self.dir.join(format!("{}{name}", progress::PREFIX))
+        self.dir().join(format!("{}{name}", progress::PREFIX))
     }
 
     fn remove_leftovers(&self) -> Result<()> {
-        for (name, path) in entries(&self.dir)? {
+        for (name, path) in entries(self.dir())? {
             if name.starts_with(BUILDING) {
                 disk::remove_dir(&path)?;
             } else if name.starts_with(progress::PREFIX) || disk::is_temporary(&name) {
                 let _ = std::fs::remove_file(path);
             }
         }
-        for (name, path) in entries(&self.dir.join("names"))? {
+        for (name, path) in entries(&self.here.names_dir())? {
             if disk::is_temporary(&name) {
                 let _ = std::fs::remove_file(path);
             }
@@ -273,20 +360,21 @@ impl Store {
         let previous = self.previous(name, before);
         let dir = self.generation_dir(&generation);
         std::fs::rename(building, &dir).or_failed(|| format!("cannot create {}", dir.display()))?;
-        disk::sync_dir(&self.dir)?;
+        disk::sync_dir(self.dir())?;
         let target = Target { generation, meta_sha256: disk::sha256_hex(&bytes) };
         let pointer = Pointer::new(name, target, previous);
-        self.write_pointer(&pointer)?;
-        self.collect_garbage();
-        Ok(pointer)
+        let written = self.write_pointer(&pointer);
+        // The new generation too, if the commit failed.
+        self.here.collect_garbage();
+        written.map(|()| pointer)
     }
 
     /// An unused folder name. The same content may be committed again, with other modification
     /// times or other failures.
     fn free_generation(&self, corpus_id: &str, publication: Publication) -> String {
         match publication {
-            Publication::Whole => self.free_folder(corpus_id),
-            Publication::Text => self.free_folder(&format!("{corpus_id}-text")),
+            Publication::Whole => self.here.free_folder(corpus_id),
+            Publication::Text => self.here.free_folder(&format!("{corpus_id}-text")),
         }
     }
 
@@ -307,41 +395,12 @@ impl Store {
         self.read_meta(target).is_ok_and(|meta| meta.pending > 0)
     }
 
-    /// Writes a pointer in place of another or none. The caller holds the lock.
+    /// Writes a pointer in place of another or none, in the depot first. The caller holds the lock.
     pub(super) fn write_pointer(&self, pointer: &Pointer) -> Result<()> {
-        self.hold(pointer)
-    }
-
-    /// Writes a pointer of this data directory.
-    pub(super) fn hold(&self, pointer: &Pointer) -> Result<()> {
-        disk::replace(&self.pointer_path(&pointer.name), &pointer.to_bytes()?)
-    }
-
-    /// The folder that has a generation, whatever its name; `None` when there is none.
-    pub(super) fn folder_of(&self, target: &Target) -> Option<String> {
-        let has_it = |folder: &String| self.read_meta_of(folder, target).is_ok();
-        let likely = std::iter::once(target.generation.clone());
-        likely.chain(self.folders()).find(has_it)
-    }
-
-    fn read_meta_of(&self, folder: &str, target: &Target) -> Result<Meta> {
-        Meta::read(&self.generation_dir(folder), &target.meta_sha256)
-    }
-
-    /// The folders of all generations.
-    pub(super) fn folders(&self) -> Vec<String> {
-        let found = entries(&self.dir).unwrap_or_default().into_iter();
-        let is_generation =
-            |name: &str, path: &Path| path.join(META).is_file() && !name.starts_with('.');
-        found.filter(|(name, path)| is_generation(name, path)).map(|(name, _)| name).collect()
-    }
-
-    /// An unused folder name, `stem` if possible.
-    pub(super) fn free_folder(&self, stem: &str) -> String {
-        let mut candidates =
-            std::iter::once(stem.to_owned()).chain((2..).map(|n| format!("{stem}-{n}")));
-        let is_free = |folder: &String| !self.generation_dir(folder).exists();
-        candidates.find(is_free).unwrap_or_default()
+        if let Some(replica) = &self.replica {
+            replica.publish(&self.here, pointer)?;
+        }
+        self.here.hold(pointer)
     }
 
     /// Swaps the current and the previous generation of an index. The caller holds the lock.
@@ -356,6 +415,10 @@ impl Store {
                  and `rag index compact` keep none",
             )
         })?;
+        let previous = match &self.replica {
+            None => previous,
+            Some(replica) => replica.bring(&self.here, &previous)?,
+        };
         let snapshot = self.open_target(&previous)?;
         snapshot.check()?;
         if let Some(reason) = disagreements(&snapshot)?.first() {
@@ -370,47 +433,22 @@ impl Store {
         let pointer = self.require(name)?;
         if pointer.previous.is_some() {
             self.write_pointer(&Pointer::new(name, pointer.current, None))?;
-            self.collect_garbage();
+            self.here.collect_garbage();
         }
         Ok(())
     }
 
     /// Removes an index: its name first, then its generations.
     pub fn remove(&self, name: &str) -> Result<()> {
-        let path = self.pointer_path(name);
-        disk::if_exists(std::fs::remove_file(&path))
-            .or_failed(|| format!("cannot remove {}", path.display()))?
-            .ok_or_else(|| self.no_such_index(name))?;
-        disk::sync_dir(&self.dir.join("names"))?;
-        self.collect_garbage();
+        let was_shared = match &self.replica {
+            None => false,
+            Some(replica) => replica.remove(&self.here, name)?,
+        };
+        let was_here = self.here.release(name)?;
+        if !was_shared && !was_here {
+            return Err(self.no_such_index(name));
+        }
+        self.here.collect_garbage();
         Ok(())
     }
-
-    /// Removes every generation that no pointer names. The caller holds the lock. What cannot be
-    /// removed now is left to the next writer, since the commit is already done.
-    fn collect_garbage(&self) {
-        let (Ok(names), Ok(entries)) = (self.names(), entries(&self.dir)) else { return };
-        let mut kept = Vec::new();
-        for name in names {
-            // Without a pointer its generations are unknown, so nothing may be removed.
-            let Ok(Some(pointer)) = self.pointer(&name) else { return };
-            kept.extend(pointer.generations());
-        }
-        for (name, path) in entries {
-            let is_generation = path.join(META).is_file() && !name.starts_with('.');
-            if is_generation && !kept.contains(&name) {
-                // Renamed first: half removed, it would not be recognized as a generation.
-                let doomed = self.dir.join(format!("{BUILDING}{}-{name}", std::process::id()));
-                let _ = std::fs::rename(path, &doomed);
-                let _ = disk::remove_dir(&doomed);
-            }
-        }
-    }
-}
-
-/// Names and paths of what is in a folder.
-fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let entries = std::fs::read_dir(dir).or_failed(|| format!("cannot read {}", dir.display()))?;
-    let name = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
-    Ok(entries.flatten().map(|entry| (name(&entry), entry.path())).collect())
 }

@@ -1,7 +1,10 @@
+mod depot;
+
 use super::*;
 use crate::analysis::query_terms;
 use crate::disk::{Existing, FileVersion};
 use crate::document::{Chunk, Lines, Span};
+use crate::error::Result;
 use std::path::Path;
 
 const DIMENSION: usize = 4;
@@ -41,6 +44,10 @@ fn record(path: &str, text: &str) -> Record {
 
 /// Commits a generation in which `name` has exactly `files`, with one chunk each.
 fn commit(store: &Store, name: &str, files: &[(&str, &str)]) -> Meta {
+    try_commit(store, name, files).unwrap()
+}
+
+fn try_commit(store: &Store, name: &str, files: &[(&str, &str)]) -> Result<Meta> {
     let base = store.open(name).ok();
     let before = base.as_ref().map_or(Vec::new(), |base| base.documents().unwrap());
     let mut builder = Builder::begin(store, base.as_ref()).unwrap();
@@ -90,7 +97,7 @@ fn commit(store: &Store, name: &str, files: &[(&str, &str)]) -> Meta {
         corpus_id: None,
         created: 0,
     };
-    builder.commit(vectors, &summary).unwrap().1
+    builder.commit(vectors, &summary).map(|(_, meta)| meta)
 }
 
 /// Path, BM25 score and cosine of every chunk, sorted by path.

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use crate::cache::Counters;
 use crate::disk::Scratch;
 use crate::engine::Engine;
-use crate::error::{Fault, Result};
+use crate::error::{Fault, Kind, Result};
 pub use crate::index::IngestStage;
 use crate::index::{
     self, Before, Builder, Chunking, ModelInfo, Progress, Record, Root, Roster, Snapshot, State,
@@ -57,7 +57,17 @@ const STORE_PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// # Errors
 /// When nothing can be committed. Files that cannot be read are listed in the report instead.
 pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) -> Result<Report> {
+    /// Of as many machines that commit at the same time, each wins before its tries end.
+    const TRIES: usize = 30;
     let need = Need::default();
+    for _ in 1..TRIES {
+        match ingest(engine, request, &need, on_event) {
+            Err(fault) if fault.kind() == Kind::Busy && engine.store.take_lost() => {
+                on_event(Event::Note(format!("{fault}; building on what it made")));
+            }
+            done => return done.map_err(|fault| need.explain(fault, engine.store.dir())),
+        }
+    }
     ingest(engine, request, &need, on_event)
         .map_err(|fault| need.explain(fault, engine.store.dir()))
 }
@@ -295,7 +305,8 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Publishes the generation without vectors, unless an index with vectors exists.
+    /// Publishes the generation without vectors, unless an index with vectors exists or the index
+    /// is shared.
     fn publish_text(
         &self,
         builder: &mut Builder<'_>,
@@ -303,7 +314,8 @@ impl<'a> Run<'a> {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Option<Progress>> {
         let (store, name) = (&self.engine.store, summary.name);
-        if store.meta(name).is_ok_and(|meta| meta.pending == 0) {
+        // Other machines would not see how many are made.
+        if store.is_shared() || store.meta(name).is_ok_and(|meta| meta.pending == 0) {
             return Ok(None);
         }
         let progress = store.begin_progress(name, builder.new_rows() as u64);

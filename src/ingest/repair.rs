@@ -72,6 +72,13 @@ pub fn repair(engine: &Engine, wait: Duration, on_event: &mut dyn FnMut(Event)) 
     let (store, name) = (&engine.store, &engine.config.index);
     let _lock = lock(engine, wait, on_event)?;
     let mut damaged = index::verify(store, name)?;
+    if store.is_shared() && !damaged.is_empty() {
+        let _ = store.copy_again(name);
+        damaged = index::verify(store, name)?;
+        if damaged.is_empty() {
+            on_event(Event::Note(format!("the index `{name}` was damaged here and copied again")));
+        }
+    }
     let mut steps = Vec::new();
     if store.pointer(name).is_err_and(|fault| fault.kind() == Kind::Damaged) {
         let meta = index::repair_pointer(store, name).map_err(|fault| or_ingest(engine, fault))?;

@@ -4,15 +4,14 @@ use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use super::request::Event;
-use crate::disk::Lock;
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
-use crate::index::{Chunking, Snapshot};
+use crate::index::{Chunking, Snapshot, WriteLock};
 use crate::model::{ModelFiles, Tokenizer};
 use crate::text::{self, Limits};
 
 /// The lock of the data directory; a wait for it is reported.
-pub fn lock(engine: &Engine, wait: Duration, on_event: &mut dyn FnMut(Event)) -> Result<Lock> {
+pub fn lock(engine: &Engine, wait: Duration, on_event: &mut dyn FnMut(Event)) -> Result<WriteLock> {
     match engine.store.lock(Duration::ZERO, &|| engine.interrupted()) {
         Err(busy) if busy.kind() == Kind::Busy && !wait.is_zero() => {
             on_event(Event::Note(format!("{busy}; waiting for it to finish")));

@@ -36,7 +36,7 @@ use ranking_cache::CachedRanking;
 pub use request::{Request, validate};
 pub use rerank::Scoring;
 use rerank::{CacheCounts, Rerank};
-pub use response::{Pending, Response, Timings, milliseconds};
+pub use response::{Pending, Response, Stale, Timings, milliseconds};
 use retrieve::Retrieval;
 
 /// An open generation, and its model once a query needed it.

@@ -44,6 +44,8 @@ pub struct Response {
     pub pending: Option<Pending>,
     /// How the search differs from what was asked.
     pub notes: Vec<Note>,
+    /// The index is a copy that cannot be compared with that of the depot.
+    pub stale: Option<Stale>,
 }
 
 impl Response {
@@ -67,7 +69,27 @@ impl Response {
             index_empty: meta.counts.chunks == 0,
             pending: Pending::of(engine, index, meta),
             notes: Vec::new(),
+            stale: Stale::of(engine),
         }
+    }
+}
+
+/// A copy of an index whose depot cannot be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stale {
+    /// The address of the depot.
+    pub url: String,
+    /// Seconds since the copy was last compared with the depot; `None` when that is unknown.
+    pub age_s: Option<u64>,
+}
+
+impl Stale {
+    /// `None` when the depot can be reached, or there is none.
+    pub fn of(engine: &Engine) -> Option<Self> {
+        let status = engine.store.depot_status()?;
+        status.failure?;
+        let age_s = status.compared_s.map(|time| engine.now_s().saturating_sub(time));
+        Some(Self { url: status.url, age_s: age_s.and_then(|age| u64::try_from(age).ok()) })
     }
 }
 

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::error::{self, Error};
+use super::poller::Poller;
 use super::rate_limit::{Allowance, Caller, Limiter};
 use super::upload_quota::Uploads;
 use super::watcher::JobWatcher;
@@ -33,6 +34,8 @@ pub struct App {
     _sampler: Sampler,
     /// Stops when dropped.
     _exporter: Option<Exporter>,
+    /// Stops when dropped.
+    _poller: Option<Poller>,
     pub(super) access: Access,
     limiter: Mutex<Limiter>,
     /// Open connections.
@@ -69,6 +72,7 @@ impl App {
             mcp: crate::mcp::http(Arc::clone(&service)),
             _sampler: service.sample(),
             _exporter: service.export()?,
+            _poller: Poller::start(&service),
             watcher: JobWatcher::new(Arc::clone(&service)),
             service,
             access,

@@ -15,6 +15,7 @@ mod extractors;
 mod guard;
 mod limits;
 mod metrics;
+mod poller;
 mod rate_limit;
 mod routes;
 mod sandbox;

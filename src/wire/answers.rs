@@ -276,6 +276,10 @@ pub struct SearchJson<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     index_empty: bool,
+    /// Seconds since this copy of the index was compared with the shared one. Present while the
+    /// place of the shared one cannot be reached
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index_age_s: Option<u64>,
     /// Words and phrases of the query that no passage has, and what was searched for instead
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -310,6 +314,7 @@ impl<'a> SearchJson<'a> {
             },
             vectors_pending: PendingJson::new(response.pending),
             index_empty: response.index_empty,
+            index_age_s: response.stale.as_ref().and_then(|stale| stale.age_s),
             notes: response.notes.iter().map(ToString::to_string).collect(),
         }
     }
@@ -385,6 +390,10 @@ pub struct AnswerJson<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     index_empty: bool,
+    /// Seconds since this copy of the index was compared with the shared one. Present while the
+    /// place of the shared one cannot be reached
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index_age_s: Option<u64>,
 }
 
 /// The call of a language model
@@ -496,6 +505,7 @@ impl<'a> AnswerJson<'a> {
             fallback: response.fallback.as_ref().map(fault),
             vectors_pending: PendingJson::new(response.pending),
             index_empty: response.index_empty,
+            index_age_s: response.stale.as_ref().and_then(|stale| stale.age_s),
         }
     }
 }

@@ -8,8 +8,11 @@ use std::sync::Barrier;
 use rag::config::DepotPlace;
 use rag::depot::{Depot, Swap};
 
-use crate::support::bucket::{Store, stores, variables};
+use crate::support::bucket::{Proxy, Store, Trouble, stores, variables};
+#[cfg(feature = "serve")]
+use crate::support::server::Server;
 use crate::support::{Run, Sandbox};
+use crate::tools::thorough;
 
 /// Runs a case on a shared folder and on a bucket of every store that is here.
 fn everywhere(name: &str, case: impl Fn(&DepotPlace)) {
@@ -151,11 +154,19 @@ fn a_depot_is_configured_by_the_user_alone() {
 #[test]
 fn of_twenty_that_swap_at_the_same_time_one_wins() {
     const RACERS: usize = 20;
-    const ROUNDS: usize = 10;
+    let n_rounds = if thorough() { 200 } else { 10 };
     everywhere("race", |place| {
-        let depots: Vec<Depot> = (0..2).map(|_| Depot::open(place).unwrap()).collect();
+        let mut places = [place.clone(), place.clone()];
+        // Through another gateway, where there are two.
+        let gateways = ["RAG_TEST_S3", "RAG_TEST_S3_SECOND"].map(|name| std::env::var(name).ok());
+        if let [Some(first), Some(second)] = gateways
+            && place.endpoint == first
+        {
+            places[1].endpoint = second;
+        }
+        let depots = places.map(|place| Depot::open(&place).unwrap());
         let mut tag = None;
-        for round in 0..ROUNDS {
+        for round in 0..n_rounds {
             let start = Barrier::new(RACERS);
             let results: Vec<Swap> = std::thread::scope(|scope| {
                 let racers: Vec<_> = (0..RACERS)
@@ -216,5 +227,175 @@ fn a_missing_bucket_is_no_empty_one() {
         let place = DepotPlace { url: "s3://rag-no-such-bucket/x".to_owned(), ..place.clone() };
         let fault = Depot::open(&place).unwrap().read("names/a.json").unwrap_err();
         assert!(fault.hint_text().unwrap().contains("create the bucket"), "{fault}");
+    });
+}
+
+/// D14: a store that ignores conditions is refused at first use.
+#[test]
+fn a_store_that_ignores_conditions_is_refused() {
+    let sandbox = Sandbox::new();
+    sandbox.write("docs/a.md", "# Bees\n\nBees make honey.\n");
+    in_buckets("ignore", |store, place| {
+        let proxy = Proxy::new(&store.endpoint);
+        proxy.set(Trouble::NoConditions, usize::MAX);
+        let mut place = DepotPlace { endpoint: proxy.endpoint.clone(), ..place.clone() };
+        if store.name != "moto" {
+            // A signature would not fit what the proxy passes on; moto checks none.
+            place.aws.push(("aws_skip_signature".to_owned(), rag::config::Secret::new("true")));
+        }
+        let fault = Depot::open(&place).unwrap().probe().unwrap_err();
+        assert_eq!(fault.kind(), rag::error::Kind::Outside, "{fault}");
+        assert!(fault.to_string().contains("ignores If-None-Match"), "{fault}");
+        assert!(fault.hint_text().unwrap().contains("conditional writes"));
+        proxy.set(Trouble::None, 0);
+        Depot::open(&place).unwrap().probe().unwrap();
+    });
+}
+
+/// D14: whatever happens to a reply, a writer knows whether its write happened.
+#[test]
+fn a_lost_reply_is_resolved_by_reading() {
+    in_buckets("reply", |store, place| {
+        let proxy = Proxy::new(&store.endpoint);
+        let place = DepotPlace { endpoint: proxy.endpoint.clone(), ..place.clone() };
+        let depot = Depot::open(&place).unwrap();
+        let mut tag = None;
+        for (n, trouble) in [Trouble::CutAfter, Trouble::Conflict, Trouble::CutBefore]
+            .into_iter()
+            .cycle()
+            .take(9)
+            .enumerate()
+        {
+            let bytes = format!("{n}");
+            proxy.set(trouble, 1 + n / 3);
+            let done = depot.swap("names/r.json", tag.as_ref(), bytes.as_bytes()).unwrap();
+            let Swap::Done(new) = done else { panic!("{trouble:?} {n}: {done:?}") };
+            let found = depot.read("names/r.json").unwrap().unwrap();
+            assert_eq!((found.bytes, &found.tag), (bytes.into_bytes(), &new), "{trouble:?}");
+            // A stale version loses through the same trouble.
+            proxy.set(trouble, 1);
+            assert_eq!(depot.swap("names/r.json", tag.as_ref(), b"x").unwrap(), Swap::Lost);
+            tag = Some(new);
+        }
+    });
+}
+
+#[test]
+fn an_ingest_on_one_machine_is_found_on_another() {
+    everywhere("ingest", |place| {
+        let (one, two) = (Sandbox::new(), Sandbox::new());
+        one.write("docs/bees.md", "# Bees\n\nBees make honey.\n");
+        two.write("notes/moon.md", "# Moon\n\nThe moon pulls the sea.\n");
+        rag(&one, place, &["ingest", "--dir", "docs"]).ok();
+        rag(&two, place, &["search", "honey"]).ok().prints("bees.md");
+        rag(&two, place, &["ingest", "--dir", "notes"]).ok();
+        rag(&one, place, &["search", "moon"]).ok().prints("moon.md");
+        rag(&one, place, &["ask", "What does the moon pull?"]).ok().prints("moon.md");
+        let listed = rag(&Sandbox::new(), place, &["index", "list", "--json"]).ok().json();
+        assert_eq!(listed[0]["documents"], 2, "{listed}");
+        rag(&two, place, &["documents", "remove", "bees.md", "--yes"]).ok();
+        rag(&one, place, &["search", "honey", "--mode", "lexical"]).exits(3);
+        rag(&one, place, &["index", "compact"]).ok();
+        rag(&one, place, &["index", "gc", "--now"]).ok();
+        rag(&Sandbox::new(), place, &["search", "moon"]).ok().prints("moon.md");
+        rag(&two, place, &["index", "verify"]).ok();
+        rag(&one, place, &["doctor"]).prints("compares before it swaps, has 1 index");
+        rag(&two, place, &["index", "remove", "--yes"]).ok();
+        rag(&one, place, &["search", "moon"]).exits(1).says("no index named `default`");
+    });
+}
+
+/// All that ingest at the same time are found, and none has to be run again.
+#[test]
+fn processes_that_ingest_at_the_same_time_keep_everything() {
+    const MACHINES: usize = 4;
+    everywhere("processes", |place| {
+        let machines: Vec<Sandbox> = (0..MACHINES).map(|_| Sandbox::new()).collect();
+        let children: Vec<_> = machines
+            .iter()
+            .enumerate()
+            .map(|(n, machine)| {
+                machine.write(&format!("d{n}/page{n}.md"), format!("# Page {n}\n\nText {n}.\n"));
+                let args = ["ingest", "--dir", &format!("d{n}")];
+                let mut command = at(machine, place, &args);
+                command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+                (command.spawn().unwrap(), format!("{command:?}"))
+            })
+            .collect();
+        for (child, shown) in children {
+            Run::from_output(&child.wait_with_output().unwrap(), shown).ok();
+        }
+        let listed = rag(&Sandbox::new(), place, &["documents", "list", "--json"]).ok().stdout;
+        for n in 0..MACHINES {
+            assert!(listed.contains(&format!("page{n}.md")), "page{n} is lost: {listed}");
+        }
+    });
+}
+
+/// A server goes on with its copy and says how old that is; writers stop with exit code 7.
+#[cfg(feature = "serve")]
+#[test]
+fn a_bucket_lost_while_serving_stops_writers_only() {
+    use std::time::{Duration, Instant};
+
+    let (writer, reader) = (Sandbox::new(), Sandbox::new());
+    writer.write("docs/bees.md", "# Bees\n\nBees make honey.\n");
+    in_buckets("lost", |store, place| {
+        let proxy = Proxy::new(&store.endpoint);
+        let through = DepotPlace { endpoint: proxy.endpoint.clone(), ..place.clone() };
+        rag(&writer, place, &["ingest", "--dir", "docs"]).ok();
+        let mut env = variables(&through);
+        env.push(("RAG_DEPOT_TIMEOUT_S", "1".to_owned()));
+        let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, &**value)).collect();
+        let server = Server::start(&reader, &env);
+        let search = |text: &str| {
+            let body = serde_json::json!({ "query": text, "mode": "lexical" });
+            server.post("/search", &body)
+        };
+        let wait = |what: &str, is_so: &dyn Fn() -> bool| {
+            let begun = Instant::now();
+            while !is_so() {
+                std::thread::yield_now();
+                assert!(begun.elapsed() < Duration::from_secs(60), "never: {what}");
+            }
+            begun.elapsed()
+        };
+        let part = |name: &str| {
+            let health: serde_json::Value =
+                serde_json::from_str(&server.get("/health").body).unwrap();
+            health["parts"]["depot"][name].clone()
+        };
+        assert!(search("honey").body.contains("bees.md"));
+        assert_eq!(part("status"), "ok");
+        proxy.set(Trouble::Down, 0);
+        wait("the server notices", &|| part("status") == "failed");
+        let found = search("honey");
+        assert!(found.status == 200 && found.body.contains("bees.md"), "{}", found.body);
+        assert!(found.body.contains("\"index_age_s\":"), "{}", found.body);
+        let mut late = at(&writer, &through, &["ingest", "--dir", "docs"]);
+        Run::of(late.env("RAG_DEPOT_TIMEOUT_S", "1")).exits(7);
+        let mut reads = at(&reader, &through, &["search", "honey"]);
+        Run::of(reads.env("RAG_DEPOT_TIMEOUT_S", "1")).ok().says("cannot be reached");
+        // It comes back, and with it what was committed meanwhile.
+        writer.write("docs/moon.md", "# Moon\n\nThe moon pulls the sea.\n");
+        rag(&writer, place, &["ingest", "--dir", "docs"]).ok();
+        proxy.set(Trouble::None, 0);
+        let back = wait("the new document is found", &|| search("moon").body.contains("moon.md"));
+        wait("the server notices that it is back", &|| part("status") == "ok");
+        eprintln!("{}: the new document after {} ms", store.name, back.as_millis());
+        writer.write("docs/sea.md", "# Sea\n\nWaves of the ocean.\n");
+        let done = Instant::now();
+        rag(&writer, place, &["ingest", "--dir", "docs"]).ok();
+        let ingest = done.elapsed();
+        let found = wait("the next document is found", &|| search("ocean").body.contains("sea.md"));
+        eprintln!(
+            "{}: {} ms after an ingest of {} ms",
+            store.name,
+            found.as_millis(),
+            ingest.as_millis()
+        );
+        server.stop();
+        std::fs::remove_file(writer.path().join("docs/sea.md")).unwrap();
+        std::fs::remove_file(writer.path().join("docs/moon.md")).unwrap();
     });
 }

@@ -61,6 +61,17 @@ struct Parts {
     model: NamedPart,
     language_model: LanguageModelPart,
     shared: EnginePart,
+    depot: DepotPart,
+}
+
+/// The bucket or folder that has the indexes of several servers
+#[derive(Serialize, ToSchema)]
+struct DepotPart {
+    /// ok, failed or off. While it is failed, answers come from the copies of this server
+    status: &'static str,
+    /// Seconds since the copies were last compared with it
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_s: Option<u64>,
 }
 
 /// An engine outside this machine
@@ -143,6 +154,7 @@ pub async fn health(
         parts.model.status,
         parts.language_model.status,
         parts.shared.status,
+        parts.depot.status,
     ];
     let is_ok = statuses.iter().all(|status| matches!(*status, "ok" | "absent" | "off"));
     let status = if is_ok { "ok" } else { "degraded" };
@@ -185,7 +197,20 @@ fn parts(app: &App) -> Parts {
         },
     };
     let shared = engine.shared.redis().map(|redis| redis.status());
-    Parts { index, cache, model, language_model, shared: engine_part(shared.as_ref()) }
+    let (shared, depot) = (engine_part(shared.as_ref()), depot_part(app));
+    Parts { index, cache, model, language_model, shared, depot }
+}
+
+fn depot_part(app: &App) -> DepotPart {
+    let engine = app.engine();
+    let Some(status) = engine.store.depot_status() else {
+        return DepotPart { status: "off", age_s: None };
+    };
+    let age_s = status.compared_s.map(|time| engine.now_s().saturating_sub(time));
+    DepotPart {
+        status: if status.failure.is_none() { "ok" } else { "failed" },
+        age_s: age_s.and_then(|age_s| u64::try_from(age_s).ok()),
+    }
 }
 
 fn engine_part(state: Option<&shared::Status>) -> EnginePart {

@@ -1,11 +1,12 @@
-//! S3 stores for tests: those that `scripts/services start` has started, or a SeaweedFS of this
+//! S3 stores for tests: those that `scripts/services start` has started, or a `SeaweedFS` of this
 //! process where `scripts/services fetch bucket` has installed it.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use rag::config::{DepotPlace, Secret};
@@ -39,7 +40,7 @@ pub fn stores() -> &'static [Store] {
     })
 }
 
-/// Starts SeaweedFS. It ends with this process, whose end closes its standard input.
+/// Starts `SeaweedFS`. It ends with this process, whose end closes its standard input.
 fn start() -> Option<String> {
     const HANG: Duration = Duration::from_secs(60);
     let target = Path::new(env!("CARGO_BIN_EXE_rag")).ancestors().nth(2)?.to_owned();
@@ -53,7 +54,9 @@ fn start() -> Option<String> {
     let script = format!(
         "d=$(mktemp -d) && cd \"$d\" || exit 1
         printf '{{\"identities\": [{{\"name\": \"tests\", \"credentials\": [{{\"accessKey\": \
-         \"{ACCESS_KEY}\", \"secretKey\": \"{SECRET_KEY}\"}}], \"actions\": [\"Admin\"]}}]}}' \
+         \"{ACCESS_KEY}\", \"secretKey\": \"{SECRET_KEY}\"}}], \"actions\": [\"Admin\"]}}, \
+         {{\"name\": \"anonymous\", \
+         \"actions\": [\"Admin\"]}}]}}' \
          >s3.json
         \"$0\" server -dir=\"$d\" -ip=127.0.0.1 -ip.bind=127.0.0.1 -volume.max=100 \
          -master.volumeSizeLimitMB=64 -master.port={} -master.port.grpc={} -volume.port={} \
@@ -126,4 +129,106 @@ pub fn variables(place: &DepotPlace) -> Vec<(&'static str, String)> {
         ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
         ("AWS_REGION", place.region.clone()),
     ]
+}
+
+/// What a proxy does to requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    None,
+    /// No connection gets through.
+    Down,
+    /// The store does not see If-Match and If-None-Match.
+    NoConditions,
+    /// The connection is closed after the store has done a conditional write.
+    CutAfter,
+    /// The connection is closed before the store sees a conditional write.
+    CutBefore,
+    /// The store does a conditional write, and the reply is 409.
+    Conflict,
+}
+
+/// A proxy before a store, on a free port. A conditional write gets the trouble as often as `times`
+/// says.
+pub struct Proxy {
+    pub endpoint: String,
+    trouble: Arc<Mutex<Trouble>>,
+    times: Arc<AtomicUsize>,
+}
+
+impl Proxy {
+    pub fn new(store: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let store: SocketAddr = store.trim_start_matches("http://").parse().unwrap();
+        let (trouble, times) = (Arc::new(Mutex::new(Trouble::None)), Arc::default());
+        let proxy = Self { endpoint, trouble: Arc::clone(&trouble), times: Arc::clone(&times) };
+        // It ends with the process.
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let (trouble, times) = (Arc::clone(&trouble), Arc::clone(&times));
+                std::thread::spawn(move || pass(client, store, &trouble, &times));
+            }
+        });
+        proxy
+    }
+
+    pub fn set(&self, trouble: Trouble, times: usize) {
+        *self.trouble.lock().unwrap() = trouble;
+        self.times.store(times, Ordering::SeqCst);
+    }
+}
+
+/// Passes one request to the store and the reply back.
+fn pass(
+    mut client: TcpStream,
+    store: SocketAddr,
+    trouble: &Mutex<Trouble>,
+    times: &AtomicUsize,
+) -> Option<()> {
+    let mut trouble = *trouble.lock().unwrap();
+    if trouble == Trouble::Down {
+        return None;
+    }
+    let mut reader = BufReader::new(client.try_clone().ok()?);
+    let (mut head, mut length, mut is_conditional) = (String::new(), 0, false);
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        if line.trim_end().is_empty() {
+            break;
+        }
+        let lower = line.to_ascii_lowercase();
+        if let Some(n) = lower.strip_prefix("content-length:") {
+            length = n.trim().parse().ok()?;
+        }
+        let is_condition = lower.starts_with("if-match:") || lower.starts_with("if-none-match:");
+        is_conditional |= is_condition && head.starts_with("PUT");
+        let is_dropped = is_condition && trouble == Trouble::NoConditions;
+        if !is_dropped && !lower.starts_with("connection:") {
+            head += &line;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    let left = |n: usize| n.checked_sub(1);
+    if !is_conditional || times.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left).is_err() {
+        trouble = Trouble::None;
+    }
+    if trouble == Trouble::CutBefore {
+        return None;
+    }
+    let mut server = TcpStream::connect(store).ok()?;
+    server.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).ok()?;
+    server.write_all(&body).ok()?;
+    let mut reply = Vec::new();
+    server.read_to_end(&mut reply).ok()?;
+    match trouble {
+        Trouble::CutAfter => return None,
+        Trouble::Conflict => {
+            reply =
+                b"HTTP/1.1 409 Conflict\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec();
+        }
+        _ => {}
+    }
+    client.write_all(&reply).ok()
 }
