@@ -81,6 +81,8 @@ pub enum Format {
     Mbox,
     /// Jupyter.
     Notebook,
+    /// A picture, whose text is recognized.
+    Image,
     /// An archive of files.
     Zip,
     /// The binary formats of Word, Excel and `PowerPoint` before 2007.
@@ -90,7 +92,7 @@ pub enum Format {
 }
 
 impl Format {
-    const NAMES: [(Self, &'static str); 30] = [
+    const NAMES: [(Self, &'static str); 31] = [
         (Self::Plain, "text"),
         (Self::Markdown, "markdown"),
         (Self::ReStructuredText, "rst"),
@@ -117,6 +119,7 @@ impl Format {
         (Self::Mail, "mail"),
         (Self::Mbox, "mbox"),
         (Self::Notebook, "notebook"),
+        (Self::Image, "image"),
         (Self::Zip, "zip"),
         (Self::Doc, "doc"),
         (Self::Xls, "xls"),

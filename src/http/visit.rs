@@ -33,6 +33,8 @@ pub enum Visit {
         bytes: Vec<u8>,
         /// In lower case, without parameters.
         content_type: String,
+        /// The encoding that the server states, such as `windows-1252`.
+        charset: Option<String>,
         validators: Validators,
     },
     /// The version that the validators name is still the current one.
@@ -120,6 +122,7 @@ impl Visitor {
             _ => return Ok(Visit::Refused(status.as_u16())),
         }
         let content_type = text(header::CONTENT_TYPE).unwrap_or_default();
+        let charset = charset(&content_type);
         let content_type = content_type.split(';').next().unwrap_or_default().trim();
         let content_type = content_type.to_ascii_lowercase();
         let validators =
@@ -133,8 +136,17 @@ impl Visitor {
             }
             bytes.extend_from_slice(&piece);
         }
-        Ok(Visit::Page { bytes, content_type, validators })
+        Ok(Visit::Page { bytes, content_type, charset, validators })
     }
+}
+
+/// The parameter `charset` of a content type.
+fn charset(content_type: &str) -> Option<String> {
+    let parameters = content_type.split(';').skip(1);
+    let stated = parameters.filter_map(|parameter| parameter.split_once('='));
+    let mut named = stated.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    let charset = named.next()?.1.trim().trim_matches(['"', '\'']);
+    (!charset.is_empty()).then(|| charset.to_ascii_lowercase())
 }
 
 fn text_of(headers: &HeaderMap, name: &HeaderName) -> Option<String> {

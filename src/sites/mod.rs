@@ -8,9 +8,11 @@
 mod robots;
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use encoding_rs::Encoding;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{self, Blake};
@@ -282,10 +284,12 @@ impl Tour<'_> {
         }
         let known = table.pages.get(path).filter(|_| has_file).cloned().unwrap_or_default();
         let known = Validators { etag: known.etag, modified: known.modified };
-        let (bytes, content_type, Validators { etag, modified }) = match self
+        let (bytes, content_type, charset, Validators { etag, modified }) = match self
             .followed(url, &known)?
         {
-            Visit::Page { bytes, content_type, validators } => (bytes, content_type, validators),
+            Visit::Page { bytes, content_type, charset, validators } => {
+                (bytes, content_type, charset, validators)
+            }
             Visit::Unchanged => return Ok(None),
             Visit::Moved(to) => {
                 return Ok(Some(format!("it has moved to {to}: ingest that address instead")));
@@ -305,6 +309,10 @@ impl Tour<'_> {
             return Ok(Some(format!("pages of the type {content_type} are not read")));
         };
         self.n_bytes += bytes.len() as u64;
+        let bytes = match extension {
+            "pdf" => bytes,
+            _ => in_utf8(bytes, charset.as_deref()),
+        };
         let (before, now) = (file(self.dir, path), file_as(self.dir, path, extension));
         if before != now {
             let _ = std::fs::remove_file(before);
@@ -373,6 +381,13 @@ impl Tour<'_> {
                     continue;
                 }
             };
+            let bytes = match unpacked(bytes) {
+                Ok(bytes) => bytes,
+                Err(why) => {
+                    self.failed.push((path_of(&map), why));
+                    continue;
+                }
+            };
             let text = String::from_utf8_lossy(&bytes);
             let locations = locations(&text);
             if text.contains("<sitemapindex") {
@@ -416,7 +431,42 @@ fn target(url: &Url) -> String {
 
 fn is_sitemap(url: &Url) -> bool {
     let name = url.path().rsplit('/').next().unwrap_or_default();
-    name.contains("sitemap") && name.ends_with(".xml")
+    name.contains("sitemap") && (name.ends_with(".xml") || name.ends_with(".xml.gz"))
+}
+
+/// The text of a sitemap, which may be compressed (sitemaps.org).
+///
+/// # Errors
+/// Why it cannot be read.
+fn unpacked(bytes: Vec<u8>) -> std::result::Result<Vec<u8>, String> {
+    if !bytes.starts_with(b"\x1F\x8B") {
+        return Ok(bytes);
+    }
+    let mut text = Vec::new();
+    let reader = flate2::read::MultiGzDecoder::new(&*bytes);
+    let read = reader.take(MAX_SITEMAP_BYTES + 1).read_to_end(&mut text);
+    read.map_err(|e| format!("the sitemap cannot be unpacked: {e}"))?;
+    match text.len() as u64 > MAX_SITEMAP_BYTES {
+        true => Err(format!("the sitemap has more than {} MiB", MAX_SITEMAP_BYTES >> 20)),
+        false => Ok(text),
+    }
+}
+
+/// The bytes of a page in UTF-8 with a byte order mark, if the server states another encoding: what
+/// it states counts more than what the page says of itself, and only the page is kept.
+fn in_utf8(bytes: Vec<u8>, charset: Option<&str>) -> Vec<u8> {
+    const MARKS: [&[u8]; 3] = [b"\xEF\xBB\xBF", b"\xFF\xFE", b"\xFE\xFF"];
+    let encoding = charset.and_then(|name| Encoding::for_label(name.as_bytes()));
+    let Some(encoding) = encoding.filter(|_| !MARKS.iter().any(|mark| bytes.starts_with(mark)))
+    else {
+        return bytes;
+    };
+    let converted = {
+        let (text, has_errors) = encoding.decode_without_bom_handling(&bytes);
+        // Servers often say UTF-8 of every page: then the bytes decide.
+        (!has_errors && text.as_bytes() != &*bytes).then(|| [MARKS[0], text.as_bytes()].concat())
+    };
+    converted.unwrap_or(bytes)
 }
 
 /// The addresses in the `loc` elements of a sitemap.
@@ -472,6 +522,34 @@ mod tests {
         assert_eq!(path("https://x.org/docs/"), "docs/");
         assert_eq!(path("https://x.org/a?b=1"), "a?b=1");
         assert_eq!(origin(&address("https://x.org:443/a").unwrap()), "https://x.org");
+    }
+
+    #[test]
+    fn a_compressed_sitemap_is_unpacked_within_its_limit() {
+        let gz = |content: &[u8]| {
+            let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            std::io::Write::write_all(&mut out, content).unwrap();
+            out.finish().unwrap()
+        };
+        assert_eq!(unpacked(gz(b"<urlset>")).unwrap(), b"<urlset>");
+        assert_eq!(unpacked(b"<urlset>".to_vec()).unwrap(), b"<urlset>");
+        assert!(unpacked(gz(b"<urlset>")[..12].to_vec()).unwrap_err().contains("unpacked"));
+        let bomb = gz(&vec![b' '; (MAX_SITEMAP_BYTES + 1) as usize]);
+        assert!(unpacked(bomb).unwrap_err().contains("50 MiB"));
+        assert!(is_sitemap(&address("https://x.org/sitemap-1.xml.gz").unwrap()));
+    }
+
+    #[test]
+    fn the_encoding_that_a_server_states_counts() {
+        let page = b"<meta charset=utf-8>Gr\xFC\xDFe".to_vec();
+        let read = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let marked = in_utf8(page.clone(), Some("iso-8859-1"));
+        assert_eq!(read(&marked), "\u{feff}<meta charset=utf-8>Grüße");
+        for charset in [None, Some("utf-8"), Some("no-such-charset")] {
+            assert_eq!(in_utf8(page.clone(), charset), page, "{charset:?}");
+        }
+        let plain = "Grüße".as_bytes().to_vec();
+        assert_eq!(in_utf8(plain.clone(), Some("utf-8")), plain);
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod walk;
 pub use chunk::{Limits, chunk};
 pub use extract::{
     Block, BlockKind, Extracted, LEFT_OUT, NoText, Node, Origin, begins_like_mailbox, extract,
-    has_outline, is_risky, outline,
+    has_outline, is_picture, is_risky, outline,
 };
 pub use language::{detect, language_of};
 pub use stated::stated;

@@ -1,6 +1,7 @@
 //! Builds the text of a format that is not text: blocks in order, each with its place.
 
 use super::doc::{Block, BlockKind, Extracted, NoText, opening_heading};
+use super::placeholder::is_placeholder;
 use crate::document::{Format, Location, Span};
 use crate::strings::StrExt as _;
 
@@ -152,7 +153,10 @@ impl Build {
         if !self.text.contains(char::is_alphanumeric) {
             return Err(NoText::NoWords);
         }
-        let title = title.map(str::to_owned).filter(|title| title.contains(char::is_alphanumeric));
+        let is_title = |title: &String| {
+            title.contains(char::is_alphanumeric) && !is_placeholder("title", title)
+        };
+        let title = title.map(str::to_owned).filter(is_title);
         let title = title.or_else(|| opening_heading(&self.blocks));
         let extracted = Extracted::rendered(format, title.as_deref(), self.text, self.blocks);
         Ok(Extracted { places: self.places, metadata: self.metadata, ..extracted })

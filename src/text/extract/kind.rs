@@ -327,6 +327,12 @@ const MAGIC: &[(&[u8], &str)] = &[
     (b"!<arch>\n", "archive"),
 ];
 
+/// Whether a file is a picture of a kind that programs for OCR read.
+pub fn is_picture(bytes: &[u8]) -> bool {
+    const KINDS: [&[u8]; 4] = [b"\x89PNG", b"\xFF\xD8\xFF", b"II*\0", b"MM\0*"];
+    KINDS.iter().any(|magic| bytes.starts_with(magic))
+}
+
 fn binary_kind(bytes: &[u8]) -> Option<&'static str> {
     MAGIC
         .iter()

@@ -33,6 +33,7 @@ mod origin;
 mod packed;
 #[cfg(feature = "pdf")]
 mod pdf;
+mod placeholder;
 mod plain;
 mod records;
 mod rendered;
@@ -49,11 +50,12 @@ mod xml;
 use crate::document::Format;
 use doc::{MAX_DEPTH, opening_heading, short_title};
 use origin::OffsetMap;
+use placeholder::is_placeholder;
 use rendered::Rendered;
 
 pub(in crate::text) use code::is_closing;
 pub use doc::{Block, BlockKind, Extracted, NoText, Node};
-pub use kind::begins_like_mailbox;
+pub use kind::{begins_like_mailbox, is_picture};
 pub(in crate::text) use lines::lines;
 pub use origin::Origin;
 pub use syntax::{has_outline, outline};
@@ -110,7 +112,9 @@ fn format_of(path: &str, bytes: &[u8]) -> Result<Format, NoText> {
 
 /// Extracts the text of a file. The path only serves to detect the format.
 pub fn extract(path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
-    extract_within(path, bytes, 0)
+    let mut extracted = extract_within(path, bytes, 0)?;
+    extracted.metadata.retain(|(key, value)| !is_placeholder(key, value));
+    Ok(extracted)
 }
 
 /// Extracts a file that is inside `depth` others.
@@ -207,6 +211,10 @@ impl Reading {
 
     fn of_page(page: html::Page) -> Self {
         let html::Page { title, text, map, blocks, metadata } = page;
+        let title = match title {
+            Some(title) if is_placeholder("title", &title) => opening_heading(&blocks),
+            title => title,
+        };
         Self { title, rendering: Some((text, map)), blocks, metadata }
     }
 

@@ -22,6 +22,7 @@ use words::Words;
 
 use super::build::Build;
 use super::doc::{BlockKind, Extracted, NoText};
+use super::placeholder::is_placeholder;
 use crate::document::{Format, Location};
 use crate::strings::StrExt as _;
 
@@ -115,14 +116,8 @@ fn stated(pdf: &Pdf) -> Vec<(String, String)> {
 fn title(pdf: &Pdf) -> Option<String> {
     let title = text_string(pdf.metadata().title.as_deref()?);
     let title = title.trim();
-    let is_name =
-        [".doc", ".docx", ".tex", ".dvi", ".pdf", ".indd", ".odt", ".ppt", ".xls", ".qxd"]
-            .iter()
-            .any(|end| title.to_lowercase().ends_with(end));
-    let is_default = title.to_lowercase().starts_with("microsoft word -")
-        || title.eq_ignore_ascii_case("untitled");
-    (title.chars().filter(|c| c.is_alphabetic()).count() >= 3 && !is_name && !is_default)
-        .then(|| title.to_owned())
+    let has_letters = title.chars().filter(|c| c.is_alphabetic()).count() >= 3;
+    (has_letters && !is_placeholder("title", title)).then(|| title.to_owned())
 }
 
 /// The line of the first page in the largest type, if that is larger than the body's.
