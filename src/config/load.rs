@@ -288,6 +288,8 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         chunk_overlap_tokens: values.size("chunk.overlap_tokens"),
         max_file_bytes: values.whole("ingest.max_file_bytes"),
         max_pages: values.whole("ingest.max_pages") as usize,
+        ocr: values.text("ingest.ocr") == "yes",
+        ocr_languages: values.text("ingest.ocr_languages").to_owned(),
         may_visit_private: values.text("ingest.allow_private_addresses") == "yes",
         program: world.exe.clone(),
         search_k: values.size("search.k"),

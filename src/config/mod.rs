@@ -279,6 +279,10 @@ pub struct Config {
     pub max_file_bytes: u64,
     /// Pages of one web site.
     pub max_pages: usize,
+    /// Whether pictures and scanned pages are read by installed programs.
+    pub ocr: bool,
+    /// As `tesseract` names them, joined by `+`.
+    pub ocr_languages: String,
     /// Whether pages of this machine and its network may be ingested.
     pub may_visit_private: bool,
     /// The running `rag` executable, which ingest starts as child processes to read risky formats;

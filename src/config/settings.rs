@@ -140,6 +140,20 @@ const OWN: &[Setting] = &[
         Shape::OneOf(&["no", "yes"]),
         "whether `--url` may ask servers on this machine and in its network",
     ),
+    personal(
+        "ingest.ocr",
+        "RAG_INGEST_OCR",
+        "no",
+        Shape::OneOf(&["no", "yes"]),
+        "read pictures with `tesseract` and scanned PDF files with `ocrmypdf`",
+    ),
+    personal(
+        "ingest.ocr_languages",
+        "RAG_INGEST_OCR_LANGUAGES",
+        "eng",
+        Shape::Text,
+        "languages of OCR, such as `eng+deu`",
+    ),
     setting(
         "search.k",
         "RAG_SEARCH_K",

@@ -13,7 +13,7 @@ use super::read;
 use super::request::{Event, Request};
 use super::roots::{file_of, shown};
 use super::scan::{Scan, Todo};
-use super::setup::{TEXT_VERSION, join, limits, lock};
+use super::setup::{join, limits, lock, text_version};
 use crate::analysis;
 use crate::cache::Counters;
 use crate::document::{context_line, embedded_text};
@@ -186,7 +186,7 @@ fn rebuild(engine: &Engine, remains: &Remains, on_event: &mut dyn FnMut(Event)) 
 
 /// The model of the index, in the same version, if texts are still chunked in the same way.
 fn same_model(engine: &Engine, meta: &Meta) -> Result<ModelFiles> {
-    if (meta.chunking.analysis, meta.chunking.text) != (analysis::VERSION, TEXT_VERSION) {
+    if (meta.chunking.analysis, meta.chunking.text) != (analysis::VERSION, text_version(engine)) {
         let fault =
             Fault::damaged("the index was built by another version of rag, with other chunking");
         return Err(or_ingest(engine, fault));

@@ -22,11 +22,16 @@ pub fn lock(engine: &Engine, wait: Duration, on_event: &mut dyn FnMut(Event)) ->
 }
 
 /// Version of extraction and chunking. Raise it when the same file would give other chunks.
-pub const TEXT_VERSION: u32 = 9 | text::LEFT_OUT << 16;
+const TEXT_VERSION: u32 = 10 | text::LEFT_OUT << 16;
 
 pub fn chunking(engine: &Engine, model: &ModelFiles) -> Result<Chunking> {
     let (max, overlap) = engine.config.chunk_limits(&model.name, model.spec.max_tokens)?;
-    Ok(Chunking::new(max, overlap, TEXT_VERSION))
+    Ok(Chunking::new(max, overlap, text_version(engine)))
+}
+
+/// The version of extraction and chunking with these settings: with OCR, other files have text.
+pub fn text_version(engine: &Engine) -> u32 {
+    TEXT_VERSION | u32::from(engine.config.ocr) << 24
 }
 
 /// The chunker's limits: the window without special tokens and the model's prefix.

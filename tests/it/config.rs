@@ -262,6 +262,7 @@ fn a_project_file_cannot_redirect_keys_or_load_code() {
         ("[hub]\ntoken = \"t\"", "hub.token"),
         ("runtime_library = \"./evil.so\"", "runtime_library"),
         ("assets_dir = \"/evil\"", "assets_dir"),
+        ("[ingest]\nocr = \"yes\"", "ingest.ocr"),
     ] {
         let sandbox = Sandbox::new();
         sandbox.write("rag.toml", line);

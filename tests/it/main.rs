@@ -82,6 +82,9 @@ mod monitor;
 // Names of documents.
 #[cfg(feature = "serve")]
 mod names;
+// OCR of pictures and scanned pages.
+#[cfg(feature = "pdf")]
+mod ocr;
 // The page of `rag serve`, in a browser.
 #[cfg(feature = "serve")]
 mod page;

@@ -6,6 +6,7 @@
 //! exceeds a limit, the child dies, the file fails with that limit as the reason, and the next file
 //! gets a new child.
 
+mod ocr;
 mod wire;
 mod worker;
 
@@ -87,7 +88,28 @@ impl<'a> Extractor<'a> {
 
     /// The text of a file. Risky formats are extracted in a child, others here. Of code only the
     /// outline is risky. It is optional, so a failure of the child is not a failure of the file.
+    ///
+    /// Where the user has turned OCR on, pictures and scanned pages have text, too.
     pub fn extract(&mut self, path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
+        let extracted = self.extract_written(path, bytes);
+        let Err(why) = &extracted else { return extracted };
+        let languages = &self.engine.config.ocr_languages;
+        let Some(source) = ocr::Source::of(bytes, why).filter(|_| self.engine.config.ocr) else {
+            return extracted;
+        };
+        let pdf = ocr::recognize(self.engine, source, languages, bytes)?;
+        let answer = self.ask("recognized.pdf", &pdf, ExtractionKind::Text)?;
+        let mut found = answer.found().ok_or_else(|| NoText::Unread(INVALID_ANSWER.into()))??;
+        if source == ocr::Source::Picture {
+            // Its only page, and the program that wrote it, say nothing of the picture.
+            (found.format, found.title) = (Format::Image, None);
+            (found.places, found.metadata) = (Vec::new(), Vec::new());
+        }
+        Ok(found)
+    }
+
+    /// The text that is written in a file.
+    fn extract_written(&mut self, path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
         if !text::is_risky(path, bytes) {
             let mut found = text::extract(path, bytes)?;
             if found.format == Format::Code
