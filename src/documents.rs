@@ -4,6 +4,8 @@
 //! that has it is kept. Later ingests leave it out until it is restored. [`compact`] then rewrites
 //! the index without the dead data in its files.
 
+mod suggestions;
+
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
@@ -20,6 +22,7 @@ use crate::error::{Fault, Result};
 use crate::filter::{Filter, PathGlob};
 use crate::index::{self, Before, Builder, Meta, Record, Root, Snapshot, State, Stored, Summary};
 use crate::naming::{self, Folder, Names};
+pub use suggestions::{Suggestion, suggestions};
 
 /// Cache tables that contain text of documents. Cached vectors contain none.
 const TABLES_WITH_TEXT: [Table; 3] = [Table::Retrieval, Table::Rerank, Table::Answers];
@@ -243,6 +246,16 @@ fn names<'r>(roots: &[Root], records: impl Iterator<Item = &'r Record>) -> Vec<S
 /// Names of the removed documents.
 pub fn removed(meta: &Meta) -> Vec<String> {
     meta.removed.iter().map(|path| name_of(&meta.roots, path)).collect()
+}
+
+/// Folder and relative path of the removed documents. One whose folder is not in the index any more
+/// has its absolute path.
+pub fn removed_places(meta: &Meta) -> Vec<(Option<Folder<'_>>, &str)> {
+    let place = |absolute| match split_absolute(&meta.roots, absolute) {
+        Some((folder, path)) => (Some(folder), path),
+        None => (None, absolute),
+    };
+    meta.removed.iter().map(|absolute| place(absolute.as_str())).collect()
 }
 
 /// The document at a path, which may include its folder.

@@ -5,11 +5,12 @@ use crate::analysis::untrusted::Risk;
 use crate::answer::Intent;
 use crate::config::Generator;
 use crate::document::{Answer, Hit};
-use crate::error::Fault;
+use crate::error::{Fault, Reason};
 use crate::filter::Filter;
 use crate::llm::{Finish, Usage};
 use crate::search::{Pending, Stale};
 use crate::sessions::{Cited, Turn};
+use crate::sessions::{Flag, Made, Passage};
 
 /// Milliseconds by stage.
 #[derive(Clone, Copy, Debug, Default)]
@@ -102,13 +103,20 @@ impl Response {
     /// The turn that a session stores: the words, and places instead of passages.
     pub fn turn(&self, now_s: i64) -> Turn {
         let cited = self.answer.citations.iter().map(|citation| {
-            let lines = citation.extent().lines;
+            let (extent, whole) = (citation.extent(), &citation.hit.chunk);
             Cited {
                 n: citation.n,
                 root: citation.hit.root.to_string(),
                 path: citation.hit.path.to_string(),
-                first: lines.first,
-                last: lines.last,
+                first: extent.lines.first,
+                last: extent.lines.last,
+                passage: Some(Passage {
+                    lines: (whole.lines.first, whole.lines.last),
+                    bytes: (whole.bytes.start, whole.bytes.end),
+                }),
+                location: extent.location.as_ref().map(ToString::to_string),
+                last_location: extent.last_location.as_ref().map(ToString::to_string),
+                quotes: citation.quotes().map(str::to_owned).collect(),
             }
         });
         Turn {
@@ -121,6 +129,40 @@ impl Response {
             intent: self.intent.name().to_owned(),
             generator: self.generator.name().to_owned(),
             citations: cited.collect(),
+            made: Some(Box::new(self.made())),
+        }
+    }
+
+    fn made(&self) -> Made {
+        let (t, cache) = (self.timings, self.cache);
+        let flag = |risk: &Risk| Flag {
+            level: risk.level().name().to_owned(),
+            reasons: risk.reasons().iter().map(ToString::to_string).collect(),
+        };
+        let trouble = self.writing.as_ref().and_then(|writing| writing.trouble.as_ref());
+        let injections = self
+            .flagged
+            .iter()
+            .map(|passage| (passage.n, passage.hit.path.to_string(), flag(&passage.risk)));
+        Made {
+            model: self.model.clone(),
+            embedding_ms: t.embedding_ms,
+            search_ms: t.search_ms,
+            generation_ms: t.generation_ms,
+            total_ms: t.total_ms,
+            answer_hit: cache.answer_hit,
+            retrieval_hit: cache.retrieval_hit,
+            embed_hits: cache.embed_hits,
+            embed_misses: cache.embed_misses,
+            rerank_hits: cache.rerank_hits,
+            rerank_misses: cache.rerank_misses,
+            unsupported: self.checks.unsupported.clone(),
+            error: trouble.map(sentence),
+            repeated: self.finish() == Some(Finish::Repeating),
+            fallback: self.fallback.as_ref().map(sentence),
+            risk: flag(&self.risk),
+            injections: injections.collect(),
+            pending: self.pending.map(|pending| (pending.done, pending.total)),
         }
     }
 
@@ -137,4 +179,9 @@ impl Response {
     fn finish(&self) -> Option<Finish> {
         self.writing.as_ref().map(|writing| writing.finish)
     }
+}
+
+/// What failed, without names of servers and files.
+fn sentence(fault: &Fault) -> String {
+    fault.reason_given().map_or("the language model failed", Reason::sentence).to_owned()
 }

@@ -42,6 +42,20 @@ impl<S: Send + Sync> FromRequestParts<S> for PathParam {
     }
 }
 
+/// Several parameters of a path.
+pub struct PathParams<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathParams<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let params = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        params
+            .map(|axum::extract::Path(params)| Self(params))
+            .map_err(|_| Error::not_found("no resource has that name"))
+    }
+}
+
 /// An empty JSON object
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

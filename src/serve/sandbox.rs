@@ -306,6 +306,28 @@ impl Drop for Incoming {
     }
 }
 
+/// Opens a file below an ingested folder for reading, with its length. Links are not followed.
+///
+/// # Errors
+/// The same for a path that could lead upwards, a link, a folder and a missing file.
+pub fn open_file(root: &Path, path: &str) -> Result<(std::fs::File, u64)> {
+    let missing = || {
+        Error::not_found("the file of the document is not there")
+            .hint("it was moved or deleted since the last ingest, or it is a link")
+    };
+    let mut folders = segments(path).ok_or_else(missing)?;
+    let name = folders.pop().ok_or_else(missing)?;
+    let folder = open(root, &folders, Missing::Fail).map_err(|_| missing())?;
+    // Opening a pipe would wait for a writer.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = openat(&folder, name, flags, Mode::empty()).map_err(|_| missing())?;
+    let file = std::fs::File::from(file);
+    match file.metadata() {
+        Ok(found) if found.is_file() => Ok((file, found.len())),
+        _ => Err(missing()),
+    }
+}
+
 /// Total size of the files below a folder; 0 when it does not exist.
 pub fn total_bytes(folder: &Path) -> Outcome<u64> {
     let cannot = || "cannot list the uploads".to_owned();
@@ -414,6 +436,21 @@ mod tests {
             assert_eq!(roots.folder(bad).unwrap_err().code(), "forbidden", "{bad:?}");
         }
         assert_eq!(Roots::new(&[]).folder("notes").unwrap_err().code(), "forbidden");
+    }
+
+    #[test]
+    fn only_files_below_their_folder_are_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("docs");
+        std::fs::create_dir_all(root.join("sub")).unwrap();
+        std::fs::write(dir.path().join("secret"), "x").unwrap();
+        std::fs::write(root.join("sub/a.md"), "text").unwrap();
+        symlink("../secret", root.join("link")).unwrap();
+        symlink("..", root.join("up")).unwrap();
+        assert_eq!(open_file(&root, "sub/a.md").unwrap().1, 4);
+        for path in ["../secret", "link", "up/secret", "sub", "", "/etc/passwd", "sub/none"] {
+            assert_eq!(open_file(&root, path).unwrap_err().code(), "not_found", "{path}");
+        }
     }
 
     #[test]

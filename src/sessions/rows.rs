@@ -26,6 +26,15 @@ pub(super) const SCHEMA: &str = "
     );
 ";
 
+/// Titles that users gave to sessions. A damaged one is as if there were none.
+pub(super) const TITLES: &str = "
+    CREATE TABLE IF NOT EXISTS titles (
+        session TEXT PRIMARY KEY,
+        title   TEXT NOT NULL,
+        crc     INTEGER NOT NULL
+    );
+";
+
 /// A session whose rows are not what was written.
 pub(super) struct Bad {
     id: String,
@@ -54,9 +63,38 @@ pub(super) fn summaries(connection: &Connection) -> Outcome<Vec<Summary>> {
             checked_turns(connection, &summary.id, 1)?.unwrap_or_default().into_iter().next();
         let Some(first) = first else { return Ok(Err(Bad { id: summary.id })) };
         summary.first_question = first.question;
+        summary.title = title(connection, &summary.id)?;
         found.push(summary);
     }
     Ok(Ok(found))
+}
+
+/// The title of a session, if it has one.
+fn title(connection: &Connection, session: &str) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT title, crc FROM titles WHERE session = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let found = statement.query_row([session], |row| {
+        let title = row.get_ref(0).ok().and_then(|title| title.as_str().ok().map(str::to_owned));
+        let crc = row.get_ref(1).ok().and_then(|crc| crc.as_i64().ok());
+        Ok(title.filter(|title| crc == Some(title_checksum(session, title))))
+    });
+    Ok(found.optional()?.flatten())
+}
+
+/// Gives a session a title; none without one.
+pub(super) fn rename(
+    connection: &Connection,
+    session: &str,
+    title: Option<&str>,
+) -> rusqlite::Result<()> {
+    match title {
+        Some(title) => {
+            let sql = "INSERT OR REPLACE INTO titles (session, title, crc) VALUES (?1, ?2, ?3)";
+            let crc = title_checksum(session, title);
+            connection.execute(sql, params![session, title, crc]).map(drop)
+        }
+        None => connection.execute("DELETE FROM titles WHERE session = ?1", [session]).map(drop),
+    }
 }
 
 /// The turns of one session, `None` when there is no such session.
@@ -89,6 +127,7 @@ pub(super) fn ages(connection: &Connection) -> Outcome<Vec<(String, i64)>> {
 
 pub(super) fn remove(connection: &Connection, session: &str) -> rusqlite::Result<()> {
     connection.execute("DELETE FROM turns WHERE session = ?1", [session])?;
+    connection.execute("DELETE FROM titles WHERE session = ?1", [session])?;
     // A damaged id may have another type.
     connection.execute("DELETE FROM sessions WHERE CAST(id AS TEXT) = ?1", [session]).map(drop)
 }
@@ -108,6 +147,22 @@ pub(super) fn add(
                VALUES (?1, ?2, ?3, ?4, ?5)";
     let crc = summary_checksum(session, created, turn.at, n);
     connection.execute(sql, params![session, created, turn.at, n, crc]).map(drop)
+}
+
+/// Removes the last of `n` turns, and the session with its only turn. `before` is the turn before.
+pub(super) fn remove_last(
+    connection: &Connection,
+    session: &str,
+    n: u64,
+    created: i64,
+    before: Option<&Turn>,
+) -> rusqlite::Result<()> {
+    let Some(before) = before else { return remove(connection, session) };
+    let n = n as i64;
+    connection.execute("DELETE FROM turns WHERE session = ?1 AND n = ?2", params![session, n])?;
+    let sql = "UPDATE sessions SET used = ?2, turns = ?3, crc = ?4 WHERE id = ?1";
+    let crc = summary_checksum(session, created, before.at, n - 1);
+    connection.execute(sql, params![session, before.at, n - 1, crc]).map(drop)
 }
 
 /// Replaces the `n`-th turn.
@@ -162,14 +217,18 @@ fn summary(row: &Row<'_>) -> Option<Summary> {
     let id = row.get_ref(0).ok()?.as_str().ok()?.to_owned();
     let (created, used, turns) = (whole(1)?, whole(2)?, whole(3)?);
     let is_whole = whole(4)? == i64::from(summary_checksum(&id, created, used, turns));
-    let first_question = String::new();
-    is_whole.then(|| Summary { id, turns: turns.unsigned_abs(), first_question, created, used })
+    let (turns, first_question, title) = (turns.unsigned_abs(), String::new(), None);
+    is_whole.then(|| Summary { id, turns, first_question, title, created, used })
 }
 
 /// The id of a session, even a damaged one.
 fn id(row: &Row<'_>) -> String {
     let bytes = row.get_ref(0).ok().and_then(|id| id.as_bytes().ok());
     String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
+}
+
+fn title_checksum(session: &str, title: &str) -> i64 {
+    checksum(&[session.as_bytes(), title.as_bytes()]).into()
 }
 
 fn turn_checksum(session: &str, n: i64, body: &str) -> u32 {

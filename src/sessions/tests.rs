@@ -9,7 +9,15 @@ fn open(dir: &Path) -> Sessions {
 }
 
 fn turn(at: i64, question: &str) -> Turn {
-    let cited = Cited { n: 1, root: "docs".into(), path: "a.md".into(), first: 3, last: 5 };
+    let cited = Cited {
+        n: 1,
+        root: "docs".into(),
+        path: "a.md".into(),
+        first: 3,
+        last: 5,
+        quotes: vec![format!("About {question}.")],
+        ..Cited::default()
+    };
     let (index, answer) = ("default".to_owned(), format!("About {question}. [1]"));
     let (intent, generator) = ("fact".to_owned(), "extractive".to_owned());
     let (question, resolved) = (question.to_owned(), format!("{question} resolved"));
@@ -23,6 +31,7 @@ fn turn(at: i64, question: &str) -> Turn {
         intent,
         generator,
         citations: vec![cited],
+        made: Some(Box::new(Made { model: "m".into(), total_ms: 1.5, ..Made::default() })),
     }
 }
 
@@ -297,4 +306,57 @@ fn ids_are_random() {
         (0..100).map(|_| disk::random_id().unwrap()).collect();
     assert_eq!(ids.len(), 100);
     assert!(ids.iter().all(|id| id.len() == 32 && config::is_name(id)), "{ids:?}");
+}
+
+#[test]
+fn a_session_has_a_title_and_is_found_by_its_words() {
+    let dir = filled();
+    let sessions = open(dir.path());
+    sessions.rename("work", "  Bees and tides ", 300).unwrap();
+    let title = |id: &str| {
+        let list = sessions.list(300).unwrap();
+        list.into_iter().find(|summary| summary.id == id).unwrap().title
+    };
+    assert_eq!((title("work").as_deref(), title("play")), (Some("Bees and tides"), None));
+    let ids = |words: &str| {
+        let found = sessions.search(words, 300).unwrap();
+        found.into_iter().map(|summary| summary.id).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(ids("tides BEES"), "work");
+    assert_eq!(ids("about TWO"), "work", "answers and later questions are searched");
+    assert_eq!(
+        (ids("three"), ids(""), ids("three two")),
+        ("play".into(), "play work".into(), String::new())
+    );
+    sessions.rename("work", " ", 300).unwrap();
+    assert_eq!(title("work"), None);
+    assert_eq!(sessions.rename("none", "x", 300).unwrap_err().kind(), Kind::Usage);
+    sessions.rename("play", "Zebra", 300).unwrap();
+    sessions.remove(&["play".to_owned()]).unwrap();
+    let file = std::fs::read(dir.path().join(FILE)).unwrap();
+    assert!(!String::from_utf8_lossy(&file).contains("Zebra"));
+}
+
+#[test]
+fn only_the_last_turn_is_removed_alone() {
+    let dir = filled();
+    let sessions = open(dir.path());
+    assert_eq!(sessions.remove_last("work", 1, 300).unwrap_err().kind(), Kind::Usage);
+    sessions.remove_last("work", 2, 300).unwrap();
+    assert_eq!(sessions.show("work", 300).unwrap(), [turn(100, "one")]);
+    sessions.begin("work", 400, &never).unwrap().add(turn(400, "again")).unwrap();
+    assert_eq!(sessions.show("work", 400).unwrap(), [turn(100, "one"), turn(400, "again")]);
+    sessions.remove_last("play", 1, 400).unwrap();
+    assert_eq!(sessions.list(400).unwrap().len(), 1, "a session without turns is gone");
+}
+
+#[test]
+fn a_withdrawn_answer_leaves_no_words_of_its_document() {
+    let dir = filled();
+    let sessions = open(dir.path());
+    assert_eq!(sessions.withdraw("default", &|_, path| path == "a.md").unwrap(), 3);
+    let turns = sessions.show("work", 300).unwrap();
+    assert!(turns.iter().all(|turn| turn.made.is_none() && turn.citations.is_empty()));
+    let file = std::fs::read(dir.path().join(FILE)).unwrap();
+    assert!(!String::from_utf8_lossy(&file).contains("About one"));
 }

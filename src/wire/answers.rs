@@ -202,13 +202,13 @@ pub struct CitationJson<'a> {
 /// The place of the whole cited passage, which `text` is from
 #[derive(Serialize, ToSchema)]
 #[schema(as = CitedPassage)]
-struct CitedPassageJson {
+pub(super) struct CitedPassageJson {
     /// First and last line, from 1
     #[schema(value_type = Vec<usize>, min_items = 2, max_items = 2)]
-    lines: [usize; 2],
+    pub lines: [usize; 2],
     /// First byte, and the end (exclusive)
     #[schema(value_type = Vec<usize>, min_items = 2, max_items = 2)]
-    bytes: [usize; 2],
+    pub bytes: [usize; 2],
 }
 
 impl<'a> CitationJson<'a> {

@@ -16,7 +16,9 @@ pub use indexes::{
     CacheJson, ChangedJson, DocumentJson, IndexJson, PassageJson, PurgedJson, RolledBackJson,
     VerifiedJson, cache_stats, changed, document, index, passages, purged, rolled_back, verified,
 };
-pub use records::{JobJson, SessionJson, StatsJson, TurnJson, exported, job, session, stats, turn};
+pub use records::{
+    JobJson, SessionJson, StatsJson, TurnJson, conversation, exported, job, session, stats, turn,
+};
 
 use serde::Serialize;
 use serde_json::{Value, json};

@@ -6,9 +6,15 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::answers::{CacheUseJson, CitedPassageJson, TimesJson, course};
+use super::location;
 use crate::analytics::{DocumentCount, ErrorCount, Latency, QuestionCount, Report};
+use crate::ask::{CacheUse, Timings};
+use crate::document::Location;
 use crate::jobs::{Job, State, Work};
-use crate::sessions::{Cited, Summary, Turn};
+use crate::naming;
+use crate::sessions::{Cited, Flag, Made, Summary, Turn};
+use crate::strings::StrExt as _;
 
 /// A job; times are Unix seconds with fractions
 #[derive(Serialize, ToSchema)]
@@ -119,6 +125,8 @@ pub struct SessionJson<'a> {
     id: &'a str,
     turns: u64,
     first_question: &'a str,
+    /// Given by the user
+    title: Option<&'a str>,
     created: i64,
     /// Time of the last question
     last_used: i64,
@@ -128,9 +136,9 @@ pub struct SessionJson<'a> {
 }
 
 pub fn session(summary: &Summary) -> Value {
-    let Summary { id, turns, first_question, created, used } = summary;
-    let (turns, created, used) = (*turns, *created, *used);
-    json!(SessionJson { id, turns, first_question, created, last_used: used, used })
+    let Summary { id, turns, first_question, title, created, used } = summary;
+    let (turns, title, created, used) = (*turns, title.as_deref(), *created, *used);
+    json!(SessionJson { id, turns, first_question, title, created, last_used: used, used })
 }
 
 /// A session as JSON Lines: one object per question.
@@ -141,6 +149,36 @@ pub fn exported(id: &str, turns: &[Turn]) -> String {
         format!("{object}\n")
     };
     turns.iter().map(line).collect()
+}
+
+/// A session as Markdown: its questions as headings, its answers with their sources.
+pub fn conversation(title: &str, turns: &[Turn]) -> String {
+    let title = format!("# {}\n", title.one_line());
+    std::iter::once(title).chain(turns.iter().map(markdown)).collect()
+}
+
+fn markdown(turn: &Turn) -> String {
+    let answer = match turn.supported {
+        true => turn.answer.trim_end(),
+        false => "Nothing in the index supports an answer.",
+    };
+    let mut lines = vec![format!("\n## {}\n", turn.question.one_line()), answer.to_owned()];
+    if turn.supported && !turn.citations.is_empty() {
+        lines.push(String::new());
+        lines.extend(turn.citations.iter().map(|cited| {
+            let name = naming::name(&cited.root, &cited.path);
+            format!("{}. {name}, {}", cited.n, place(cited))
+        }));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn place(cited: &Cited) -> String {
+    match (&cited.location, cited.first == cited.last) {
+        (Some(location), _) => location.clone(),
+        (None, true) => format!("line {}", cited.first),
+        (None, false) => format!("lines {}–{}", cited.first, cited.last),
+    }
 }
 
 /// A question of a session and its answer
@@ -161,6 +199,129 @@ pub struct TurnJson<'a> {
     /// What generated it: extractive or llm
     generator: &'a str,
     citations: Vec<CitedJson<'a>>,
+    /// The language model that wrote it, or the embedding model
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    timings: Option<TimesJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    cache: Option<CacheUseJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    checks: Option<KeptChecksJson<'a>>,
+    /// Why the text of the language model is incomplete
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    llm: Option<KeptWritingJson<'a>>,
+    /// Why the answer quotes documents instead
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    fallback: Option<KeptFaultJson<'a>>,
+    /// The risk of the question
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    risk: Option<FlagJson<'a>>,
+    /// Sources with prompt injections
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    injections: Option<Vec<KeptInjectionJson<'a>>>,
+    /// Vectors that the index lacked then
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    vectors_pending: Option<KeptPendingJson>,
+}
+
+/// Checks of a stored answer
+#[derive(Serialize, ToSchema)]
+#[schema(as = KeptChecks)]
+struct KeptChecksJson<'a> {
+    /// Sentences that no cited source supports
+    unsupported: &'a [String],
+}
+
+/// The language model of a stored answer
+#[derive(Serialize, ToSchema)]
+#[schema(as = KeptWriting)]
+struct KeptWritingJson<'a> {
+    error: Option<&'a str>,
+    /// repeating (cut off because it repeated itself) or broken
+    finish: &'static str,
+}
+
+/// A failure of a stored answer
+#[derive(Serialize, ToSchema)]
+#[schema(as = KeptFault)]
+struct KeptFaultJson<'a> {
+    message: &'a str,
+}
+
+/// A source of a stored answer with a prompt injection
+#[derive(Serialize, ToSchema)]
+#[schema(as = KeptInjection)]
+struct KeptInjectionJson<'a> {
+    n: Option<usize>,
+    path: &'a str,
+    risk: FlagJson<'a>,
+}
+
+/// A level of risk
+#[derive(Serialize, ToSchema)]
+#[schema(as = Flag)]
+struct FlagJson<'a> {
+    level: &'a str,
+    reasons: &'a [String],
+}
+
+/// Vectors that an index lacked
+#[derive(Serialize, ToSchema)]
+#[schema(as = KeptPending)]
+struct KeptPendingJson {
+    done: u64,
+    total: u64,
+}
+
+impl<'a> TurnJson<'a> {
+    /// Adds how the answer was made.
+    fn with(self, made: &'a Made) -> Self {
+        let times = Timings {
+            embedding_ms: made.embedding_ms,
+            search_ms: made.search_ms,
+            generation_ms: made.generation_ms,
+            total_ms: made.total_ms,
+        };
+        let cache = CacheUse {
+            answer_hit: made.answer_hit,
+            retrieval_hit: made.retrieval_hit,
+            embed_hits: made.embed_hits,
+            embed_misses: made.embed_misses,
+            rerank_hits: made.rerank_hits,
+            rerank_misses: made.rerank_misses,
+        };
+        let (timings, cache) = course(times, cache);
+        let flag = |flag: &'a Flag| FlagJson { level: &flag.level, reasons: &flag.reasons };
+        let injections = made.injections.iter();
+        let injections = injections
+            .map(|(n, path, risk)| KeptInjectionJson { n: *n, path, risk: flag(risk) })
+            .collect();
+        Self {
+            model: Some(&made.model),
+            timings: Some(timings),
+            cache: Some(cache),
+            checks: Some(KeptChecksJson { unsupported: &made.unsupported }),
+            llm: (made.repeated || made.error.is_some()).then(|| KeptWritingJson {
+                error: made.error.as_deref(),
+                finish: if made.repeated { "repeating" } else { "broken" },
+            }),
+            fallback: made.fallback.as_deref().map(|message| KeptFaultJson { message }),
+            risk: Some(flag(&made.risk)),
+            injections: Some(injections),
+            vectors_pending: made.pending.map(|(done, total)| KeptPendingJson { done, total }),
+            ..self
+        }
+    }
 }
 
 /// The location of a cited passage
@@ -176,16 +337,49 @@ struct CitedJson<'a> {
     /// First and last line, from 1
     #[schema(value_type = Vec<usize>, min_items = 2, max_items = 2)]
     lines: [usize; 2],
+    /// Page number, in documents with pages
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    page: Option<usize>,
+    /// Page, slide, sheet and cell, message or notebook cell
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    location: Option<Value>,
+    /// Last location, if different
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    last_location: Option<Value>,
+    /// What the answer quotes or rests on
+    quotes: &'a [String],
+    /// The place of the whole passage, where it is stored
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    passage: Option<CitedPassageJson>,
 }
 
 impl<'a> CitedJson<'a> {
     fn new(cited: &'a Cited) -> Self {
-        Self { n: cited.n, root: &cited.root, path: &cited.path, lines: [cited.first, cited.last] }
+        let parsed = |text: &Option<String>| text.as_ref()?.parse::<Location>().ok();
+        let first = parsed(&cited.location);
+        Self {
+            n: cited.n,
+            root: &cited.root,
+            path: &cited.path,
+            lines: [cited.first, cited.last],
+            page: first.as_ref().and_then(Location::page),
+            location: first.as_ref().map(location),
+            last_location: parsed(&cited.last_location).as_ref().map(location),
+            quotes: &cited.quotes,
+            passage: cited.passage.map(|passage| CitedPassageJson {
+                lines: passage.lines.into(),
+                bytes: passage.bytes.into(),
+            }),
+        }
     }
 }
 
 pub fn turn(turn: &Turn) -> Value {
-    json!(TurnJson {
+    let json = TurnJson {
         at: turn.at,
         index: &turn.index,
         question: &turn.question,
@@ -195,6 +389,19 @@ pub fn turn(turn: &Turn) -> Value {
         intent: &turn.intent,
         generator: &turn.generator,
         citations: turn.citations.iter().map(CitedJson::new).collect(),
+        model: None,
+        timings: None,
+        cache: None,
+        checks: None,
+        llm: None,
+        fallback: None,
+        risk: None,
+        injections: None,
+        vectors_pending: None,
+    };
+    json!(match &turn.made {
+        Some(made) => json.with(made),
+        None => json,
     })
 }
 

@@ -57,11 +57,63 @@ export const query = (values) => {
   return given.length ? `?${new URLSearchParams(given)}` : "";
 };
 
+/** The headers that carry the token, if this tab has one. */
+export function authorization() {
+  const token = sessionStorage.getItem(TOKEN);
+  return token ? { authorization: `Bearer ${token}` } : {};
+}
+
+/** Sends a request of the API reference. Returns the reply whatever its status, after asking for a token. */
+export async function attempt(path, { method, body, type, signal }) {
+  for (;;) {
+    const token = sessionStorage.getItem(TOKEN);
+    const headers = { ...authorization(), ...(body === undefined ? {} : { "content-type": type }) };
+    const reply = await fetch(path, { method, headers, body, signal, cache: "no-store", credentials: "omit" });
+    if (reply.status !== 401) return reply;
+    if (sessionStorage.getItem(TOKEN) === token) await askForToken(token ? "Invalid or expired token." : "", await failure(reply));
+  }
+}
+
+/**
+ * Uploads a file and calls `progress` with the share that is sent, from 0 to 1. `fetch` cannot report that. Returns the
+ * JSON of the reply.
+ */
+export async function upload(path, file, { progress, signal }) {
+  for (;;) {
+    const token = sessionStorage.getItem(TOKEN);
+    const reply = await sent(path, file, progress, signal);
+    if (reply.ok) return parsed(reply);
+    const problem = await failure(reply);
+    if (reply.status !== 401) throw problem;
+    if (sessionStorage.getItem(TOKEN) === token) await askForToken(token ? "Invalid or expired token." : "", problem);
+  }
+}
+
+function sent(path, file, progress, signal) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", path);
+    for (const [name, value] of Object.entries(authorization())) request.setRequestHeader(name, value);
+    request.setRequestHeader("content-type", "application/octet-stream");
+    request.upload.addEventListener("progress", ({ loaded, total }) => total && progress(loaded / total));
+    request.addEventListener("load", () => {
+      const names = ["x-request-id", "retry-after"].map((name) => [name, request.getResponseHeader(name)]);
+      const headers = names.filter(([, value]) => value !== null);
+      resolve(new Response(request.responseText, { status: request.status, headers }));
+    });
+    request.addEventListener("error", () => reject(new Problem({
+      message: "the upload was interrupted", hint: "check that `rag serve` is running, and try again",
+    })));
+    request.addEventListener("abort", () => reject(new DOMException("cancelled", "AbortError")));
+    signal?.addEventListener("abort", () => request.abort());
+    request.send(file);
+  });
+}
+
 async function open(path, { method, body, signal, accept = "application/json" } = {}) {
   for (;;) {
     const token = sessionStorage.getItem(TOKEN);
-    const headers = { accept };
-    if (token) headers.authorization = `Bearer ${token}`;
+    const headers = { accept, ...authorization() };
     if (body !== undefined) headers["content-type"] = "application/json";
     let reply;
     try {

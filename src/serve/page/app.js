@@ -5,6 +5,7 @@ import * as ask from "./ask.js";
 import * as corpus from "./corpus.js";
 import { $, h, problem } from "./dom.js";
 import * as source from "./source.js";
+import * as upload from "./upload.js";
 
 const INDEX = "rag.index";
 
@@ -21,7 +22,29 @@ async function start() {
     return;
   }
   ask.start(state);
+  upload.start(state, refresh);
   show();
+}
+
+/** The question of a link, `#ask?q=…&index=…&filter=…`. */
+function linked() {
+  const [view, query] = location.hash.split(/\?(.*)/s);
+  if (view !== "#ask" || !query) return;
+  const values = new URLSearchParams(query);
+  const question = values.get("q")?.trim();
+  // A reload must not ask again.
+  history.replaceState(null, "", "#ask");
+  if (!question) return;
+  if (state.indexes.some(({ name }) => name === values.get("index"))) select(values.get("index"));
+  ask.askLinked({ question, filter: values.get("filter") });
+}
+
+function select(name) {
+  state.index = name;
+  $("index").value = name;
+  localStorage.setItem(INDEX, name);
+  source.close();
+  ask.indexChanged(state);
 }
 
 /** Reloads the list of indexes and updates the views. */
@@ -51,13 +74,15 @@ function show() {
   document.body.dataset.view = view;
   source.close();
   if (view === "corpus") corpus.show(state, refresh);
-  else corpus.leave();
+  else linked();
 }
 
 const isTyping = (node) => node?.closest("input, textarea, select, [contenteditable]");
 
 function keys(event) {
-  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || $("token").open || $("sure").open) return;
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  // Dialogs of their own handle their keys.
+  if (["token", "sure", "talks", "rename"].some((id) => $(id).open)) return;
   if (event.key === "/" && !isTyping(event.target)) {
     event.preventDefault();
     if (location.hash === "#corpus") location.hash = "#ask";
@@ -82,10 +107,7 @@ $("skip").addEventListener("click", (event) => {
 });
 $("token-cancel").addEventListener("click", () => $("token").close());
 $("index").addEventListener("change", () => {
-  state.index = $("index").value;
-  localStorage.setItem(INDEX, state.index);
-  source.close();
-  ask.indexChanged(state);
+  select($("index").value);
   if (location.hash === "#corpus") corpus.show(state, refresh);
 });
 start();

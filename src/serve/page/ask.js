@@ -1,9 +1,11 @@
 // The view of questions and answers.
 
-import { Problem, call, download, stream } from "./api.js";
-import { $, announce, button, count, h, ms, place, plural, problem, shown, ticks } from "./dom.js";
+import { Problem, call, query, stream } from "./api.js";
+import { $, announce, button, copy, count, fill, h, ms, named, place, plural, problem, shown, ticks } from "./dom.js";
+import { thumbs } from "./feedback.js";
 import { answer, flowing, saidWith, stemsOf } from "./render.js";
 import * as source from "./source.js";
+import * as talks from "./talks.js";
 
 const SESSION = "rag.session";
 const CACHE = "rag.cache";
@@ -13,6 +15,10 @@ let shared;
 let session = sessionStorage.getItem(SESSION) ?? undefined;
 let running;
 let begun = false;
+/** Stored questions of the conversation. */
+let nTurns = 0;
+/** The turns that are shown, by their nodes. */
+const shownTurns = new WeakMap();
 
 /** Called with the reply of `/config`. */
 export function start(state) {
@@ -34,7 +40,11 @@ export function start(state) {
     $("composer").requestSubmit();
   });
   $("fresh").addEventListener("click", fresh);
-  $("save").addEventListener("click", save);
+  $("more").addEventListener("click", () => {
+    $("options").hidden = !$("options").hidden;
+    $("more").setAttribute("aria-expanded", String(!$("options").hidden));
+  });
+  talks.start({ open, removed: (id) => id === session && fresh(), current: () => session });
   restore();
   // On a phone, focus would open the keyboard over the page.
   if (matchMedia("(hover: hover)").matches && location.hash !== "#corpus") $("question").focus();
@@ -68,11 +78,31 @@ function welcome() {
     node.replaceChildren(empty(index.name));
     return;
   }
+  suggest(index);
   const size = index.damaged ? "damaged; see Corpus" : `${plural(index.documents, "document")}, ${plural(index.chunks, "passage")}`;
-  node.replaceChildren(
+  fill(node,
     h("h2", {}, "Ask your documents"),
     h("p", {}, "Answers cite the passages that support them. When nothing in the index does, rag says so."),
-    h("p", { class: "faint" }, h("strong", {}, index.name), " · ", size));
+    h("p", { class: "faint" }, h("strong", {}, index.name), " · ", size),
+    suggested.name === index.name && suggested.node);
+}
+
+/** Suggested questions of an index: they are loaded once. */
+const suggested = { name: undefined, node: undefined };
+
+async function suggest({ name, damaged, corpus_id: corpus }) {
+  if (damaged || suggested.corpus === corpus) return;
+  Object.assign(suggested, { name, corpus, node: undefined });
+  try {
+    const { suggestions } = await call(`/indexes/${encodeURIComponent(name)}/suggestions?n=4`);
+    if (suggested.corpus !== corpus || !suggestions.length) return;
+    suggested.node = h("div", { class: "suggestions", role: "group", "aria-label": "Suggested questions" },
+      ...suggestions.map(({ question, root, path }) => button(question, () => !running && ask(question, {}),
+        { class: "suggestion", dir: "auto", title: `From ${shown(root, path)}` })));
+    welcome();
+  } catch {
+    // Suggestions are an extra; the page works without them.
+  }
 }
 
 function submitted(event) {
@@ -99,19 +129,33 @@ function body(question, options) {
   }).filter(([, value]) => value !== undefined));
 }
 
-async function ask(question, options) {
+/** Asks the question of a link; what was open before is a conversation of its own. */
+export function askLinked({ question, filter }) {
+  if (running) stop();
+  fresh();
+  $("filter").value = filter ?? "";
+  ask(question, {});
+}
+
+/** Asks a question. `replaced` is the last turn of the conversation, when it is asked again. */
+async function ask(question, options, replaced) {
   const turn = new Turn(question);
-  $("turns").append(turn.node);
+  if (replaced) replaced.node.replaceWith(turn.node);
+  else $("turns").append(turn.node);
   welcome();
   turn.node.scrollIntoView({ block: "start", behavior: motion() });
-  running = new AbortController();
-  const { signal } = running;
+  const controller = new AbortController();
+  running = controller;
+  const { signal } = controller;
   busy(true);
   announce("Searching");
   const request = body(question, options);
   try {
     request.session = await sessionId(signal);
+    if (replaced) await withdraw(replaced);
     for await (const { name, data } of conversing(request, signal)) turn.take(name, data);
+    if (turn.reply) turn.n = nTurns += 1;
+    showAgain();
     if (!turn.reply) throw new Problem({ message: "the answer is incomplete", hint: "ask again" });
     announce(turn.reply.supported
       ? `Answered, with ${plural(turn.reply.citations.length, "source")}`
@@ -123,8 +167,23 @@ async function ask(question, options) {
       ask(question, options);
     });
   } finally {
-    running = undefined;
-    busy(false);
+    // Another question may run by now.
+    if (running === controller) {
+      running = undefined;
+      busy(false);
+    }
+  }
+}
+
+/** Removes the last question from the conversation, so that asking it again is no follow-up of itself. */
+async function withdraw({ n }) {
+  if (!n || !session) return;
+  try {
+    await call(`/sessions/${encodeURIComponent(session)}/turns/${n}`, { method: "DELETE" });
+    nTurns = n - 1;
+  } catch (error) {
+    // It was not stored, or is not the last one; it is asked as a new question then.
+    if (error.status !== 404 && error.status !== 409) throw error;
   }
 }
 
@@ -151,13 +210,16 @@ async function isForgotten(id) {
 async function sessionId(signal) {
   if (!session) {
     session = (await call("/sessions", { method: "POST", body: {}, signal })).id;
+    nTurns = 0;
     sessionStorage.setItem(SESSION, session);
+    talks.remember(session);
   }
   return session;
 }
 
 function forget() {
   session = undefined;
+  nTurns = 0;
   sessionStorage.removeItem(SESSION);
 }
 
@@ -165,8 +227,8 @@ function busy(is) {
   $("send").textContent = is ? "Stop" : "Ask";
   $("send").classList.toggle("stop", is);
   const some = $("turns").children.length > 0;
-  $("fresh").hidden = $("save").hidden = !some;
-  $("fresh").disabled = $("save").disabled = is;
+  $("fresh").hidden = !some;
+  $("fresh").disabled = is;
 }
 
 /** Stops the answer in progress; returns whether there was one. */
@@ -186,34 +248,49 @@ function fresh() {
   $("question").focus();
 }
 
-async function save() {
-  if (!session) return;
-  const name = `rag-conversation-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.jsonl`;
-  try {
-    await download(`/sessions/${encodeURIComponent(session)}/export`, name);
-    announce(`Saved as ${name}`);
-    $("trouble").replaceChildren();
-  } catch (error) {
-    if (error.status === 404) forget();
-    $("trouble").replaceChildren(problem(error));
-  }
+/** Shows a stored conversation. */
+function open(id) {
+  if (running) stop();
+  source.close();
+  session = id;
+  sessionStorage.setItem(SESSION, id);
+  $("turns").replaceChildren();
+  location.hash = "#ask";
+  restore();
 }
 
-/** Restores the conversation after a reload. */
+/** Restores the conversation, after a reload too. The last turn is shown with all that it had. */
 async function restore() {
   if (!session) return;
+  const wanted = session;
   try {
-    const { turns } = await call(`/sessions/${encodeURIComponent(session)}`);
-    for (const kept of turns ?? []) {
+    const { turns } = await call(`/sessions/${encodeURIComponent(wanted)}`);
+    if (wanted !== session) return;
+    nTurns = turns?.length ?? 0;
+    for (const [i, kept] of (turns ?? []).entries()) {
       const turn = new Turn(kept.question);
+      turn.n = i + 1;
       turn.finish({ ...kept, citations: kept.citations ?? [] });
       $("turns").append(turn.node);
     }
+    showAgain();
+    const last = shownTurns.get($("turns").lastElementChild);
+    await last?.complete();
+    last?.node.scrollIntoView({ block: "start", behavior: "instant" });
   } catch (error) {
     if (error.status === 404) forget();
+    else $("trouble").replaceChildren(problem(error, restore));
   }
   busy(Boolean(running));
   welcome();
+}
+
+/** Only the last question can be asked again in its place. */
+function showAgain() {
+  for (const node of $("turns").children) {
+    const again = node.querySelector("[data-again]");
+    if (again) again.hidden = node !== $("turns").lastElementChild;
+  }
 }
 
 /** Moves the focus to the next citation; from elsewhere, to a citation of the last answer. */
@@ -242,12 +319,13 @@ class Turn {
   constructor(question) {
     this.question = question;
     this.stems = stemsOf(question);
-    this.heading = h("h2", { class: "question" }, question);
-    this.answer = h("div", { class: "answer", "aria-live": "polite", "aria-busy": "true" },
+    this.heading = h("h2", { class: "question", dir: "auto" }, question);
+    this.answer = h("div", { class: "answer", dir: "auto", "aria-live": "polite", "aria-busy": "true" },
       h("p", { class: "waiting" }, h("span", { class: "dots", "aria-hidden": "true" }), "Searching"));
     this.sources = h("div", { class: "sources" });
     this.ledger = h("div", { class: "ledger" });
     this.node = h("li", {}, h("article", {}, this.heading, this.answer, this.sources, this.ledger));
+    shownTurns.set(this.node, this);
   }
 
   take(name, data) {
@@ -301,6 +379,25 @@ class Turn {
     this.#account(reply);
   }
 
+  /** Loads what a stored conversation does not keep of its sources: titles, headings and texts. */
+  async complete() {
+    await Promise.all(this.list.map(async (item) => {
+      const { root, path, index, passage, lines } = item;
+      const part = passage ? { bytes: passage.bytes.join("-") } : { lines: lines?.join("-") };
+      try {
+        const found = await call(`/documents/content${query({ index, root, path, ...part, around: 0 })}`);
+        const [first] = found.passages;
+        if (!first) return;
+        item.title = found.title;
+        item.heading = first.heading;
+        if (!this.reply.supported) item.snippet = first.text;
+      } catch {
+        // The document has left the index; its place is shown.
+      }
+    }));
+    this.#listSources(this.reply.supported);
+  }
+
   #cite(n) {
     const at = this.list.findIndex((item) => item.n === n);
     if (at < 0) return `[${n}]`;
@@ -350,12 +447,15 @@ class Turn {
     if (!this.list.length) return void this.sources.replaceChildren();
     const row = (item, at) => {
       const trail = [item.title === item.path ? undefined : item.title, ...(item.heading ?? [])].filter(Boolean).join(" › ");
+      const { file, folder } = named(item.root, item.path);
+      const snippet = supported ? "" : item.text ?? item.snippet;
       const node = button([
         h("span", { class: "n", "aria-hidden": "true" }, String(item.n ?? at + 1)),
-        h("span", { class: "path" }, shown(item.root, item.path)),
+        h("span", { class: "path" }, h("bdi", {}, file)),
+        folder && h("span", { class: "folder" }, h("bdi", {}, folder)),
         h("span", { class: "faint" }, place(item)),
-        trail && h("span", { class: "trail" }, trail),
-        !supported && item.text && h("span", { class: "snippet" }, flowing(item.text)),
+        trail && h("span", { class: "trail", dir: "auto" }, trail),
+        snippet && h("span", { class: "snippet", dir: "auto" }, flowing(snippet)),
       ], () => this.#open(at, node), { class: "source" });
       item.node ??= node;
       return h("li", {}, node);
@@ -365,11 +465,10 @@ class Turn {
       h("ol", {}, ...this.list.map(row)));
   }
 
-  /** The line below an answer: its generator, cache use and timings, and buttons. */
-  #account({ timings, cache, generator, model, intent }) {
-    const nodes = [];
-    if (generator) nodes.push(h("span", { class: "faint" }, generator === "llm" ? `written by ${model}` : `quoted · ${intent}`));
+  /** The line below an answer: buttons, who wrote it, and details. */
+  #account({ timings, cache, generator, model, intent, index, supported }) {
     const details = [];
+    if (intent) details.push(h("span", {}, `Kind of answer: ${intent}`));
     if (cache) {
       details.push(h("span", {}, "Cache"), badge("answer", cache.answer_hit), badge("retrieval", cache.retrieval_hit));
       const { embed_hits: hits = 0, embed_misses: misses = 0 } = cache;
@@ -381,25 +480,32 @@ class Turn {
         h("strong", {}, ms(timings.total_ms)),
         ...stages.filter(([, n]) => n > 0).map(([name, n]) => ` · ${name} ${ms(n)}`)));
     }
-    if (details.length) nodes.push(h("details", {}, h("summary", {}, "Details"), h("div", { class: "row" }, ...details)));
-    if (timings) {
-      nodes.push(h("span", { class: "spring" }));
-      nodes.push(h("span", {},
-        button("Copy", () => this.#copy(), { class: "quiet" }),
-        button("Ask again", () => !running && ask(this.question, { use_cache: true, refresh: true }),
-          { class: "quiet", title: "Recompute the answer, and replace cached values" })));
-    }
-    this.ledger.replaceChildren(...nodes);
+    const copied = button("Copy", () => copy(copied, this.#withSources()), { class: "quiet" });
+    const link = button("Copy link", () => copy(link, this.#link()), { class: "quiet", title: "Copy a link that asks this question" });
+    const again = button("Ask again", () => !running && ask(this.question, { use_cache: true, refresh: true }, this),
+      { class: "quiet", data: { again: "" }, title: "Make a new answer in the place of this one" });
+    const facts = () => ({
+      question: this.question, index: this.#index, supported: Boolean(supported),
+      sources: this.reply.supported ? this.list.map(({ root, path }) => ({ root, path })) : [],
+    });
+    const rate = thumbs(facts);
+    const by = !supported ? "Searched" : generator === "llm" ? `Written by ${model ?? "a language model"}` : "Quoted from documents";
+    fill(this.ledger,
+      h("span", { class: "acts" }, copied, link, again, shared.config.features?.feedback && rate.buttons),
+      h("span", { class: "faint by" }, by, index && [" in ", h("strong", {}, index)]),
+      details.length && h("details", {}, h("summary", {}, "Details"), h("div", { class: "row" }, ...details)),
+      rate.place);
   }
 
-  async #copy() {
+  #withSources() {
     const sources = this.list.map((item) => `[${item.n ?? "–"}] ${shown(item.root, item.path)}, ${place(item)}`);
-    try {
-      await navigator.clipboard.writeText([this.reply.answer, "", ...sources].join("\n").trim());
-      announce("Copied");
-    } catch {
-      announce("The browser blocked copying");
-    }
+    return [this.reply.answer, "", ...sources].join("\n").trim();
+  }
+
+  /** An address that asks the question. The part after `#` is not sent to a server. */
+  #link() {
+    const filter = $("filter").value.trim();
+    return `${location.origin}/#ask${query({ q: this.question, index: this.#index, filter })}`;
   }
 
   stopped() {

@@ -1,11 +1,14 @@
 // The view of the corpus: the index, ingest jobs, documents and caches.
 
 import { call, query, stream } from "./api.js";
-import { $, announce, button, bytes, careful, count, fill, h, plural, problem, shown, ticks, when } from "./dom.js";
+import { $, announce, button, bytes, careful, count, fill, h, named, plural, problem, shown, ticks, when } from "./dom.js";
 import * as source from "./source.js";
+import * as upload from "./upload.js";
 
 const TABLES = ["answers", "retrieval", "rerank", "embeddings"];
-const STATES = { failed: "Failed", skipped: "Skipped", indexed: "Indexed" };
+const STATES = { indexed: "Indexed", failed: "Failed", skipped: "Skipped", removed: "Removed" };
+/** The folder of uploads in an index. */
+const UPLOADS = "uploads";
 const OVER = ["succeeded", "failed", "cancelled"];
 /** Documents per page. */
 const PAGE = 50;
@@ -25,10 +28,12 @@ export function show(state, reload) {
   [shared, refresh] = [state, reload];
   if (!parts) {
     parts = {
-      index: card("Index"), ingest: card("Ingest"), documents: card("Documents"), cache: card("Caches"),
+      index: card("Index"), folders: card("Folders"), uploads: card("Uploads"), documents: card("Documents"),
+      cache: card("Caches"),
     };
     $("corpus").append(...Object.values(parts).map((part) => part.node));
     ingestForm();
+    addEventListener("rag:changed", () => location.hash === "#corpus" && (drawIndex(), drawDocuments()));
   }
   // The target of an ingest follows the selected index, until the user types another name.
   if (form.name && form.picked !== shared.index) [form.name.value, form.picked] = [shared.index, shared.index];
@@ -37,9 +42,6 @@ export function show(state, reload) {
   drawDocuments();
   drawJobs();
 }
-
-/** Called when the view is left. Following a job continues in the background. */
-export function leave() {}
 
 function card(title) {
   const id = `card-${title.toLowerCase()}`;
@@ -58,8 +60,10 @@ function drawIndex() {
   const index = shared.indexes.find(({ name }) => name === shared.index);
   if (!index) {
     body.replaceChildren(
-      h("p", {}, "No index yet. Start an ingest, or run this on the server:"),
+      h("p", {}, "No index yet. Add a folder or upload files, or run this on the server:"),
       h("pre", { tabindex: 0 }, h("code", {}, "rag ingest --dir FOLDER")));
+    form.folders.replaceChildren();
+    form.uploads.replaceChildren();
     return;
   }
   const rows = index.damaged ? [["Name", index.name], ["Damaged", index.damaged]] : [
@@ -67,10 +71,13 @@ function drawIndex() {
     ["Documents", count(index.documents)],
     ["Passages", count(index.chunks)],
     ["Size", bytes(index.bytes)],
+    ["Updated", when(index.created)],
+  ];
+  const details = index.damaged ? [] : [
     ["Model", index.model?.name ?? index.model],
-    ["Created", when(index.created)],
     ["Corpus id", h("code", {}, index.corpus_id ?? "–")],
   ];
+  const terms = (rows) => h("dl", {}, ...rows.map(([key, value]) => h("div", {}, h("dt", {}, key), h("dd", {}, value ?? "–"))));
   const result = h("div", { class: "result", role: "status" });
   const name = encodeURIComponent(index.name);
   const verify = button("Verify", async () => {
@@ -104,15 +111,20 @@ function drawIndex() {
     }
   }, { class: "quiet" });
   fill(body,
-    h("dl", {}, ...rows.filter(Boolean).map(([key, value]) => h("div", {}, h("dt", {}, key), h("dd", {}, value ?? "–")))),
-    folders(index, result),
+    terms(rows),
+    details.length > 0 && h("details", {}, h("summary", {}, "Details"), terms(details)),
     may("admin") && h("div", { class: "row" }, verify, !index.damaged && rollback),
     result);
+  fill(form.folders, folders(index, result));
+  const hasUploads = index.roots?.includes(UPLOADS);
+  fill(form.uploads, hasUploads && h("p", { class: "row" },
+    button("Show uploads", () => listOnly(`path:"${UPLOADS}/**"`), { class: "quiet" })));
 }
 
 /** The folders of an index, each with a button that removes it. */
 function folders(index, result) {
-  if (!index.roots?.length) return h("p", { class: "faint" }, index.damaged ? "" : "The index has no folders.");
+  const roots = (index.roots ?? []).filter((root) => root !== UPLOADS);
+  if (!roots.length) return h("p", { class: "faint" }, index.damaged ? "" : "The index has no folders.");
   const remove = (folder) => careful("Remove", {
     question: `Remove ${folder} from the index ${index.name}?`,
     text: "Its documents are no longer found. The files are kept, and Roll back undoes this.",
@@ -129,7 +141,7 @@ function folders(index, result) {
     }
   }, { class: "quiet", "aria-label": `Remove ${folder} from the index` });
   return h("ul", { class: "files", id: "index-folders", "aria-label": "Folders" },
-    ...index.roots.map((folder) => h("li", { class: "spread" },
+    ...roots.map((folder) => h("li", { class: "spread" },
       h("span", {}, folder), may("write") && !index.damaged && remove(folder))));
 }
 
@@ -152,9 +164,14 @@ function ingestForm() {
     roots.length > 0 && h("label", {}, "Folder", form.root),
     h("label", {}, roots.length ? "Subfolder" : "Folder", form.dir),
     h("label", {}, "Index", form.name),
-    h("label", { class: "check" }, form.cached, " Use cached vectors"),
+    h("label", { class: "check" }, form.cached, " Reuse earlier work"),
     form.start);
-  fill(parts.ingest.body,
+  form.folders = h("div", {});
+  form.uploads = h("div", {});
+  fill(parts.uploads.body,
+    may("write") ? upload.controls() : h("p", { class: "faint" }, "Your token does not allow uploads."), form.uploads);
+  fill(parts.folders.body,
+    form.folders,
     may("write") ? node : h("p", { class: "faint" }, "Your token does not allow ingesting."),
     may("write") && h("p", { class: "faint", id: "ingest-help" }, roots.length
       ? "Adds the folder to the index, or updates it. Other folders are kept, and only changed files are read."
@@ -324,19 +341,20 @@ async function drawCache() {
         question: `Empty the cache ${name}?`, text: EMPTYING,
       }, purge([name]), { class: "quiet", "aria-label": `Empty ${name}` })));
   });
-  body.replaceChildren(
+  const isOpen = body.querySelector("details")?.open;
+  body.replaceChildren(h("details", { open: isOpen },
+    h("summary", {}, `Details: ${bytes(stats.file_bytes)} on disk`),
     table("Caches", ["Table", "#Rows", "#Size", "#Hits", "#Misses", "#Hit rate", ...(may("admin") ? [""] : [])], rows),
     h("div", { class: "row" },
-      h("span", { class: "faint" }, `${bytes(stats.file_bytes)} on disk`),
       h("span", { class: "spring" }),
       may("admin") && careful("Empty all", {
         question: "Empty every cache?", text: EMPTYING,
-      }, purge(["all"]), { class: "quiet" })));
+      }, purge(["all"]), { class: "quiet" }))));
 }
 
 /* Documents. */
 
-let tab = "failed";
+let tab = "indexed";
 
 async function drawDocuments() {
   const { body } = parts.documents;
@@ -349,9 +367,13 @@ async function drawDocuments() {
   const tabs = Object.entries(STATES).map(([state, label]) => button(label, () => {
     tab = state;
     tabs.forEach((node) => node.setAttribute("aria-pressed", String(node.dataset.state === state)));
+    search.hidden = tab === "removed";
     listAgain();
   }, { class: "tab", data: { state }, "aria-pressed": String(tab === state) }));
-  body.replaceChildren(h("div", { class: "tabs", role: "group", "aria-label": "State" }, ...tabs), list);
+  const search = h("input", { type: "search", id: "documents-filter", placeholder: "Filter by path or type:pdf",
+    "aria-label": "Filter documents", value: onlyThose, spellcheck: "false",
+    on: { change: () => { onlyThose = search.value; listAgain(); } } });
+  body.replaceChildren(h("div", { class: "tabs", role: "group", "aria-label": "State" }, ...tabs), search, list);
 
   const listAgain = async () => {
     const state = tab;
@@ -359,10 +381,10 @@ async function drawDocuments() {
     const more = button("More", () => page(more.dataset.cursor), { class: "quiet", hidden: true });
     const page = async (cursor) => {
       try {
-        const { documents, next } = await call(`/documents${query({ index, state, limit: PAGE, cursor })}`);
+        const { documents, next } = await documentsOf(index, state, cursor);
         if (state !== tab) return;
         if (!cursor && !documents.length) {
-          list.replaceChildren(h("p", { class: "faint" }, NONE[state]));
+          list.replaceChildren(h("p", { class: "faint" }, onlyThose.trim() ? "No document matches." : NONE[state]));
           return;
         }
         rows.append(...documents.map((document) => row(document, state, index)));
@@ -375,24 +397,91 @@ async function drawDocuments() {
     };
     await page();
   };
+  search.hidden = tab === "removed";
   await listAgain();
+}
+
+/** What the field above the documents says. */
+let onlyThose = "";
+
+function listOnly(filter) {
+  [onlyThose, tab] = [filter, "indexed"];
+  drawDocuments();
+  parts.documents.node.scrollIntoView({ block: "start" });
+}
+
+function documentsOf(index, state, cursor) {
+  if (state === "removed") return call(`/documents/removed${query({ index })}`);
+  const words = onlyThose.trim();
+  // Words without a key are a part of a path.
+  const filter = !words || /[:=<>]/.test(words) ? words : `path:"**/*${words.replaceAll(/["*?[\]{}\\]/g, "?")}*"`;
+  return call(`/documents${query({ index, state, limit: PAGE, cursor, filter })}`);
 }
 
 const NONE = {
   failed: "No file failed.",
   skipped: "No file was skipped.",
   indexed: "No document is indexed.",
+  removed: "No document was removed.",
 };
 
-function row({ root, path, type, chunks, size, modified, reason }, state, index) {
-  const name = shown(root, path);
-  if (state !== "indexed") {
-    return h("li", {}, h("strong", {}, name), h("span", { class: "faint" }, bytes(size)), h("p", {}, ...ticks(reason ?? "–")));
+/** The file name and, dimmed, its folder. */
+function title(root, path) {
+  const { file, folder } = named(root, path);
+  return [h("bdi", {}, file), folder && h("span", { class: "folder" }, h("bdi", {}, folder))];
+}
+
+function row(document, state, index) {
+  const { root, path, type, chunks, size, modified, reason } = document;
+  const node = h("li", {});
+  const failed = (error) => node.append(problem(error));
+  if (state === "removed") {
+    fill(node, h("div", { class: "spread" }, h("strong", {}, ...title(root, path)), document.has_file
+      ? may("write") && button("Restore", () => restore(document, index, node), { class: "quiet", "aria-label": `Restore ${shown(root, path)}` })
+      : h("span", { class: "faint" }, "the file is gone; upload it again")));
+    return node;
   }
-  const open = button(name, () => source.show([{ root, path, index, node: open }], 0, new Set()), { class: "link" });
-  return h("li", { class: "spread" }, open,
-    h("span", { class: "faint" }, [type, plural(chunks, "passage"), bytes(size)].filter(Boolean).join(" · "),
-      modified && " · ", modified && when(modified)));
+  if (state !== "indexed") {
+    fill(node, h("strong", {}, ...title(root, path)), h("span", { class: "faint" }, bytes(size)), h("p", {}, ...ticks(reason ?? "–")));
+    return node;
+  }
+  const isUpload = root === UPLOADS;
+  const open = button(title(root, path), () => source.show([{ root, path, index, node: open }], 0, new Set()), { class: "link" });
+  const remove = careful("Delete", {
+    question: `Delete ${shown(root, path)}?`,
+    text: isUpload
+      ? "It leaves the index, the caches and the conversations, and the uploaded file is deleted."
+      : "It leaves the index, the caches and the conversations. The file is kept, and the document can be restored.",
+  }, async () => {
+    try {
+      await call(`/documents${query({ index, root, path })}`, { method: "DELETE" });
+      announce(`Deleted ${shown(root, path)}`);
+      await refresh();
+      drawIndex();
+      drawDocuments();
+    } catch (error) {
+      failed(error);
+    }
+  }, { class: "quiet", "aria-label": `Delete ${shown(root, path)}` });
+  node.className = "spread";
+  fill(node, open,
+    h("span", { class: "row" },
+      h("span", { class: "faint" }, [type, plural(chunks, "passage"), bytes(size)].filter(Boolean).join(" · "),
+        modified && " · ", modified && when(modified)),
+      may("write") && remove));
+  return node;
+}
+
+async function restore({ root, path }, index, node) {
+  try {
+    const { job_id: job } = await call("/documents/restore", { body: { index, root, path } });
+    announce(`Restored ${shown(root, path)}`);
+    if (job) watch(job);
+    else node.replaceChildren(h("p", {}, `${shown(root, path)} is restored: the next ingest of its folder reads it.`));
+    if (job) drawDocuments();
+  } catch (error) {
+    node.append(problem(error));
+  }
 }
 
 /** A table that scrolls horizontally on narrow screens. Columns whose name begins with `#` are numeric. */

@@ -1,7 +1,7 @@
 // The API reference, rendered from the OpenAPI document.
 
-import { call } from "./api.js";
-import { $, h, problem, ticks } from "./dom.js";
+import { attempt, call } from "./api.js";
+import { $, announce, button, fill, h, ms, problem, sure, ticks } from "./dom.js";
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
 /** Depth limit for recursive schemas. */
@@ -70,17 +70,104 @@ function operation(method, path, item) {
     ...Object.entries(responses).filter(([status]) => status.startsWith("2"))
       .map(([status, reply]) => body(`Response ${status}`, resolved(reply).content)),
     h("div", {}, h("h3", {}, "Example"), h("pre", { tabindex: 0 }, h("code", {}, shell(method, path, requestBody)))),
+    trial(method, path, all, requestBody),
   ].filter(Boolean);
   const node = h("details", { class: "operation", id: operationId },
     h("summary", {},
       h("span", { class: `method ${method}` }, method.toUpperCase()),
       h("span", { class: "route" }, path),
-      h("span", { class: "faint" }, summary ?? "")));
+      h("span", { class: "faint" }, ...ticks(summary ?? ""))));
   // Rendered when opened; most never are.
   node.addEventListener("toggle", () => {
     if (node.open && node.childElementCount === 1) node.append(h("div", { class: "inside" }, ...inside()));
   });
   return node;
+}
+
+/** The most of a reply that is shown. */
+const MOST = 100_000;
+
+/** A form that sends the request and shows the reply. */
+function trial(method, path, parameters, requestBody) {
+  const fields = parameters.filter((parameter) => parameter.in !== "header").map((parameter) => {
+    const input = h("input", { type: "text", spellcheck: "false", autocapitalize: "off", class: "code",
+      required: parameter.required, placeholder: parameter.required ? "required" : "" });
+    return { parameter, input };
+  });
+  const content = resolved(requestBody ?? {}).content ?? {};
+  const [type, { schema, example } = {}] = Object.entries(content)[0] ?? [];
+  const isJson = type === "application/json";
+  const text = type && h("textarea", { rows: 6, spellcheck: "false", class: "code", "aria-label": "Body" });
+  if (isJson) text.value = JSON.stringify(example ?? least(resolved(schema ?? {})), undefined, 2);
+  const output = h("div", { class: "reply" });
+  const submit = h("button", { type: "submit", class: "primary" }, "Send");
+  let running;
+  const stop = button("Stop", () => running?.abort(), { class: "quiet", hidden: true });
+  const address = () => {
+    let at = path;
+    const search = new URLSearchParams();
+    for (const { parameter: { name, in: where }, input } of fields) {
+      const value = input.value.trim();
+      if (where === "path") at = at.replace(`{${name}}`, encodeURIComponent(value));
+      else if (value) search.set(name, value);
+    }
+    return search.size ? `${at}?${search}` : at;
+  };
+  const send = async (event) => {
+    event.preventDefault();
+    if (method === "delete" && !(await sure("Send this request?", `DELETE ${address()} removes something.`, "Send"))) return;
+    running = new AbortController();
+    [submit.disabled, stop.hidden] = [true, false];
+    fill(output, h("p", { class: "faint" }, "Sending…"));
+    const started = performance.now();
+    try {
+      const body = text?.value ? text.value : undefined;
+      const reply = await attempt(address(), { method: method.toUpperCase(), body, type, signal: running.signal });
+      await show(reply, output, started);
+    } catch (error) {
+      fill(output, error.name === "AbortError" ? h("p", { class: "faint" }, "Stopped.") : problem(error));
+    } finally {
+      [submit.disabled, stop.hidden, running] = [false, true, undefined];
+    }
+  };
+  return h("form", { class: "try", on: { submit: send } },
+    h("h3", {}, "Try it"),
+    fields.length > 0 && h("div", { class: "fields" }, ...fields.map(({ parameter, input }) => h("label", {}, parameter.name, input))),
+    text && h("label", {}, `Body, ${type}`, text),
+    h("div", { class: "row" }, submit, stop),
+    output);
+}
+
+/** Shows a reply as it arrives: JSON is indented once it is whole. */
+async function show(reply, output, started) {
+  const kind = reply.headers.get("content-type") ?? "";
+  const code = h("code", {});
+  const status = h("p", { class: reply.ok ? "good" : "", role: "status" });
+  const head = (state) => {
+    status.textContent = [`${reply.status} ${reply.statusText}`.trim(), kind, state].filter(Boolean).join(" · ");
+  };
+  head("…");
+  fill(output, status, h("pre", { tabindex: 0, dir: "ltr" }, code));
+  const reader = reply.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  while (reader && text.length <= MOST) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    text += value;
+    code.textContent = text;
+  }
+  const isCut = text.length > MOST;
+  if (isCut) await reader.cancel();
+  head(`${ms(performance.now() - started)}${isCut ? " · cut off" : ""}`);
+  announce(status.textContent);
+  if (!isCut && kind.startsWith("application/json")) {
+    try {
+      code.textContent = JSON.stringify(JSON.parse(text), undefined, 2);
+    } catch {
+      // It is shown as it came.
+    }
+  }
+  if (!text) code.textContent = "(empty)";
 }
 
 function body(title, content) {

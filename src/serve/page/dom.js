@@ -33,6 +33,24 @@ export function button(text, on, props = {}) {
   return h("button", { type: "button", on: { click: on }, ...props }, text);
 }
 
+const SVG = "http://www.w3.org/2000/svg";
+const ICONS = {
+  up: "M7 10v11H3V10zm0 0 4-8c1.5 0 2.5 1 2.5 2.5V8H20l-2 13H7",
+  down: "M17 14V3h4v11zm0 0-4 8c-1.5 0-2.5-1-2.5-2.5V16H4L6 3h11",
+};
+
+/** A picture that says nothing to screen readers; the button has a label. */
+export function icon(name) {
+  const node = document.createElementNS(SVG, "svg");
+  const path = document.createElementNS(SVG, "path");
+  node.setAttribute("viewBox", "0 0 24 24");
+  node.setAttribute("class", "glyph");
+  node.setAttribute("aria-hidden", "true");
+  path.setAttribute("d", ICONS[name]);
+  node.append(path);
+  return node;
+}
+
 /** Announces a text to screen readers. */
 export function announce(text) {
   const region = $("status");
@@ -65,7 +83,10 @@ export function careful(label, { question, text }, act, props = {}) {
 /** An error message: what is wrong, what to try, and the request id for the administrator. */
 export function problem(error, retry) {
   return h("div", { class: "problem", role: "alert" },
-    h("p", {}, sentence(error.message)),
+    // A message of several lines points at a character of the line above.
+    error.message?.includes("\n")
+      ? h("pre", { tabindex: 0 }, h("code", {}, error.message))
+      : h("p", {}, ...ticks(sentence(error.message ?? ""))),
     error.hint && h("p", { class: "hint" }, ...ticks(sentence(error.hint))),
     error.wait && h("p", { class: "hint" }, `Try again in ${plural(error.wait, "second")}.`),
     h("p", { class: "row" },
@@ -117,6 +138,27 @@ export function shown(root, path) {
   const folder = (root ?? "").replace(/^(\.\/)+/, "").replace(/\/+$/, "");
   if (folder === "" && root?.startsWith("/")) return `/${path}`;
   return folder === "" || folder === "." ? path : `${folder}/${path}`;
+}
+
+/** The name of a document: its file name, and its folder after it. */
+export function named(root, path) {
+  const whole = shown(root, path);
+  const end = whole.replace(/\/+$/, "").lastIndexOf("/");
+  return { file: whole.slice(end + 1), folder: end > 0 ? whole.slice(0, end) : "" };
+}
+
+/** Copies a text; the button says so for a moment. */
+export async function copy(node, text) {
+  const label = node.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    node.textContent = "Copied";
+    announce("Copied");
+  } catch {
+    node.textContent = "Blocked";
+    announce("The browser blocked copying");
+  }
+  setTimeout(() => { node.textContent = label; }, 2000);
 }
 
 /** The location of a passage in its document: the first, and the last if that is another. */

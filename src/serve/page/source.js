@@ -1,8 +1,8 @@
 // The panel that shows a source in its document: beside the answer on wide screens, over it on narrow ones.
 
-import { call, query } from "./api.js";
-import { $, announce, button, h, place, problem, shown } from "./dom.js";
-import { flowing, overlap, passage } from "./render.js";
+import { call, download, hasToken, query } from "./api.js";
+import { $, announce, button, h, named, place, problem, shown } from "./dom.js";
+import { highlight, overlap, rendered } from "./render.js";
 
 /** Passages shown before and after the cited one at first. */
 const AROUND = 6;
@@ -15,6 +15,7 @@ export function start() {
   $("source-close").addEventListener("click", close);
   $("source-previous").addEventListener("click", () => step(-1));
   $("source-next").addEventListener("click", () => step(1));
+  $("source-original").addEventListener("click", original);
   $("source").addEventListener("close", left);
   // The browser closes a modal dialog on Escape by itself; close it like a click does.
   $("source").addEventListener("cancel", (event) => {
@@ -58,8 +59,10 @@ export function show(list, at, stems, from) {
   }
   mark(item.node);
   $("source-n").textContent = item.n ? `Source ${item.n}` : "Document";
-  $("source-title").textContent = shown(item.root, item.path);
-  $("source-place").textContent = place(item);
+  const { file, folder } = named(item.root, item.path);
+  $("source-title").textContent = file;
+  $("source-title").title = shown(item.root, item.path);
+  $("source-place").textContent = [folder, place(item)].filter(Boolean).join(" · ");
   for (const id of ["source-previous", "source-next"]) $(id).hidden = list.length < 2;
   $("source-title").focus({ preventScroll: true });
   fill(item, stems);
@@ -73,6 +76,25 @@ export function step(by) {
   return true;
 }
 
+/** Opens the file of the document, a PDF at its page, or the web page at its address. */
+async function original() {
+  if (!opened) return;
+  const item = opened.list[opened.at];
+  const { root, path, index, page } = item;
+  if (/^https?:\/\//.test(root)) {
+    window.open(shown(root, path), "_blank", "noopener,noreferrer");
+    return;
+  }
+  const address = `/documents/original${query({ index, root, path })}`;
+  try {
+    // A new tab does not send the token.
+    if (hasToken()) await download(address, named(root, path).file);
+    else window.open(page ? `${address}#page=${page}` : address, "_blank", "noopener");
+  } catch (error) {
+    $("source-body").prepend(problem(error, original));
+  }
+}
+
 function mark(node) {
   document.querySelectorAll(".cite[aria-expanded=true]").forEach((cite) => cite.setAttribute("aria-expanded", "false"));
   if (node?.classList.contains("cite")) node.setAttribute("aria-expanded", "true");
@@ -84,7 +106,7 @@ async function fill(item, stems) {
   const { signal } = wanted;
   const body = $("source-body");
   // The cited text is known already; the text around it is loaded.
-  if (item.text) draw(body, [item], 0, 0, item, stems);
+  if (item.text) draw(body, [item], 0, 0, item, stems, item);
   else body.replaceChildren(h("p", { class: "faint" }, "Opening…"));
   body.setAttribute("aria-busy", "true");
   try {
@@ -92,16 +114,17 @@ async function fill(item, stems) {
     // A citation may consist of several passages; the server marks them.
     const { bytes, lines } = item.passage ?? item;
     const part = { bytes: bytes?.join("-"), lines: lines?.join("-") };
-    const { passages } = await call(`/documents/content${query({ index: item.index, root, path, ...part })}`, { signal });
+    const { passages, format } = await call(`/documents/content${query({ index: item.index, root, path, ...part })}`, { signal });
     const [first, last] = find(passages, item);
+    const document = { format, path };
     if (last < first && item.text) {
-      draw(body, [item], 0, 0, item, stems);
+      draw(body, [item], 0, 0, item, stems, document);
       body.prepend(h("p", { class: "note" }, "The document has changed since. This is the passage as it was cited."));
-    } else draw(body, passages, first, last, last < first ? undefined : item, stems);
+    } else draw(body, passages, first, last, last < first ? undefined : item, stems, document);
     announce(`${shown(root, path)}, ${place(item)}`);
   } catch (error) {
     if (error.name === "AbortError") return;
-    if (item.text) draw(body, [item], 0, 0, item, stems);
+    if (item.text) draw(body, [item], 0, 0, item, stems, item);
     else body.replaceChildren();
     body.append(problem(error, () => fill(item, stems)));
   } finally {
@@ -129,7 +152,7 @@ function find(passages, item) {
 }
 
 /** Draws the passages around `first` to `last`. When these are `cited`, they are drawn as one. */
-function draw(body, passages, first, last, cited, stems) {
+function draw(body, passages, first, last, cited, stems, document) {
   let from = Math.max(0, first - AROUND);
   let to = Math.min(passages.length, Math.max(first, last) + AROUND + 1);
   const more = (text, act) => button(text, act, { class: "quiet more" });
@@ -140,12 +163,12 @@ function draw(body, passages, first, last, cited, stems) {
     let heading = "";
     for (let i = from; i < to; i += 1) {
       const trail = (passages[i].heading ?? []).join(" › ");
-      if (trail && trail !== heading) nodes.push(h("h3", {}, trail));
+      if (trail && trail !== heading) nodes.push(h("h3", { dir: "auto" }, trail));
       heading = trail;
       if (cited && i === first) {
-        nodes.push(whole(passages.slice(first, last + 1), cited, stems));
+        nodes.push(whole(passages.slice(first, last + 1), cited, stems, document));
         i = last;
-      } else nodes.push(one(passages, i));
+      } else nodes.push(one(passages, i, document));
     }
     if (to < passages.length) nodes.push(more("Later", () => { to = Math.min(passages.length, to + 20); redraw(false); }));
     const top = body.scrollTop;
@@ -164,25 +187,26 @@ function draw(body, passages, first, last, cited, stems) {
 }
 
 /** The cited passages as one, with words of the question and sentences of the answer marked. */
-function whole(parts, cited, stems) {
+function whole(parts, cited, stems, document) {
   const joined = () => parts.map((part) => part.text).reduce((before, text) => {
     const repeated = overlap(before, text);
     return repeated ? before + text.slice(repeated) : `${before}\n\n${text}`;
   });
-  const text = flowing(cited.text ?? joined());
   // What is quoted may begin on a later page than the passage.
   const { page, location, last_location } = cited.location ? cited : parts[0];
   const at = { page, location, last_location, lines: cited.lines ?? parts[0].lines };
-  return h("div", { class: "passage cited", "aria-current": "true" },
-    h("span", { class: "where" }, place(at)),
-    h("p", {}, ...passage(text, stems, cited.said ?? [])));
+  const text = h("div", { class: "text", dir: "auto" }, ...rendered(cited.text ?? joined(), document.format, document.path));
+  // Quotations have the markup of the document, which is not shown.
+  const plain = (said) => rendered(said, document.format, document.path).map((node) => node.textContent).join("\n");
+  highlight(text, stems, (cited.said ?? []).map(plain));
+  return h("div", { class: "passage cited", "aria-current": "true" }, h("span", { class: "where" }, place(at)), text);
 }
 
-function one(passages, i) {
-  const text = flowing(passages[i].text);
+function one(passages, i, document) {
+  const { text } = passages[i];
   // Adjacent passages overlap; show the shared words once.
-  const repeated = i > 0 ? overlap(flowing(passages[i - 1].text), text) : 0;
+  const repeated = i > 0 ? overlap(passages[i - 1].text, text) : 0;
   return h("div", { class: "passage" },
     h("span", { class: "where" }, place(passages[i])),
-    h("p", {}, text.slice(repeated)));
+    h("div", { class: "text", dir: "auto" }, ...rendered(text.slice(repeated), document.format, document.path)));
 }

@@ -1,6 +1,7 @@
-//! `/documents`: lists, shows and removes documents of an index. Nothing here reads an ingested
-//! file.
+//! `/documents`: lists, shows, removes and restores documents of an index. Nothing here reads an
+//! ingested file.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -10,15 +11,20 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 
+use super::ingest::NewJob;
 use super::{params, uploads};
 use crate::documents::{self, Document, Paging, Part};
+use crate::engine::Engine;
 use crate::error::Kind;
 use crate::index::{Snapshot, State as DocumentState};
+use crate::jobs::Priority;
 use crate::naming;
 use crate::serve::app::App;
+use crate::serve::body::Json;
 use crate::serve::error::{Error, ErrorBody, Result, no_index};
 use crate::serve::extractors::Query;
 use crate::serve::limits::WRITER_WAIT;
+use crate::serve::sandbox::Roots;
 use crate::serve::{sandbox, upload_quota};
 use crate::wire;
 
@@ -202,7 +208,7 @@ pub async fn documents_list(
 #[serde(deny_unknown_fields)]
 pub struct DocumentQuery {
     /// Index name (default: the configured index)
-    index: Option<String>,
+    pub index: Option<String>,
     /// Root of the document, as in `root` of hits
     root: Option<String>,
     /// Path relative to the root; without `root`, the path with the root before it
@@ -210,7 +216,7 @@ pub struct DocumentQuery {
 }
 
 impl DocumentQuery {
-    fn find(&self, snapshot: &Snapshot) -> Result<Document> {
+    pub fn find(&self, snapshot: &Snapshot) -> Result<Document> {
         let found = documents::find(snapshot, self.root.as_deref(), &self.path);
         found.map_err(|fault| match fault.kind() {
             Kind::Usage => Error::not_found("not exactly one document matches")
@@ -308,4 +314,148 @@ pub async fn documents_remove(
         })
         .await?;
     Ok(axum::Json(wire::changed("removed", &changed)))
+}
+
+/// Selects an index
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct IndexQuery {
+    /// Index name (default: the configured index)
+    index: Option<String>,
+}
+
+/// Removed documents
+#[derive(Serialize, ToSchema)]
+pub struct RemovedDocumentsReply {
+    documents: Vec<RemovedDocument>,
+}
+
+/// A removed document
+#[derive(Serialize, ToSchema)]
+struct RemovedDocument {
+    /// The ingested folder, as it was named
+    root: String,
+    /// Path relative to the root
+    path: String,
+    /// Its file is there, so it can be restored
+    has_file: bool,
+}
+
+/// A removed document to restore
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RestoreBody {
+    /// Index name (default: the configured index)
+    index: Option<String>,
+    /// Root of the document, as in GET /documents/removed
+    root: String,
+    /// Path relative to the root
+    path: String,
+}
+
+/// A restored document
+#[derive(Serialize, ToSchema)]
+pub struct RestoredReply {
+    /// Names of the restored documents
+    restored: Vec<String>,
+    /// The job that reads it again; null when the folder is not one that this server may ingest
+    job_id: Option<String>,
+}
+
+/// List the removed documents of an index
+#[utoipa::path(
+    get,
+    path = "/documents/removed",
+    tag = "documents",
+    params(IndexQuery),
+    responses(
+        (status = 200, description = "The removed documents", body = RemovedDocumentsReply),
+        (status = 404, description = "No such index", body = ErrorBody),
+    )
+)]
+pub async fn documents_removed(
+    State(app): State<Arc<App>>,
+    Query(IndexQuery { index }): Query<IndexQuery>,
+) -> Result<axum::Json<RemovedDocumentsReply>> {
+    let documents = app.blocking(move |app| {
+        let snapshot = snapshot(app, index.as_deref())?;
+        let places = documents::removed_places(snapshot.meta());
+        // A folder that the index no longer has cannot be named without its absolute path.
+        let known = places.into_iter().filter_map(|(folder, path)| Some((folder?, path)));
+        let removed = known.map(|(folder, path)| RemovedDocument {
+            root: folder.given.to_owned(),
+            path: path.to_owned(),
+            has_file: sandbox::open_file(Path::new(folder.real), path).is_ok(),
+        });
+        Ok(removed.collect())
+    });
+    Ok(axum::Json(RemovedDocumentsReply { documents: documents.await? }))
+}
+
+/// Restore a removed document
+///
+/// Lifts the removal, and starts a job that reads its folder again, if this server may ingest it;
+/// otherwise the next ingest of the folder reads it.
+#[utoipa::path(
+    post,
+    path = "/documents/restore",
+    tag = "documents",
+    request_body = RestoreBody,
+    responses(
+        (status = 200, description = "The document is restored", body = RestoredReply),
+        (status = 404, description = "No such index or removed document", body = ErrorBody),
+    )
+)]
+pub async fn documents_restore(
+    State(app): State<Arc<App>>,
+    Json(RestoreBody { index, root, path }): Json<RestoreBody>,
+) -> Result<axum::Json<RestoredReply>> {
+    let reply = app.blocking(move |app| {
+        let index = sandbox::known_index(index.as_deref(), &app.engine().config.index)?;
+        let opened = snapshot(app, Some(index))?;
+        let meta = opened.meta();
+        let mut places = documents::removed_places(meta).into_iter();
+        let folder = places.find_map(|(folder, removed)| {
+            folder.filter(|folder| folder.given == root && removed == path)
+        });
+        let folder = folder.ok_or_else(|| {
+            Error::not_found("no removed document of the index has that root and path")
+                .hint("GET /documents/removed lists them")
+        })?;
+        let mut config = app.engine().config.clone();
+        index.clone_into(&mut config.index);
+        let engine = app.engine().with(config);
+        let glob = params::exact_glob(&naming::name(folder.given, &path));
+        let restored = documents::restore(&engine, &[glob], WRITER_WAIT)?.paths;
+        let job_id = ingest_again(&engine, index, meta.model.name.clone(), folder)?;
+        Ok(RestoredReply { restored, job_id })
+    });
+    Ok(axum::Json(reply.await?))
+}
+
+/// Queues a job that reads a folder of an index again, if the server may ingest it.
+fn ingest_again(
+    engine: &Engine,
+    index: &str,
+    model: String,
+    folder: naming::Folder<'_>,
+) -> Result<Option<String>> {
+    let is_allowed = Roots::new(&engine.config.serve.roots).folder(folder.real).is_ok()
+        || uploads::is_own(engine, index, folder.real);
+    if !is_allowed {
+        return Ok(None);
+    }
+    let again = sandbox::Folder { real: folder.real.to_owned(), name: folder.given.to_owned() };
+    let job = NewJob {
+        index: index.to_owned(),
+        model: Some(model),
+        folders: vec![again],
+        urls: Vec::new(),
+        sitemap: false,
+        only: false,
+        no_cache: false,
+        priority: Priority::Normal,
+    };
+    job.submit(engine).map(Some)
 }

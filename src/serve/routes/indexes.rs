@@ -1,14 +1,16 @@
-//! `/indexes`: lists, verifies and rolls back indexes, and removes folders from them.
+//! `/indexes`: lists, verifies and rolls back indexes, removes folders from them, and suggests
+//! questions.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
-use crate::documents::{self, FolderName};
+use super::documents::snapshot;
+use crate::documents::{self, FolderName, Suggestion};
 use crate::error::{Fault, Kind};
 use crate::index;
 use crate::serve::app::App;
@@ -166,4 +168,61 @@ pub async fn folders_remove(
         })
     });
     Ok(axum::Json(wire::changed("removed", &changed.await?)))
+}
+
+/// How many suggestions
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct SuggestionsQuery {
+    /// Number of questions (default: 4)
+    #[param(minimum = 1, maximum = 20)]
+    n: Option<usize>,
+}
+
+/// Questions that an index can answer
+#[derive(Serialize, ToSchema)]
+pub struct SuggestionsReply {
+    suggestions: Vec<SuggestionReply>,
+}
+
+/// A question, and the heading that it was made from
+#[derive(Serialize, ToSchema)]
+struct SuggestionReply {
+    question: String,
+    heading: String,
+    /// The ingested folder, as it was named
+    root: String,
+    /// Path relative to the root
+    path: String,
+}
+
+/// Suggest questions from the headings of an index
+#[utoipa::path(
+    get,
+    path = "/indexes/{name}/suggestions",
+    tag = "indexes",
+    params(("name" = String, Path, description = "Name of the index"), SuggestionsQuery),
+    responses(
+        (status = 200, description = "Questions, if there are headings", body = SuggestionsReply),
+        (status = 404, description = "No such index", body = ErrorBody),
+    )
+)]
+pub async fn suggestions(
+    State(app): State<Arc<App>>,
+    PathParam(name): PathParam,
+    Query(SuggestionsQuery { n }): Query<SuggestionsQuery>,
+) -> Result<axum::Json<SuggestionsReply>> {
+    let n = n.unwrap_or(4);
+    if !(1..=20).contains(&n) {
+        return Err(Error::usage("`n` must be from 1 to 20").param("n"));
+    }
+    let found =
+        app.blocking(move |app| Ok(documents::suggestions(&*snapshot(app, Some(&name))?, n)?));
+    let reply = |found: Suggestion| {
+        let Suggestion { question, heading, root, path } = found;
+        SuggestionReply { question, heading, root, path }
+    };
+    let suggestions = found.await?.into_iter().map(reply).collect();
+    Ok(axum::Json(SuggestionsReply { suggestions }))
 }

@@ -18,6 +18,7 @@ mod ndjson;
 mod ollama;
 mod openai;
 mod openapi;
+mod originals;
 mod page;
 mod params;
 mod search;
@@ -62,6 +63,9 @@ fn all(routes: Routes) -> Routes {
         .add(Write, Json, routes!(ingest::ingest_cancel))
         .add(Read, Json, routes!(documents::documents_list))
         .add(Read, Json, routes!(documents::documents_content))
+        .add(Read, Json, routes!(originals::documents_original))
+        .add(Read, Json, routes!(documents::documents_removed))
+        .add(Write, Json, routes!(documents::documents_restore))
         .add(Write, Any, routes!(uploads::documents_upload))
         .add(Write, Json, routes!(uploads::documents_text))
         .add(Write, Json, routes!(documents::documents_remove))
@@ -71,11 +75,14 @@ fn all(routes: Routes) -> Routes {
         .add(Admin, Json, routes!(sessions::sessions_list))
         .add(Read, Json, routes!(sessions::sessions_show))
         .add(Read, Json, routes!(sessions::sessions_export))
+        .add(Read, Json, routes!(sessions::sessions_rename))
         .add(Read, Json, routes!(sessions::sessions_remove))
+        .add(Read, Json, routes!(sessions::turns_remove))
         .add(Read, Json, routes!(indexes::indexes_list))
         .add(Admin, Json, routes!(indexes::indexes_verify))
         .add(Admin, Json, routes!(indexes::indexes_rollback))
         .add(Write, Json, routes!(indexes::folders_remove))
+        .add(Read, Json, routes!(indexes::suggestions))
         .add(Read, Json, routes!(config::config))
         .add(Admin, Json, routes!(stats::stats))
         .add(Read, Json, routes!(openai::chat::chat_completions))

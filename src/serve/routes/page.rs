@@ -17,7 +17,7 @@ const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Assets of the pages: name, media type, text.
-const ASSETS: [(&str, &str, &str); 12] = [
+const ASSETS: [(&str, &str, &str); 15] = [
     ("api.js", SCRIPT, include_str!("../page/api.js")),
     ("app.css", "text/css; charset=utf-8", include_str!("../page/app.css")),
     ("app.js", SCRIPT, include_str!("../page/app.js")),
@@ -25,11 +25,14 @@ const ASSETS: [(&str, &str, &str); 12] = [
     ("corpus.js", SCRIPT, include_str!("../page/corpus.js")),
     ("docs.js", SCRIPT, include_str!("../page/docs.js")),
     ("dom.js", SCRIPT, include_str!("../page/dom.js")),
+    ("feedback.js", SCRIPT, include_str!("../page/feedback.js")),
     ("icon.svg", "image/svg+xml", include_str!("../page/icon.svg")),
     ("render.js", SCRIPT, include_str!("../page/render.js")),
     ("source.js", SCRIPT, include_str!("../page/source.js")),
     ("sse.js", SCRIPT, include_str!("../page/sse.js")),
+    ("talks.js", SCRIPT, include_str!("../page/talks.js")),
     ("theme.js", SCRIPT, include_str!("../page/theme.js")),
+    ("upload.js", SCRIPT, include_str!("../page/upload.js")),
 ];
 
 /// A text that browsers may cache and revalidate by its `ETag`.

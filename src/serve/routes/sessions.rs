@@ -6,19 +6,23 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
+use super::params;
 use crate::error::Kind;
 use crate::serve::access::Scope;
 use crate::serve::app::App;
-use crate::serve::error::{ErrorBody, Result, no_session};
-use crate::serve::extractors::{EmptyBody, OptionalJson, PathParam};
+use crate::serve::body::Json;
+use crate::serve::error::{Error, ErrorBody, Result, no_session};
+use crate::serve::extractors::{EmptyBody, OptionalJson, PathParam, PathParams, Query};
 use crate::serve::guard::Allowed;
 use crate::serve::sandbox;
 use crate::sessions::Turn;
 use crate::wire;
+
+const MAX_TITLE_CHARS: usize = 200;
 
 /// A new session
 #[derive(Serialize, ToSchema)]
@@ -42,10 +46,46 @@ pub struct SessionReply {
     turns: Vec<Value>,
 }
 
+/// Selects sessions
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct SessionsQuery {
+    /// Words that must all occur in the title, the questions or the answers
+    #[param(max_length = 1000)]
+    words: Option<String>,
+}
+
+/// The format of an exported session
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ExportQuery {
+    /// jsonl or markdown (default: jsonl)
+    #[param(pattern = "^(jsonl|markdown)$")]
+    format: Option<String>,
+}
+
+/// A title
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TitleBody {
+    /// Shown in lists; an empty one removes the title
+    #[schema(max_length = 200)]
+    title: String,
+}
+
+/// A renamed session
+#[derive(Serialize, ToSchema)]
+pub struct RenamedReply {
+    id: String,
+    title: String,
+}
+
 /// Removed sessions
 #[derive(Serialize, ToSchema)]
 pub struct RemovedReply {
-    /// Number of removed sessions
+    /// Number of removed sessions or questions
     removed: u64,
 }
 
@@ -89,11 +129,18 @@ pub async fn sessions_begin(
     get,
     path = "/sessions",
     tag = "sessions",
+    params(SessionsQuery),
     responses((status = 200, description = "The sessions", body = SessionsReply))
 )]
-pub async fn sessions_list(State(app): State<Arc<App>>) -> Result<axum::Json<SessionsReply>> {
-    let found =
-        app.blocking(|app| Ok(app.engine().sessions()?.list(app.engine().now_s())?)).await?;
+pub async fn sessions_list(
+    State(app): State<Arc<App>>,
+    Query(SessionsQuery { words }): Query<SessionsQuery>,
+) -> Result<axum::Json<SessionsReply>> {
+    let found = app.blocking(move |app| {
+        let words = words.unwrap_or_default();
+        Ok(app.engine().sessions()?.search(&words, app.engine().now_s())?)
+    });
+    let found = found.await?;
     Ok(axum::Json(SessionsReply { sessions: found.iter().map(wire::session).collect() }))
 }
 
@@ -131,18 +178,17 @@ pub async fn sessions_show(
     Ok(axum::Json(SessionReply { id, turns }))
 }
 
-/// Export a session as JSON Lines
+/// Export a session as JSON Lines or Markdown
 #[utoipa::path(
     get,
     path = "/sessions/{id}/export",
     tag = "sessions",
-    params(("id" = String, Path, description = "The `id` from `POST /sessions`")),
+    params(("id" = String, Path, description = "The `id` from `POST /sessions`"), ExportQuery),
     responses(
         (
             status = 200,
-            description = "One JSON object per question",
-            body = String,
-            content_type = "application/x-ndjson",
+            description = "One JSON object per question, or a Markdown document",
+            content((String = "application/x-ndjson"), (String = "text/markdown")),
         ),
         (status = 404, description = "No such session", body = ErrorBody),
     )
@@ -151,13 +197,101 @@ pub async fn sessions_export(
     State(app): State<Arc<App>>,
     Extension(allowed): Extension<Allowed>,
     PathParam(id): PathParam,
+    Query(ExportQuery { format }): Query<ExportQuery>,
 ) -> Result<([(HeaderName, &'static str); 2], String)> {
-    let lines = wire::exported(&id, &turns(&app, allowed, &id).await?);
-    let headers = [
-        (header::CONTENT_TYPE, "application/x-ndjson"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"session.jsonl\""),
+    let formats = [
+        ("jsonl", ("application/x-ndjson", "attachment; filename=\"session.jsonl\"")),
+        ("markdown", ("text/markdown; charset=utf-8", "attachment; filename=\"session.md\"")),
     ];
-    Ok((headers, lines))
+    let names = formats.iter().map(|(name, _)| *name);
+    let named = params::named("format", format.as_deref(), names, |name| {
+        formats.iter().find(|(known, _)| *known == name).map(|(_, headers)| *headers)
+    })?;
+    let (kind, file) = named.unwrap_or(formats[0].1);
+    let turns = turns(&app, allowed, &id).await?;
+    let text = match kind {
+        "application/x-ndjson" => wire::exported(&id, &turns),
+        _ => {
+            let title = turns.first().map_or("Conversation", |first| &first.question);
+            wire::conversation(title, &turns)
+        }
+    };
+    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, file)], text))
+}
+
+/// Rename a session
+#[utoipa::path(
+    put,
+    path = "/sessions/{id}",
+    tag = "sessions",
+    params(("id" = String, Path, description = "The `id` from `POST /sessions`")),
+    request_body = TitleBody,
+    responses(
+        (status = 200, description = "The session is renamed", body = RenamedReply),
+        (status = 404, description = "No such session, or it has no question", body = ErrorBody),
+    )
+)]
+pub async fn sessions_rename(
+    State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
+    PathParam(name): PathParam,
+    Json(TitleBody { title }): Json<TitleBody>,
+) -> Result<axum::Json<RenamedReply>> {
+    if title.chars().count() > MAX_TITLE_CHARS {
+        return Err(Error::usage(format!("`title` has at most {MAX_TITLE_CHARS} characters"))
+            .param("title"));
+    }
+    let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    let id = session_id(&app, allowed, &name)?;
+    let given = title.clone();
+    app.blocking(move |app| {
+        let renamed = app.engine().sessions()?.rename(&id, &given, app.engine().now_s());
+        renamed.map_err(|fault| match fault.kind() {
+            Kind::Usage => no_session(),
+            _ => fault.into(),
+        })
+    })
+    .await?;
+    Ok(axum::Json(RenamedReply { id: name, title }))
+}
+
+/// Remove the last question of a session
+///
+/// The next question is then answered as if it had not been asked. `n` is its number, from 1; a
+/// session without questions is removed.
+#[utoipa::path(
+    delete,
+    path = "/sessions/{id}/turns/{n}",
+    tag = "sessions",
+    params(
+        ("id" = String, Path, description = "The `id` from `POST /sessions`"),
+        ("n" = u64, Path, description = "Number of the last question"),
+    ),
+    responses(
+        (status = 200, description = "The question is removed", body = RemovedReply),
+        (status = 404, description = "No such session, or no such question", body = ErrorBody),
+        (status = 409, description = "It is not the last question", body = ErrorBody),
+    )
+)]
+pub async fn turns_remove(
+    State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
+    PathParams((name, n)): PathParams<(String, String)>,
+) -> Result<axum::Json<RemovedReply>> {
+    let turns = turns(&app, allowed, &name).await?;
+    let id = session_id(&app, allowed, &name)?;
+    let n: usize = n.parse().ok().filter(|n| (1..=turns.len()).contains(n)).ok_or_else(|| {
+        Error::not_found("the session has no such question").hint(format!("it has {}", turns.len()))
+    })?;
+    if n < turns.len() {
+        return Err(Error::conflict("only the last question of a session can be removed"));
+    }
+    app.blocking(move |app| {
+        let sessions = app.engine().sessions()?;
+        Ok(sessions.remove_last(&id, n as u64, app.engine().now_s())?)
+    })
+    .await?;
+    Ok(axum::Json(RemovedReply { removed: 1 }))
 }
 
 /// Remove a session

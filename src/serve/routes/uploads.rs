@@ -383,10 +383,15 @@ fn restore_removed(
 
 /// Removes the file of a document, if it was an upload.
 pub fn remove_file(engine: &Engine, index: &str, root: &Root, path: &str) -> Result<()> {
-    let folder = folder(engine, index);
-    let is_own = folder.canonicalize().is_ok_and(|real| real.to_str() == Some(&root.real));
     match FileName::new(path) {
-        Ok(name) if is_own => Ok(sandbox::remove(&folder, &name)?),
+        Ok(name) if is_own(engine, index, &root.real) => {
+            Ok(sandbox::remove(&folder(engine, index), &name)?)
+        }
         _ => Ok(()),
     }
+}
+
+/// Whether a folder is that of the uploads of an index.
+pub fn is_own(engine: &Engine, index: &str, real: &str) -> bool {
+    folder(engine, index).canonicalize().is_ok_and(|own| own.to_str() == Some(real))
 }

@@ -36,7 +36,7 @@ fn called(typed: &str) -> Option<(String, Vec<String>)> {
     let (before, rest) = typed.split_once("$rag/")?;
     let end = rest.find([' ', '?', '"', '\'', '|', ')', ';']).unwrap_or(rest.len());
     let path: Vec<String> = rest[..end].split('/').map(str::to_owned).collect();
-    let method = ["DELETE", "POST", "GET"]
+    let method = ["DELETE", "POST", "PUT", "GET"]
         .into_iter()
         .find(|method| before.contains(&format!("-X {method}")));
     let sends = typed.contains("--json") || typed.contains("--data");

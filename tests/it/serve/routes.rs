@@ -626,6 +626,109 @@ fn a_batch_answers_its_questions_in_order() {
 }
 
 #[test]
+fn a_removed_document_is_restored_and_its_file_downloaded() {
+    let Some(sandbox) = indexed() else { return };
+    let api = Api::start(&sandbox, &[("RAG_SERVE_ROOTS", "docs")]);
+    let original = api.get("/documents/original?root=docs&path=bees.md").ok();
+    assert_eq!(
+        original.body,
+        std::fs::read_to_string(sandbox.path().join("docs/bees.md")).unwrap()
+    );
+    assert_eq!(original.headers["content-type"], "text/plain; charset=utf-8");
+    assert_eq!(original.headers["content-disposition"], "inline; filename*=UTF-8''bees.md");
+    assert!(original.headers["content-security-policy"].contains("sandbox"));
+    for path in ["nothing.md", "../docs/bees.md", "*.md"] {
+        api.get(&format!("/documents/original?root=docs&path={path}")).is(404);
+    }
+    // A link in its place is not followed.
+    let file = sandbox.path().join("docs/bees.md");
+    let text = std::fs::read_to_string(&file).unwrap();
+    sandbox.write("secret.md", "secret");
+    std::fs::remove_file(&file).unwrap();
+    symlink("../secret.md", &file).unwrap();
+    let refused = api.get("/documents/original?root=docs&path=bees.md").is(404);
+    assert!(!refused.body.contains("secret"), "{refused:?}");
+    std::fs::remove_file(&file).unwrap();
+    write_old(&sandbox, "docs/bees.md", text);
+
+    api.delete("/documents?root=docs&path=bees.md").ok();
+    let removed = api.get("/documents/removed").ok().json();
+    let expected = json!([{ "root": "docs", "path": "bees.md", "has_file": true }]);
+    assert_eq!(removed["documents"], expected);
+    let body = json!({ "root": "docs", "path": "bees.md" });
+    let restored = api.post("/documents/restore", &body).ok().json();
+    assert_eq!(restored["restored"], json!(["docs/bees.md"]));
+    let id = restored["job_id"].as_str().unwrap();
+    api.get(&format!("/ingest/events/{id}")).ok();
+    assert_eq!(api.cited(QUESTION).1, "bees.md");
+    assert_eq!(api.get("/documents/removed").ok().json(), json!({ "documents": [] }));
+    api.post("/documents/restore", &body).is(404);
+    api.server.stop();
+
+    // A folder that the server may not ingest is read by the next ingest.
+    let api = Api::start(&sandbox, &[]);
+    api.delete("/documents?root=docs&path=bees.md").ok();
+    assert_eq!(api.post("/documents/restore", &body).ok().json()["job_id"], Value::Null);
+    api.server.stop();
+}
+
+#[test]
+fn a_session_is_renamed_found_and_exported_and_its_last_question_removed() {
+    let Some(sandbox) = indexed() else { return };
+    let api = Api::start(&sandbox, &[]);
+    let id = api.post("/sessions", &json!({})).json()["id"].as_str().unwrap().to_owned();
+    let ask = |text: &str| api.post("/ask", &json!({ "query": text, "session": id })).ok().json();
+    let answer = ask(QUESTION);
+    ask("Who was elected president of France?");
+    let session = format!("/sessions/{id}");
+    let turns = api.get(&session).ok().json()["turns"].clone();
+    let (kept, citation) = (&turns[0], &turns[0]["citations"][0]);
+    for field in ["model", "timings", "cache"] {
+        assert_eq!(kept[field], answer[field], "{field}");
+    }
+    assert_eq!(citation["quotes"], answer["citations"][0]["quotes"]);
+    assert_eq!(citation["passage"], answer["citations"][0]["passage"]);
+
+    let rename =
+        |title: &str| api.call("PUT", &session, &[], &json!({ "title": title }).to_string());
+    assert_eq!(rename(" Bees  of mine ").ok().json()["title"], "Bees of mine");
+    rename(&"x".repeat(201)).is(400);
+    api.call("PUT", "/sessions/none", &[], "{\"title\": \"x\"}").is(404);
+    let found = |words: &str| {
+        let list = api.get(&format!("/sessions?words={words}")).ok().json();
+        list["sessions"].as_array().unwrap().len()
+    };
+    assert_eq!((found("mine+FRANCE"), found("mine+spain"), found("")), (1, 0, 1));
+    let markdown = api.get(&format!("{session}/export?format=markdown")).ok();
+    assert_eq!(markdown.headers["content-type"], "text/markdown; charset=utf-8");
+    assert!(markdown.body.contains("\n## Who was elected president of France?\n\nNothing in"));
+    assert!(markdown.body.contains("1. docs/bees.md, line"), "{}", markdown.body);
+    api.get(&format!("{session}/export?format=html")).is(400);
+
+    api.delete(&format!("{session}/turns/1")).is(409);
+    api.delete(&format!("{session}/turns/3")).is(404);
+    api.delete(&format!("{session}/turns/2")).ok();
+    assert_eq!(api.get(&session).ok().json()["turns"].as_array().unwrap().len(), 1);
+    api.server.stop();
+}
+
+#[test]
+fn questions_are_suggested_from_headings() {
+    let Some(sandbox) = indexed() else { return };
+    let api = Api::start(&sandbox, &[]);
+    let list = |query: &str| {
+        let reply = api.get(&format!("/indexes/default/suggestions{query}")).ok().json();
+        strings(&reply["suggestions"], "question")
+    };
+    let all = list("?n=20");
+    assert!(!all.is_empty() && list("?n=1") == all[..1], "{all:?}");
+    assert!(api.ask(&all[0])["supported"].as_bool().unwrap(), "{all:?}");
+    api.get("/indexes/default/suggestions?n=0").is(400);
+    api.get("/indexes/nothing/suggestions").is(404);
+    api.server.stop();
+}
+
+#[test]
 fn feedback_is_exported_as_questions_for_an_evaluation() {
     let Some(sandbox) = indexed() else { return };
     let api = Api::start(&sandbox, &[]);

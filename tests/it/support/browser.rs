@@ -176,6 +176,11 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", &features);
     }
 
+    /// Whether pages run their scripts from the next load on; those of the tests always run.
+    pub fn without_scripts(&self, is: bool) {
+        self.devtools("Emulation.setScriptExecutionDisabled", &json!({ "value": is }));
+    }
+
     /// Console messages since the last call. The browser's own first page logs some where there is
     /// no network.
     pub fn complaints(&self) -> Vec<String> {
@@ -265,6 +270,8 @@ fn capabilities(profile: &Path, downloads: &Path) -> Value {
             "prefs": {
                 "download.default_directory": downloads,
                 "download.prompt_for_download": false,
+                // Otherwise the browser asks before the second download of a page.
+                "profile.default_content_setting_values.automatic_downloads": 1,
             },
         },
     })
