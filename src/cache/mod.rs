@@ -18,6 +18,7 @@
 mod answers;
 mod embeddings;
 mod file;
+mod flight;
 mod inner;
 mod purge;
 mod rerank;
@@ -30,6 +31,7 @@ mod tests;
 mod tier;
 
 pub use answers::CachedAnswer;
+pub use flight::{Claim, Flight};
 pub use retrieval::Ranking;
 pub use store::Cache;
 pub use table::{Caching, Counters, Key, Purged, SharedCounters, SharedStats, Table, TableStats};

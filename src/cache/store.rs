@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
 use super::file;
+use super::flight::{self, Claim, Flight};
 use super::inner::Inner;
 use super::purge;
 use super::rows::{self, Batch, Lookup, Reading, Row};
@@ -14,7 +16,7 @@ use super::table::{Counters, Key, Purged, SharedStats, Table, TableStats};
 use super::tier::Tier;
 use crate::config::{Layer, Layers, SharedStore};
 use crate::error::{Fault, Result};
-use crate::shared::Shared;
+use crate::shared::{self, Shared};
 use crate::sqlite::{self, Opened};
 
 /// While others write, this many batches may wait before the next row waits for the writer, or is
@@ -133,6 +135,41 @@ impl Cache {
     pub fn put(&self, table: Table, key: Key, scope: &str, value: Vec<u8>, now_s: i64) {
         if let Some(tier) = &self.tier {
             tier.put(table, key, scope, &value, now_s);
+        }
+        self.put_here(table, key, scope, value, now_s);
+    }
+
+    /// The right to compute a row that look-ups lack. Waits while another server is computing it,
+    /// for at most `lease_time`, which is longer than that takes; `give_up` ends the wait.
+    pub fn claim(
+        &self,
+        table: Table,
+        key: &Key,
+        lease_time: Duration,
+        give_up: &dyn Fn() -> bool,
+    ) -> Claim {
+        match &self.tier {
+            Some(tier) => flight::claim(&tier.link, table, key, lease_time, give_up),
+            None => Claim::Compute(Flight::default()),
+        }
+    }
+
+    /// As [`Cache::put`], for a row that was claimed: servers that wait for it get it at once.
+    pub fn put_claimed(
+        &self,
+        mut flight: Flight,
+        (table, key): (Table, Key),
+        scope: &str,
+        value: Vec<u8>,
+        now_s: i64,
+    ) {
+        match &self.tier {
+            Some(tier) if flight.has_lease() => {
+                let packed = shared::pack(&value, now_s, &[&key.0, scope.as_bytes()]);
+                flight.publish(&packed, tier.ttl_s(table));
+            }
+            Some(tier) => tier.put(table, key, scope, &value, now_s),
+            None => {}
         }
         self.put_here(table, key, scope, value, now_s);
     }

@@ -46,8 +46,8 @@ const MARK: &str = "local t = redis.call('TIME') \
 type Marks = HashMap<String, i64>;
 
 /// What the users of the tier and its thread share.
-struct Link {
-    redis: Arc<Redis>,
+pub(super) struct Link {
+    pub redis: Arc<Redis>,
     /// Memory of the server above which nothing is written; 0 for no limit.
     max_bytes: u64,
     waiting_bytes: AtomicUsize,
@@ -63,7 +63,7 @@ struct Outgoing {
 }
 
 pub(super) struct Tier {
-    link: Arc<Link>,
+    pub link: Arc<Link>,
     ttls: [(Table, u64); 4],
     queue: Option<SyncSender<Outgoing>>,
     thread: Option<JoinHandle<()>>,
@@ -244,7 +244,7 @@ impl Tier {
         Ok(SharedStats { tables: Table::ALL.map(table).to_vec(), memory_bytes })
     }
 
-    fn ttl_s(&self, table: Table) -> u64 {
+    pub fn ttl_s(&self, table: Table) -> u64 {
         self.ttls.iter().find(|(known, _)| *known == table).map_or(3600, |(_, ttl_s)| *ttl_s)
     }
 }
@@ -258,7 +258,7 @@ impl Drop for Tier {
 }
 
 impl Link {
-    fn key(&self, table: Table, key: &Key) -> String {
+    pub fn key(&self, table: Table, key: &Key) -> String {
         self.redis.key(&[table.name(), &disk::hex(&key.0)])
     }
 
@@ -327,7 +327,7 @@ impl Link {
         }
     }
 
-    fn count(&self, table: Table, outcome: Option<&'static str>, n: u64) {
+    pub fn count(&self, table: Table, outcome: Option<&'static str>, n: u64) {
         let Some(outcome) = outcome else { return };
         telemetry::shared_operation(table.name(), outcome);
         locked(&self.counters).entry(table).or_default().add(outcome, n);

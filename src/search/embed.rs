@@ -1,14 +1,17 @@
 //! Vectors of queries and passages, by the model that the index was built with, through the cache.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::response::milliseconds;
-use crate::cache::{Caching, Key, Table};
+use crate::cache::{Caching, Claim, Flight, Key, Table};
 use crate::engine::{Engine, QueryStage, Stop};
 use crate::error::{Fault, Result};
 use crate::index::Snapshot;
 use crate::model::{Embedder, EmbeddingRole, verify_folder};
 use crate::vector::{Vector, dot};
+
+/// Longer than loading the model and embedding one text takes.
+const EMBEDDING_LEASE: Duration = Duration::from_secs(5);
 
 /// What the work for one query has at hand.
 #[derive(Clone, Copy)]
@@ -85,24 +88,30 @@ impl Vectors {
         engine.check_stop(&stop)?;
         let model = &snapshot.meta().model;
         let key = Key::embedding(&model.fingerprint, role.name(), text);
-        if caching.reads()
-            && let Some(vector) =
-                engine.cache().embedding(&key, &model.fingerprint, model.dimension, engine.now_s())
-        {
-            return Ok(Embedded { vector, is_cached: true, milliseconds: milliseconds(start) });
+        let look_up =
+            || engine.cache().embedding(&key, &model.fingerprint, model.dimension, engine.now_s());
+        let mut flight = Flight::default();
+        if caching.reads() {
+            let mut found = look_up();
+            if found.is_none() {
+                let give_up = || engine.should_stop(&stop);
+                match engine.cache().claim(Table::Embeddings, &key, EMBEDDING_LEASE, &give_up) {
+                    Claim::Computed => found = look_up(),
+                    Claim::Compute(own) => flight = own,
+                }
+            }
+            if let Some(vector) = found {
+                return Ok(Embedded { vector, is_cached: true, milliseconds: milliseconds(start) });
+            }
         }
         let embedder = self.embedder(engine, snapshot)?;
         // Loading may have taken long.
         engine.check_stop(&stop)?;
         let vector = embedder.embed(role, text)?;
         if caching.writes() {
-            engine.cache().put(
-                Table::Embeddings,
-                key,
-                &model.fingerprint,
-                vector.to_bytes(),
-                engine.now_s(),
-            );
+            let row = (Table::Embeddings, key);
+            let (scope, bytes) = (&model.fingerprint, vector.to_bytes());
+            engine.cache().put_claimed(flight, row, scope, bytes, engine.now_s());
         }
         Ok(Embedded { vector, is_cached: false, milliseconds: milliseconds(start) })
     }

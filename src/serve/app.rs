@@ -14,6 +14,7 @@ use super::access::Access;
 use super::error::{self, Error};
 use super::poller::Poller;
 use super::rate_limit::{Allowance, Caller, Limiter};
+use super::shared_limit;
 use super::upload_quota::Uploads;
 use super::watcher::JobWatcher;
 use crate::config::Serve;
@@ -129,8 +130,31 @@ impl App {
         is_loopback || allowed.contains(&name) || (!self.is_local && allowed.is_empty())
     }
 
-    /// Counts a request of `caller`, or says how long to wait before the next one.
-    pub(super) fn admit(
+    /// Counts a request of `caller`, or says how long to wait before the next one. Servers with a
+    /// shared store count together; while it gives no answer, each counts by itself.
+    pub(super) async fn admit(
+        self: &Arc<Self>,
+        caller: Caller,
+        allowance: Allowance,
+    ) -> std::result::Result<(), Duration> {
+        let is_limited = allowance.per_minute > 0 || allowance.per_day > 0;
+        if let (true, Some(redis)) = (is_limited, self.engine().shared.redis()) {
+            let (app, redis) = (Arc::clone(self), Arc::clone(redis));
+            let asked = tokio::task::spawn_blocking(move || {
+                let token = match caller {
+                    Caller::Token(n) => app.access.hash(n),
+                    Caller::Peer(_) | Caller::Others => None,
+                };
+                shared_limit::admit(&redis, caller, token, allowance)
+            });
+            if let Ok(Ok(admitted)) = asked.await {
+                return admitted;
+            }
+        }
+        self.admit_here(caller, allowance)
+    }
+
+    fn admit_here(
         &self,
         caller: Caller,
         allowance: Allowance,

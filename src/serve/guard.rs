@@ -83,8 +83,13 @@ pub async fn scoped(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let checked = authorize(&app, &request, scope)
-        .and_then(|allowed| check_body(&request, body).map(|()| allowed));
+    let (allowed, charge) = authorize(&app, &request, scope);
+    let admitted = match charge {
+        Some((caller, allowance)) => app.admit(caller, allowance).await.map_err(Error::too_many),
+        None => Ok(()),
+    };
+    let checked =
+        admitted.and(allowed).and_then(|allowed| check_body(&request, body).map(|()| allowed));
     match checked {
         Ok(allowed) => {
             request.extensions_mut().insert(allowed);
@@ -137,8 +142,12 @@ fn host_of(headers: &HeaderMap, uri: &Uri) -> Result<String> {
     }
 }
 
-/// Checks the token of a request for a route of this scope, and counts the request.
-fn authorize(app: &App, request: &Request, scope: Scope) -> Result<Allowed> {
+/// Whom a request counts against, and the limits.
+type Charge = Option<(Caller, Allowance)>;
+
+/// Checks the token of a request for a route of this scope. The request counts against the caller
+/// even when it is refused for its token: guesses of tokens count against the peer.
+fn authorize(app: &App, request: &Request, scope: Scope) -> (Result<Allowed>, Charge) {
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
     let settings = app.settings();
     let (allowed, caller, rate) = if app.access.is_open() {
@@ -149,34 +158,31 @@ fn authorize(app: &App, request: &Request, scope: Scope) -> Result<Allowed> {
             Some(grant) => (grant.scope, Some(Caller::Token(grant.token)), grant.rate_per_minute),
             None if scope == Scope::Open => (Scope::Open, peer.map(Caller::Peer), None),
             None => {
-                // Guesses of tokens count against the peer.
                 let allowance = Allowance {
                     per_minute: settings.rate_per_minute,
                     per_day: settings.quota_per_day,
                 };
-                app.admit(peer.map_or(Caller::Others, Caller::Peer), allowance)
-                    .map_err(Error::too_many)?;
-                return Err(Error::unauthorized("missing or invalid token")
-                    .hint("send `Authorization: Bearer TOKEN`"));
+                let refused = Error::unauthorized("missing or invalid token")
+                    .hint("send `Authorization: Bearer TOKEN`");
+                let peer = peer.map_or(Caller::Others, Caller::Peer);
+                return (Err(refused), Some((peer, allowance)));
             }
         }
     };
     if allowed < scope {
-        return Err(Error::forbidden(format!(
-            "a token with the scope {} is required",
-            scope.name()
-        )));
+        let what = format!("a token with the scope {} is required", scope.name());
+        return (Err(Error::forbidden(what)), None);
     }
-    if scope != Scope::Open {
+    let charge = (scope != Scope::Open).then(|| {
         let per_minute = rate.unwrap_or(settings.rate_per_minute);
         let allowance = Allowance { per_minute, per_day: settings.quota_per_day };
-        app.admit(caller.unwrap_or(Caller::Others), allowance).map_err(Error::too_many)?;
-    }
+        (caller.unwrap_or(Caller::Others), allowance)
+    });
     let token = match caller {
         Some(Caller::Token(n)) => Some(n),
         _ => None,
     };
-    Ok(Allowed { scope: allowed, token })
+    (Ok(Allowed { scope: allowed, token }), charge)
 }
 
 fn bearer(value: &HeaderValue) -> Option<&str> {

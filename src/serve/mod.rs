@@ -19,6 +19,7 @@ mod poller;
 mod rate_limit;
 mod routes;
 mod sandbox;
+mod shared_limit;
 mod upload_quota;
 mod watcher;
 

@@ -104,15 +104,9 @@ impl Limiter {
         Ok(())
     }
 
-    /// The key of the bucket of `address`: an IPv6 host owns a /64, so its bucket covers that, and
-    /// a mapped IPv4 address counts as IPv4. `None` when the address gets no bucket of its own.
+    /// The key of the bucket of `address`; `None` when the address gets no bucket of its own.
     fn bucket_key(&mut self, address: IpAddr, now: Duration) -> Option<IpAddr> {
-        let address = match address.to_canonical() {
-            IpAddr::V6(address) => {
-                std::net::Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()
-            }
-            address @ IpAddr::V4(_) => address,
-        };
+        let address = bucket_of(address);
         if self.peers.contains_key(&address) {
             return Some(address);
         }
@@ -121,6 +115,15 @@ impl Limiter {
             self.next_sweep = self.peers.values().map(|bucket| bucket.full_at).min().unwrap_or(now);
         }
         (self.peers.len() < MAX_PEERS).then_some(address)
+    }
+}
+
+/// The address that a bucket is for: an IPv6 host owns a /64, so its bucket covers that, and a
+/// mapped IPv4 address counts as IPv4.
+pub fn bucket_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => std::net::Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        address @ IpAddr::V4(_) => address,
     }
 }
 
