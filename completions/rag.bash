@@ -55,6 +55,9 @@ _rag() {
             rag,mcp)
                 cmd="rag__subcmd__mcp"
                 ;;
+            rag,migrate)
+                cmd="rag__subcmd__migrate"
+                ;;
             rag,model)
                 cmd="rag__subcmd__model"
                 ;;
@@ -69,6 +72,9 @@ _rag() {
                 ;;
             rag,stats)
                 cmd="rag__subcmd__stats"
+                ;;
+            rag,worker)
+                cmd="rag__subcmd__worker"
                 ;;
             rag__subcmd__cache,help)
                 cmd="rag__subcmd__cache__subcmd__help"
@@ -163,6 +169,9 @@ _rag() {
             rag__subcmd__help,mcp)
                 cmd="rag__subcmd__help__subcmd__mcp"
                 ;;
+            rag__subcmd__help,migrate)
+                cmd="rag__subcmd__help__subcmd__migrate"
+                ;;
             rag__subcmd__help,model)
                 cmd="rag__subcmd__help__subcmd__model"
                 ;;
@@ -177,6 +186,9 @@ _rag() {
                 ;;
             rag__subcmd__help,stats)
                 cmd="rag__subcmd__help__subcmd__stats"
+                ;;
+            rag__subcmd__help,worker)
+                cmd="rag__subcmd__help__subcmd__worker"
                 ;;
             rag__subcmd__help__subcmd__cache,purge)
                 cmd="rag__subcmd__help__subcmd__cache__subcmd__purge"
@@ -464,7 +476,7 @@ _rag() {
 
     case "${cmd}" in
         rag)
-            opts="-q -v -h -V --data-dir --index --json --quiet --verbose --color --help --version ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help"
+            opts="-q -v -h -V --data-dir --index --json --quiet --verbose --color --help --version ingest jobs search ask chat sessions index documents cache model serve eval mcp stats worker migrate doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1180,7 +1192,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__help)
-            opts="ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help"
+            opts="ingest jobs search ask chat sessions index documents cache model serve eval mcp stats worker migrate doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1725,6 +1737,20 @@ _rag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rag__subcmd__help__subcmd__migrate)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rag__subcmd__help__subcmd__model)
             opts="list verify add pull"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1894,6 +1920,20 @@ _rag() {
             return 0
             ;;
         rag__subcmd__help__subcmd__stats)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__worker)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2881,6 +2921,32 @@ _rag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rag__subcmd__migrate)
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rag__subcmd__model)
             opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help list verify add pull help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -3432,6 +3498,32 @@ _rag() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__worker)
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --data-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

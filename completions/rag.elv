@@ -44,6 +44,8 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand eval 'Measure search and answers on questions with known answers'
             cand mcp 'Serve the indexes to agents over the Model Context Protocol'
             cand stats 'Show usage statistics'
+            cand worker 'Run jobs until interrupted'
+            cand migrate 'Bring the database schema up to date'
             cand doctor 'Check the data directory, library, model, index, cache and outside services'
             cand completions 'Print a shell completion script'
             cand man 'Print a man page'
@@ -904,6 +906,30 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'rag;worker'= {
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'rag;migrate'= {
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'rag;doctor'= {
             cand --data-dir 'Folder for models, indexes and caches [default: data]'
             cand --index 'Index to use [default: default]'
@@ -955,6 +981,8 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand eval 'Measure search and answers on questions with known answers'
             cand mcp 'Serve the indexes to agents over the Model Context Protocol'
             cand stats 'Show usage statistics'
+            cand worker 'Run jobs until interrupted'
+            cand migrate 'Bring the database schema up to date'
             cand doctor 'Check the data directory, library, model, index, cache and outside services'
             cand completions 'Print a shell completion script'
             cand man 'Print a man page'
@@ -1086,6 +1114,10 @@ set edit:completion:arg-completer[rag] = {|@words|
         &'rag;help;mcp'= {
         }
         &'rag;help;stats'= {
+        }
+        &'rag;help;worker'= {
+        }
+        &'rag;help;migrate'= {
         }
         &'rag;help;doctor'= {
         }

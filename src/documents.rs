@@ -448,10 +448,11 @@ fn purge(engine: &Engine, meta: &Meta) -> Result<u64> {
             .iter()
             .any(|own| own.given == root && meta.removed.binary_search(&own.absolute(path)).is_ok())
     };
-    analytics::forget(&analytics::dir(&engine.config.data_dir), &is_gone)
+    analytics::forget(&analytics::Place::new(&engine.ledger, &engine.config.data_dir), &is_gone)
         .map_err(|fault| incomplete(&fault))?;
     // Opening the sessions would create the folder.
-    if !engine.config.data_dir.join("sessions").is_dir() {
+    let are_here = engine.ledger.postgres().is_none() && engine.shared.redis().is_none();
+    if are_here && !engine.config.data_dir.join("sessions").is_dir() {
         return Ok(0);
     }
     let withdrawn =

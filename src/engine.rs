@@ -12,6 +12,7 @@ use crate::config::{Config, Timeouts};
 use crate::error::{Fault, Kind, Result};
 use crate::index::Store;
 use crate::jobs::Jobs;
+use crate::ledger::Ledger;
 use crate::model::{Assets, CrossEncoder, Library, ModelFiles};
 use crate::sessions::Sessions;
 use crate::shared::{Shared, Use};
@@ -26,6 +27,8 @@ pub struct Engine {
     pub assets: Assets,
     /// What servers share; [`Shared::Local`] until [`Engine::connected`].
     pub shared: Shared,
+    /// Where servers keep jobs, sessions and analytics together; [`Ledger::Local`] until then.
+    pub ledger: Ledger,
     cache: Arc<OnceLock<Cache>>,
     /// The files of `rerank.model`.
     reranker: Arc<OnceLock<ModelFiles>>,
@@ -52,6 +55,7 @@ impl Engine {
             jobs: Jobs::new(&config.jobs_dir),
             config,
             shared: Shared::Local,
+            ledger: Ledger::Local,
             cache: Arc::default(),
             reranker: Arc::default(),
             sessions: Arc::default(),
@@ -67,6 +71,8 @@ impl Engine {
     /// A usage fault for a setting that cannot be used.
     pub fn connected(mut self) -> Result<Self> {
         self.shared = Shared::open(&self.config.shared, Use::Cache)?;
+        self.ledger = Ledger::open(&self.config.ledger)?;
+        self.jobs = Jobs::of(&self.ledger, &self.config.jobs_dir);
         Ok(self)
     }
 
@@ -84,7 +90,18 @@ impl Engine {
             return Ok(sessions);
         }
         let ttl_s = i64::try_from(self.config.session_ttl_s).unwrap_or(i64::MAX);
-        let opened = Sessions::open(&self.config.data_dir.join("sessions"), ttl_s)?;
+        let opened = match (&self.ledger, &self.shared) {
+            (Ledger::Postgres(postgres), _) => Sessions::in_postgres(Arc::clone(postgres), ttl_s),
+            (Ledger::Local, Shared::Redis(_)) => {
+                match Shared::open(&self.config.shared, Use::Sessions)? {
+                    Shared::Redis(redis) => Sessions::in_redis(redis, ttl_s),
+                    Shared::Local => Sessions::open(&self.config.data_dir.join("sessions"), ttl_s)?,
+                }
+            }
+            (Ledger::Local, Shared::Local) => {
+                Sessions::open(&self.config.data_dir.join("sessions"), ttl_s)?
+            }
+        };
         Ok(self.sessions.get_or_init(|| opened))
     }
 
@@ -104,6 +121,8 @@ impl Engine {
             // With it, what this process knows of the depot.
             store: if is_same_place { self.store.clone() } else { other.store.clone() },
             shared: self.shared.clone(),
+            ledger: self.ledger.clone(),
+            jobs: Jobs::of(&self.ledger, &config.jobs_dir),
             cache,
             reranker,
             sessions,

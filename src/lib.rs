@@ -27,6 +27,7 @@ pub mod disk;
 pub mod telemetry;
 
 pub mod http;
+pub mod ledger;
 pub mod shared;
 pub mod sqlite;
 pub mod state;

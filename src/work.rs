@@ -19,8 +19,9 @@ use crate::error::{Context as _, Fault, Kind, Result};
 use crate::index::{Estimator, IngestStage, Status};
 use crate::ingest::{self, Event, Report, Request};
 use crate::jobs::{
-    Claimed, Durability, End, FILE_TRIES, IngestSpec, Next, Progress, Reason, Spec, Work,
+    Claimed, Durability, End, FILE_TRIES, IngestSpec, Next, Progress, Reason, Slot, Spec, Work,
 };
+use crate::telemetry;
 
 /// How often a running job records progress and checks for cancellation.
 const PULSE: Duration = Duration::from_millis(250);
@@ -134,29 +135,71 @@ fn worker(engine: &Engine, flag: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// Runs jobs, each in a child process, until none is left. Returns at once if the maximum number of
-/// workers is running.
-pub fn run_all(engine: &Engine) -> Result<()> {
-    let Some(mut slot) = engine.jobs.enter(engine.config.max_workers)? else { return Ok(()) };
+/// When a worker ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// No job is left.
+    Empty,
+    /// It is interrupted.
+    Interrupted,
+}
+
+/// Pause of a worker that waits for jobs of any machine.
+const IDLE: Duration = Duration::from_millis(500);
+
+/// Runs jobs, each in a child process. Returns at once if the maximum number of workers is running.
+pub fn run_all(engine: &Engine, until: Until) -> Result<()> {
+    let Some(mut slot) = engine.jobs.enter(engine.config.max_workers)? else {
+        return match until {
+            Until::Empty => Ok(()),
+            Until::Interrupted => {
+                let most = engine.config.max_workers;
+                Err(Fault::busy(format!("{most} workers run on this data directory already"))
+                    .hint("raise `max_workers`"))
+            }
+        };
+    };
     // Failing to lower the priority is harmless.
     let _ = rustix::process::nice(NICENESS);
-    engine.jobs.clean(keep_from(engine), engine.now_ms())?;
+    let mut cleaned = engine.jobs.clean(keep_from(engine), engine.now_ms());
+    if until == Until::Interrupted {
+        // A worker waits for its database.
+        cleaned = cleaned.or(Ok(0));
+    }
+    cleaned?;
     loop {
         if engine.interrupted() {
             return Err(Fault::interrupted());
         }
-        match engine.jobs.peek(engine.now_ms(), engine.config.max_workers)? {
-            Next::Ready(_) => run_next_in_child(engine)?,
-            Next::Later(ms) => {
-                let pause = ms.map_or(PULSE, |ms| Duration::from_millis(ms).min(PULSE));
-                std::thread::park_timeout(pause);
+        match step(engine, slot, until) {
+            Ok(Some(kept)) => slot = kept,
+            Ok(None) => return Ok(()),
+            // The database is away: its jobs are still there when it is back.
+            Err(fault) if until == Until::Interrupted && fault.kind() == Kind::Outside => {
+                telemetry::warn!("{fault}");
+                std::thread::park_timeout(IDLE);
+                match engine.jobs.enter(engine.config.max_workers)? {
+                    Some(again) => slot = again,
+                    None => return Ok(()),
+                }
             }
-            Next::Nothing => match engine.jobs.leave(slot, engine.now_ms())? {
-                None => return Ok(()),
-                Some(kept) => slot = kept,
-            },
+            Err(fault) => return Err(fault),
         }
     }
+}
+
+/// Runs the next job, or waits for one; `None` when the worker is to end.
+fn step(engine: &Engine, slot: Slot, until: Until) -> Result<Option<Slot>> {
+    match engine.jobs.peek(engine.now_ms(), engine.config.max_workers)? {
+        Next::Ready(_) => run_next_in_child(engine)?,
+        Next::Later(ms) => {
+            let pause = ms.map_or(PULSE, |ms| Duration::from_millis(ms).min(PULSE));
+            std::thread::park_timeout(pause);
+        }
+        Next::Nothing if until == Until::Interrupted => std::thread::park_timeout(IDLE),
+        Next::Nothing => return engine.jobs.leave(slot, engine.now_ms()),
+    }
+    Ok(Some(slot))
 }
 
 /// Runs the next job in a child process.
@@ -179,16 +222,16 @@ pub fn run_one(engine: &Engine, note: &mut dyn FnMut(String)) -> Result<()> {
     else {
         return Ok(());
     };
-    let Work::Ingest(spec) = &claimed.job.spec.work;
+    let Work::Ingest(spec) = &claimed.job().spec.work;
     let mut config = engine.config.clone();
     (config.index, config.model) = (spec.index.clone(), spec.model.clone());
     config.threads = spec.threads.unwrap_or(config.threads);
     let mut request = request_of(spec);
     // A waiting job can be cancelled, so there is no time limit.
     request.wait = Duration::MAX;
-    request.sequential = claimed.job.careful;
+    request.sequential = claimed.job().careful;
     let reason = format!("reading it ended the process {FILE_TRIES} times");
-    let set_aside = claimed.job.set_aside();
+    let set_aside = claimed.job().set_aside();
     request.quarantined = set_aside.map(|file| (file.to_owned(), reason.clone())).collect();
     let id = claimed.id().to_owned();
     match perform(&engine.with(config), claimed, &request, End::PutBack, &mut |_| {}) {

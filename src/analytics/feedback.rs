@@ -1,9 +1,8 @@
 //! What users said about answers, read back for evaluations.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use super::rows;
+use super::place::Place;
 use super::{Feedback, Record};
 use crate::error::Result;
 
@@ -15,15 +14,15 @@ pub struct Rated {
     pub feedback: Feedback,
 }
 
-/// The feedback in `dir` since `since_s`, oldest first. Of several on one question to one index,
+/// The feedback since `since_s`, oldest first. Of several on one question to one index,
 /// only the last counts.
 ///
 /// # Errors
 /// [`Kind::Damaged`](crate::error::Kind::Damaged) for a file that is not a database.
-pub fn feedback(dir: &Path, since_s: i64) -> Result<Vec<Rated>> {
+pub fn feedback(place: impl Into<Place>, since_s: i64) -> Result<Vec<Rated>> {
     let mut last = BTreeMap::new();
     let mut n = 0_u64;
-    rows::read(dir, since_s, &mut |at_s, record| {
+    place.into().read(since_s, &mut |at_s, record| {
         if let Some(Record::Feedback(feedback)) = record {
             let key = (feedback.index.clone(), feedback.question.clone());
             n += 1;

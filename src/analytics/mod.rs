@@ -2,11 +2,14 @@
 //!
 //! Questions and session ids are stored as keyed hashes, unless the settings keep the text. The key
 //! is a separate file, so that the records alone reveal no question. Feedback on an answer keeps
-//! its question in words: the user who gives it is told so. Callers queue records without
-//! waiting, and one thread writes them in batches. Records are dropped and counted when the queue
-//! is full or the file cannot be written: nothing here slows or fails a request.
+//! its question in words: the user who gives it is told so. Callers queue records without waiting,
+//! and one thread writes them in batches, to a file of the data directory or to the database that
+//! servers share. Records are dropped and counted when the queue is full or they cannot be written:
+//! nothing here slows or fails a request.
 
 mod feedback;
+mod in_postgres;
+mod place;
 mod record;
 mod report;
 mod rows;
@@ -15,7 +18,8 @@ mod tests;
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
@@ -23,10 +27,12 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::config::Records;
 use crate::disk::{self, Blake};
 use crate::error::{Context as _, Fault, Result};
+use crate::ledger::Postgres;
 use crate::telemetry;
 
 pub use feedback::{Rated, feedback};
-pub use record::{Feedback, Question, Reason, Record};
+pub use place::Place;
+pub use record::{Access, Feedback, Load, Question, Reason, Record};
 pub use report::{DocumentCount, ErrorCount, Latency, QuestionCount, Report, report};
 use rows::File;
 
@@ -44,11 +50,6 @@ const KEY: &str = "key";
 /// How often old records are deleted.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(3600);
 
-/// The folder of the records below a data directory.
-pub fn dir(data_dir: &Path) -> PathBuf {
-    data_dir.join("analytics")
-}
-
 /// The queue and its thread. Dropping it writes what is queued and ends the thread.
 pub struct Analytics {
     queue: Option<SyncSender<(i64, Record)>>,
@@ -56,10 +57,10 @@ pub struct Analytics {
 }
 
 impl Analytics {
-    /// Starts the thread that writes into `dir`.
-    pub fn start(dir: &Path, records: Records, clock: fn() -> SystemTime) -> Self {
+    /// Starts the thread that writes.
+    pub fn start(place: impl Into<Place>, records: Records, clock: fn() -> SystemTime) -> Self {
         let (queue, records_to_write) = sync_channel(MAX_WAITING);
-        let writer = Writer::new(dir, records);
+        let writer = Writer::new(place.into(), records);
         let thread = std::thread::Builder::new()
             .name("analytics".into())
             .spawn(move || writer.run(&records_to_write, clock));
@@ -85,9 +86,14 @@ impl Drop for Analytics {
 /// Writes records at once, for a command that is about to end.
 ///
 /// # Errors
-/// When the file cannot be written.
-pub fn record_now(dir: &Path, records: Records, now_s: i64, batch: Vec<Record>) -> Result<()> {
-    let mut writer = Writer::new(dir, records);
+/// When they cannot be written.
+pub fn record_now(
+    place: impl Into<Place>,
+    records: Records,
+    now_s: i64,
+    batch: Vec<Record>,
+) -> Result<()> {
+    let mut writer = Writer::new(place.into(), records);
     writer.write(batch.into_iter().map(|record| (now_s, record)).collect())
 }
 
@@ -96,7 +102,11 @@ pub fn record_now(dir: &Path, records: Records, now_s: i64, batch: Vec<Record>) 
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn purge(dir: &Path) -> Result<u64> {
+pub fn purge(place: impl Into<Place>) -> Result<u64> {
+    let dir = match place.into() {
+        Place::Folder(dir) => dir,
+        Place::Postgres(postgres) => return in_postgres::clear(&postgres),
+    };
     let path = dir.join(rows::FILE);
     if !path.is_file() {
         return Ok(0);
@@ -115,7 +125,11 @@ pub fn purge(dir: &Path) -> Result<u64> {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn forget(dir: &Path, is_gone: &dyn Fn(&str, &str) -> bool) -> Result<u64> {
+pub fn forget(place: impl Into<Place>, is_gone: &dyn Fn(&str, &str) -> bool) -> Result<u64> {
+    let dir = match place.into() {
+        Place::Folder(dir) => dir,
+        Place::Postgres(postgres) => return in_postgres::forget(&postgres, is_gone),
+    };
     let path = dir.join(rows::FILE);
     if !path.is_file() {
         return Ok(0);
@@ -123,18 +137,54 @@ pub fn forget(dir: &Path, is_gone: &dyn Fn(&str, &str) -> bool) -> Result<u64> {
     File::open(&path)?.forget(is_gone)
 }
 
-/// Owns the file. Runs on its own thread, or in a command.
+/// What a writer writes to.
+enum Sink {
+    File(File),
+    Postgres(Arc<Postgres>),
+}
+
+impl Sink {
+    fn open(place: &Place) -> Result<(Self, Hasher)> {
+        Ok(match place {
+            Place::Folder(dir) => {
+                disk::create_dir(dir)?;
+                let hasher = Hasher::open(&dir.join(KEY))?;
+                (Self::File(File::open(&dir.join(rows::FILE))?), hasher)
+            }
+            Place::Postgres(postgres) => {
+                let hasher = Hasher { key: in_postgres::key(postgres)? };
+                (Self::Postgres(Arc::clone(postgres)), hasher)
+            }
+        })
+    }
+
+    fn add(&mut self, records: &[(i64, Record)]) -> Result<()> {
+        match self {
+            Self::File(file) => file.add(records),
+            Self::Postgres(postgres) => in_postgres::add(postgres, records),
+        }
+    }
+
+    fn drop_before(&mut self, at_s: i64) -> Result<()> {
+        match self {
+            Self::File(file) => file.drop_before(at_s),
+            Self::Postgres(postgres) => postgres.drop_days_before(at_s).map(drop),
+        }
+    }
+}
+
+/// Owns the place. Runs on its own thread, or in a command.
 struct Writer {
-    dir: PathBuf,
+    place: Place,
     records: Records,
-    open: Option<(File, Hasher)>,
+    open: Option<(Sink, Hasher)>,
     /// After a failure: the time of the next try.
     not_before: Option<Instant>,
 }
 
 impl Writer {
-    fn new(dir: &Path, records: Records) -> Self {
-        Self { dir: dir.to_owned(), records, open: None, not_before: None }
+    fn new(place: Place, records: Records) -> Self {
+        Self { place, records, open: None, not_before: None }
     }
 
     fn run(mut self, queue: &Receiver<(i64, Record)>, clock: fn() -> SystemTime) {
@@ -167,21 +217,17 @@ impl Writer {
         let keep_s = self.records.keep_days.saturating_mul(86_400);
         let before_s = i64::try_from(now.as_secs().saturating_sub(keep_s)).unwrap_or(i64::MAX);
         // A failure is repaired by the next cleanup.
-        let _ = self.open.as_mut().map(|(file, _)| file.drop_before(before_s));
+        let _ = self.open.as_mut().map(|(sink, _)| sink.drop_before(before_s));
     }
 
     fn write(&mut self, batch: Vec<(i64, Record)>) -> Result<()> {
-        let (file, hasher) = match &mut self.open {
+        let (sink, hasher) = match &mut self.open {
             Some(open) => open,
-            none => {
-                disk::create_dir(&self.dir)?;
-                let hasher = Hasher::open(&self.dir.join(KEY))?;
-                none.insert((File::open(&self.dir.join(rows::FILE))?, hasher))
-            }
+            none => none.insert(Sink::open(&self.place)?),
         };
         let keeps_text = self.records.text;
         let kept = batch.into_iter().map(|(at, record)| (at, hasher.hide(record, keeps_text)));
-        file.add(&kept.collect::<Vec<_>>())
+        sink.add(&kept.collect::<Vec<_>>())
     }
 }
 

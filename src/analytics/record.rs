@@ -17,8 +17,33 @@ pub enum Record {
         /// Cores in use.
         cpu: f64,
         queue: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        load: Option<Load>,
     },
     Feedback(Box<Feedback>),
+}
+
+/// What a server had to do since the last sample.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    pub connections: Option<u64>,
+    /// Share of hits in all look-ups of the caches since the start.
+    pub hit_rate: Option<f64>,
+    /// Of the default index.
+    pub documents: Option<u64>,
+    pub passages: Option<u64>,
+    pub mean_query_ms: Option<f64>,
+    pub queries_per_minute: Option<f64>,
+}
+
+/// A passage that was cited or found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Access {
+    pub root: String,
+    pub path: String,
+    /// First and last line.
+    pub lines: [usize; 2],
+    pub score: f64,
 }
 
 /// What a user said about an answer. The user is told that this keeps the question in words.
@@ -98,4 +123,21 @@ pub struct Question {
     pub session: Option<String>,
     /// The cited or found documents, as folder and path, each once.
     pub documents: Vec<(String, String)>,
+    /// The cited or found passages by rank; only the database of several servers stores them, like
+    /// the other fields below.
+    #[serde(skip)]
+    pub accesses: Vec<Access>,
+    /// Of the client, where it is known.
+    #[serde(skip)]
+    pub client: Option<String>,
+    /// The language model that wrote the answer, or the embedding model that found it.
+    #[serde(skip)]
+    pub model: String,
+    #[serde(skip)]
+    pub tokens: Option<u64>,
+    #[serde(skip)]
+    pub is_reranked: bool,
+    /// Words of the query that were corrected or extended.
+    #[serde(skip)]
+    pub expansions: u64,
 }

@@ -1,9 +1,8 @@
 //! The summary of records that `rag stats` shows.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
-use super::rows;
+use super::place::Place;
 use super::{Question, Record};
 use crate::error::Result;
 use crate::naming;
@@ -87,13 +86,13 @@ pub struct ErrorCount {
     pub n: u64,
 }
 
-/// Summarizes the records in `dir` since `since_s`; `None` when there never was a record.
+/// Summarizes the records since `since_s`; `None` when there never was a record.
 ///
 /// # Errors
 /// [`Kind::Damaged`](crate::error::Kind::Damaged) for a file that is not a database.
-pub fn report(dir: &Path, since_s: i64) -> Result<Option<Report>> {
+pub fn report(place: impl Into<Place>, since_s: i64) -> Result<Option<Report>> {
     let mut summary = Summary::default();
-    let exists = rows::read(dir, since_s, &mut |at, record| summary.take(at, record))?;
+    let exists = place.into().read(since_s, &mut |at, record| summary.take(at, record))?;
     Ok(exists.then(|| summary.finish(since_s)))
 }
 
@@ -122,7 +121,7 @@ impl Summary {
             Record::Feedback(feedback) if feedback.helpful => self.report.helpful += 1,
             Record::Feedback(_) => self.report.unhelpful += 1,
             Record::Error { code, route } => *self.errors.entry((code, route)).or_default() += 1,
-            Record::System { memory_bytes, cpu, queue } => {
+            Record::System { memory_bytes, cpu, queue, .. } => {
                 let (memory, _, longest) = self.report.system.unwrap_or_default();
                 self.report.system = Some((memory.max(memory_bytes), 0.0, longest.max(queue)));
                 self.cpu.push(cpu);

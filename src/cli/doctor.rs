@@ -51,6 +51,7 @@ pub fn run(engine: &Engine, ui: &Ui) -> Result<Outcome> {
         Finding { part: "llm", state: check_language_model(engine) },
         Finding { part: "shared", state: check_shared(engine) },
         Finding { part: "depot", state: check_depot(engine) },
+        Finding { part: "ledger", state: check_ledger(engine) },
     ];
     if ui.json {
         print_json(&findings, engine, ui);
@@ -191,6 +192,14 @@ fn check_depot(engine: &Engine) -> Result<State> {
         "{} answers in {ms:.0} ms, compares before it swaps, has {indexes}{versions}",
         depot.url()
     )))
+}
+
+/// Whether the database answers and has the right schema.
+fn check_ledger(engine: &Engine) -> Result<State> {
+    match engine.ledger.postgres() {
+        Some(postgres) => Ok(State::Ok(postgres.check()?)),
+        None => Ok(State::Absent("off: `ledger.url` is not set".to_owned())),
+    }
 }
 
 fn check_index(engine: &Engine) -> Result<State> {

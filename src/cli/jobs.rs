@@ -99,7 +99,7 @@ pub fn run(args: &JobsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             if *detached {
                 rustix::process::setsid().or_failed(|| "cannot start a new session".into())?;
             }
-            work::run_all(engine)?;
+            work::run_all(engine, work::Until::Empty)?;
         }
     }
     Ok(Outcome::Done)

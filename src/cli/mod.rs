@@ -22,6 +22,7 @@ mod jobs;
 mod layout;
 mod man;
 mod mcp;
+mod migrate;
 mod model;
 mod pages;
 mod progress;
@@ -35,6 +36,7 @@ mod summary;
 mod tests;
 mod ui;
 mod watch;
+mod worker;
 
 use std::ffi::OsString;
 use std::sync::atomic::AtomicBool;
@@ -90,6 +92,8 @@ enum Command {
     Eval(eval::EvalArgs),
     Mcp(mcp::McpArgs),
     Stats(stats::StatsArgs),
+    Worker(worker::WorkerArgs),
+    Migrate(migrate::MigrateArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -192,6 +196,10 @@ fn run(cli: &Cli, ui: &Ui) -> Result<Outcome> {
             with_engine(args.flags(), &|engine| eval::run(args, engine, &configured, ui))
         }
         Command::Stats(args) => with_engine(Flags::new(), &|engine| stats::run(args, engine, ui)),
+        Command::Worker(args) => with_engine(Flags::new(), &|engine| worker::run(args, engine, ui)),
+        Command::Migrate(args) => {
+            with_engine(Flags::new(), &|engine| migrate::run(args, engine, ui))
+        }
         Command::Doctor(_) => with_engine(Flags::new(), &|engine| doctor::run(engine, ui)),
     }
 }

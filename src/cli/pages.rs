@@ -454,12 +454,37 @@ pub const PAGES: &[Page] = &[
         see_also: &["rag-serve", "rag-mcp"],
     },
     Page {
+        name: "rag-worker",
+        examples: &[("Run the jobs that servers submit:", "rag worker")],
+        settings: &["max_workers", "jobs.", "ledger.", "shared."],
+        files: &[JOBS],
+        see_also: &["rag-jobs", "rag-ingest", "rag-migrate"],
+    },
+    Page {
+        name: "rag-migrate",
+        examples: &[(
+            "Create the tables in a database:",
+            "RAG_LEDGER_URL=postgres://rag@localhost/rag rag migrate",
+        )],
+        settings: &["ledger."],
+        files: &[USER_CONFIG],
+        see_also: &["rag-serve", "rag-doctor"],
+    },
+    Page {
         name: "rag-doctor",
         examples: &[
             ("Check the installation:", "rag doctor"),
             ("Show every setting and where it is set:", "rag doctor --verbose"),
         ],
-        settings: &["data_dir", "model", "assets_dir", "runtime_library", "llm."],
+        settings: &[
+            "data_dir",
+            "model",
+            "assets_dir",
+            "runtime_library",
+            "llm.",
+            "shared.",
+            "ledger.",
+        ],
         files: &[USER_CONFIG, PROJECT_CONFIG],
         see_also: &["rag-index-verify", "rag-model-verify"],
     },

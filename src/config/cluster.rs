@@ -9,6 +9,8 @@ use super::setting::{Setting, Shape, personal, setting};
 
 /// The schemes of [`SharedStore::url`].
 const REDIS: Shape = Shape::Engine { schemes: &["redis", "rediss"] };
+/// The schemes of [`Database::url`]. It may name several hosts.
+const POSTGRES: Shape = Shape::Engine { schemes: &["postgres", "postgresql"] };
 /// A number that is unset unless the user sets it.
 const DATABASE: Shape = Shape::Whole { least: 0, most: 65_535 };
 const TTL: Shape = Shape::Whole { least: 1, most: 100_000_000 };
@@ -41,6 +43,20 @@ pub struct SharedStore {
     pub rerank_ttl_s: u64,
     /// Nothing is written while the server uses more memory; 0 for no limit.
     pub max_bytes: u64,
+}
+
+/// PostgreSQL, where several servers keep what must not be lost: jobs, sessions and analytics.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// `None` when there is none.
+    pub url: Option<Secret>,
+    pub ca_file: Option<PathBuf>,
+    /// Connections, and how many more for short peaks.
+    pub pool: usize,
+    pub overflow: usize,
+    pub connect_timeout: Duration,
+    /// Of one statement.
+    pub timeout: Duration,
 }
 
 /// In the order of the README's table, after those of [`super::SETTINGS`].
@@ -185,19 +201,81 @@ pub(super) const ENGINES: &[Setting] = &[
         Shape::Whole { least: 1, most: 87_600 },
         "hours to keep files in the bucket that no index needs any more",
     ),
+    personal(
+        "ledger.url",
+        "RAG_LEDGER_URL",
+        "",
+        POSTGRES,
+        "PostgreSQL for jobs, sessions and analytics, such as postgres://rag:password@host/rag",
+    ),
+    personal(
+        "ledger.ca_file",
+        "RAG_LEDGER_CA_FILE",
+        "",
+        Shape::File,
+        "certificates (PEM) that sign the server's (default: those of the system)",
+    ),
+    setting(
+        "ledger.pool",
+        "RAG_LEDGER_POOL",
+        "20",
+        Shape::Whole { least: 1, most: 10_000 },
+        "open connections to PostgreSQL",
+    ),
+    setting(
+        "ledger.overflow",
+        "RAG_LEDGER_OVERFLOW",
+        "10",
+        Shape::Whole { least: 0, most: 10_000 },
+        "further connections in short peaks",
+    ),
+    setting(
+        "ledger.connect_timeout_ms",
+        "RAG_LEDGER_CONNECT_TIMEOUT_MS",
+        "2000",
+        MILLISECONDS,
+        "milliseconds to connect to PostgreSQL",
+    ),
+    setting(
+        "ledger.timeout_ms",
+        "RAG_LEDGER_TIMEOUT_MS",
+        "5000",
+        MILLISECONDS,
+        "milliseconds for one statement",
+    ),
 ];
 
 /// A value that the variables of other programs give: key, value, variable.
 pub(super) type Alias = (&'static str, String, &'static str);
 
-/// The settings that `REDIS_…` and `SESSION_TTL_SECONDS` give. Without `REDIS_HOST` and
-/// `REDIS_STATE_URL` the others have no effect: Kubernetes sets `REDIS_PORT` for every service of
-/// that name.
+/// The settings that `REDIS_…`, `POSTGRES_…` and `SESSION_TTL_SECONDS` give.
 pub(super) fn aliases(env: &dyn Fn(&str) -> Option<String>) -> Vec<Alias> {
+    let ttl = env("SESSION_TTL_SECONDS");
+    let ttl = ttl.map(|seconds| ("sessions.ttl_s", seconds, "SESSION_TTL_SECONDS"));
+    ttl.into_iter().chain(redis_aliases(env)).chain(postgres_aliases(env)).collect()
+}
+
+/// Without `POSTGRES_HOST` the others have no effect: the image of the database has them too.
+fn postgres_aliases(env: &dyn Fn(&str) -> Option<String>) -> Vec<Alias> {
+    let Some(host) = env("POSTGRES_HOST") else { return Vec::new() };
+    let or = |name: &str, default: &str| env(name).unwrap_or_else(|| default.to_owned());
+    let password = env("POSTGRES_PASSWORD").map(|password| format!(":{}", encoded(&password)));
+    let user = encoded(&or("POSTGRES_USER", "postgres"));
+    let port = or("POSTGRES_PORT", "5432");
+    let database = encoded(&or("POSTGRES_DB", &user));
+    let password = password.unwrap_or_default();
+    let url = format!("postgres://{user}{password}@{host}:{port}/{database}");
+    let mut found = vec![("ledger.url", url, "POSTGRES_HOST")];
+    let others =
+        [("ledger.pool", "POSTGRES_POOL_SIZE"), ("ledger.overflow", "POSTGRES_MAX_OVERFLOW")];
+    found.extend(others.into_iter().filter_map(|(key, name)| Some((key, env(name)?, name))));
+    found
+}
+
+/// Without `REDIS_HOST` and `REDIS_STATE_URL` the others have no effect: Kubernetes sets
+/// `REDIS_PORT` for every service of that name.
+fn redis_aliases(env: &dyn Fn(&str) -> Option<String>) -> Vec<Alias> {
     let mut found = Vec::new();
-    if let Some(seconds) = env("SESSION_TTL_SECONDS") {
-        found.push(("sessions.ttl_s", seconds, "SESSION_TTL_SECONDS"));
-    }
     let (url, variable) = match (env("REDIS_STATE_URL"), env("REDIS_HOST")) {
         (Some(url), _) => (url, "REDIS_STATE_URL"),
         (None, Some(host)) => {

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::bucket;
 use super::check::{self, read_problem, refusal};
-use super::cluster::{self, SharedStore};
+use super::cluster::{self, Database, SharedStore};
 use super::setting::{Origin, Setting};
 use super::settings::SETTINGS;
 use super::{
@@ -316,6 +316,7 @@ fn build(world: &World, values: &Values) -> Result<Config> {
             None => values.whole("sessions.ttl_hours").saturating_mul(3600),
         },
         shared: shared(values)?,
+        ledger: ledger(values)?,
         serve: serve(values, threads),
         cache: Layers {
             embeddings: layer(values, "embeddings"),
@@ -389,6 +390,21 @@ fn depot(world: &World, values: &Values) -> Result<DepotPlace> {
         ca_bundle: aws.ca_bundle,
         endpoint,
         url,
+    })
+}
+
+fn ledger(values: &Values) -> Result<Database> {
+    let url = values.set("ledger.url");
+    if url.is_some() && !cfg!(feature = "cluster") {
+        return Err(Fault::left_out("cluster"));
+    }
+    Ok(Database {
+        url: url.map(Secret::new),
+        ca_file: values.path("ledger.ca_file"),
+        pool: values.size("ledger.pool"),
+        overflow: values.size("ledger.overflow"),
+        connect_timeout: Duration::from_millis(values.whole("ledger.connect_timeout_ms")),
+        timeout: Duration::from_millis(values.whole("ledger.timeout_ms")),
     })
 }
 

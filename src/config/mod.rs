@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use check::{is_name, read_problem, secret_problem};
-pub use cluster::SharedStore;
+pub use cluster::{Database, SharedStore};
 pub use load::{World, working_dir};
 pub use setting::{MIN_TOKEN_CHARS, Origin, Setting, Shape};
 pub use settings::SETTINGS;
@@ -312,6 +312,7 @@ pub struct Config {
     /// Seconds that a session lives after its last turn.
     pub session_ttl_s: u64,
     pub shared: SharedStore,
+    pub ledger: Database,
     pub serve: Serve,
     pub cache: Layers,
     /// `None` when not set: a server then logs at `info`, a command not at all.

@@ -14,6 +14,16 @@ pub enum Next<T> {
     Nothing,
 }
 
+impl<T> Next<T> {
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Next<U> {
+        match self {
+            Self::Ready(ready) => Next::Ready(change(ready)),
+            Self::Later(ms) => Next::Later(ms),
+            Self::Nothing => Next::Nothing,
+        }
+    }
+}
+
 /// The id of the job to run now, unless `most` jobs are running: the highest priority first, then
 /// the oldest.
 pub fn next(jobs: &Table, now_ms: u64, most: usize) -> Next<String> {

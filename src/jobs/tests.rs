@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::jobs::{FILE_TRIES, IngestSpec, Priority, Reason, Work};
 
 const HOUR: u64 = 3_600_000;
 

@@ -7,6 +7,7 @@ mod otlp;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -15,11 +16,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::analysis::untrusted::Risk;
-use crate::analytics::{self, Analytics, Question, Record};
+use crate::analytics::{self, Access, Analytics, Load, Question, Record};
 use crate::ask;
-use crate::cache::{Cache, Caching};
+use crate::cache::{Cache, Caching, Table};
 use crate::config::{Mode, Recording};
-use crate::document::Hit;
+use crate::document::{Hit, Note};
 use crate::engine::Engine;
 use crate::error::{Kind, Result};
 use crate::jobs::{Job, State};
@@ -95,6 +96,9 @@ pub struct Observer {
     since_ms: u64,
     /// Finished jobs that are counted.
     counted: Mutex<BTreeSet<String>>,
+    /// Questions and searches since the last sample, and their time in microseconds.
+    answered: AtomicU64,
+    answering_us: AtomicU64,
 }
 
 impl Observer {
@@ -102,9 +106,19 @@ impl Observer {
     pub fn new(engine: &Engine) -> Self {
         let records = engine.config.analytics;
         let analytics = (records.scope >= Recording::Servers).then(|| {
-            Analytics::start(&analytics::dir(&engine.config.data_dir), records, engine.clock())
+            Analytics::start(
+                &analytics::Place::new(&engine.ledger, &engine.config.data_dir),
+                records,
+                engine.clock(),
+            )
         });
-        Self { analytics, since_ms: engine.now_ms(), counted: Mutex::default() }
+        Self {
+            analytics,
+            since_ms: engine.now_ms(),
+            counted: Mutex::default(),
+            answered: AtomicU64::new(0),
+            answering_us: AtomicU64::new(0),
+        }
     }
 
     /// Records an answered question.
@@ -140,6 +154,7 @@ impl Observer {
         let level = |risk: &Risk| risk.level().name();
         telemetry::risks("question", std::iter::once(level(&response.risk)));
         telemetry::risks("passage", response.flagged.iter().map(|passage| level(&passage.risk)));
+        self.count(stages.total_ms);
         self.record(engine, || Record::Question(Box::new(question(response, context))));
     }
 
@@ -171,7 +186,31 @@ impl Observer {
         telemetry::risks("question", std::iter::once(level(&response.risk)));
         let passages = response.hits.iter().map(|hit| level(&ask::passage_risk(hit)));
         telemetry::risks("passage", passages);
+        self.count(stages.total_ms);
         self.record(engine, || Record::Question(Box::new(searching(response, context))));
+    }
+
+    fn count(&self, total_ms: f64) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        self.answering_us.fetch_add((total_ms.max(0.0) * 1e3) as u64, Ordering::Relaxed);
+    }
+
+    /// What happened since the last call, `seconds` ago.
+    fn load(&self, engine: &Engine, seconds: Option<f64>) -> Load {
+        let n = self.answered.swap(0, Ordering::Relaxed) as f64;
+        let ms = self.answering_us.swap(0, Ordering::Relaxed) as f64 / 1e3;
+        let counters = Table::ALL.map(|table| engine.cache().counters(table));
+        let hits: u64 = counters.iter().map(|counters| counters.hits).sum();
+        let all = hits + counters.iter().map(|counters| counters.misses).sum::<u64>();
+        let counts = engine.store.meta(&engine.config.index).ok().map(|meta| meta.counts);
+        Load {
+            connections: None,
+            hit_rate: (all > 0).then(|| hits as f64 / all as f64),
+            documents: counts.map(|counts| counts.documents),
+            passages: counts.map(|counts| counts.chunks),
+            mean_query_ms: (n > 0.0).then(|| ms / n),
+            queries_per_minute: seconds.map(|seconds| n * 60.0 / seconds.max(1e-3)),
+        }
     }
 
     /// Records an error. `route` is a route template or the name of a tool, never a path.
@@ -233,6 +272,7 @@ impl Observer {
                     memory_bytes: memory.unwrap_or_default(),
                     cpu: cores,
                     queue: queue() as u64,
+                    load: Some(self.load(engine, seconds)),
                 });
             }
             telemetry::upkeep();
@@ -285,7 +325,12 @@ fn once(engine: &Engine, question: impl FnOnce() -> Question) -> Result<()> {
         return Ok(());
     }
     let batch = vec![Record::Question(Box::new(question()))];
-    analytics::record_now(&analytics::dir(&engine.config.data_dir), records, engine.now_s(), batch)
+    analytics::record_now(
+        &analytics::Place::new(&engine.ledger, &engine.config.data_dir),
+        records,
+        engine.now_s(),
+        batch,
+    )
 }
 
 fn question(response: &ask::Response, context: &QueryContext<'_>) -> Question {
@@ -307,6 +352,9 @@ fn question(response: &ask::Response, context: &QueryContext<'_>) -> Question {
             true => documents(response.answer.citations.iter().map(|citation| &citation.hit)),
             false => Vec::new(),
         },
+        accesses: accesses(response.answer.citations.iter().map(|citation| &citation.hit)),
+        model: response.model.clone(),
+        tokens: response.writing.as_ref().and_then(|w| Some(w.usage.as_ref()?.completion_tokens)),
         ..requested(&response.index, context)
     }
 }
@@ -323,6 +371,11 @@ fn searching(response: &search::Response, context: &QueryContext<'_>) -> Questio
         search_ms: t.search_ms,
         total_ms: t.total_ms + context.queue_ms.unwrap_or_default(),
         documents: documents(response.hits.iter()),
+        accesses: accesses(response.hits.iter()),
+        expansions: {
+            let is_other = |note: &&Note| matches!(note, Note::Corrected { .. });
+            response.notes.iter().filter(is_other).count() as u64
+        },
         ..requested(&response.index, context)
     }
 }
@@ -335,6 +388,7 @@ fn requested(index: &str, context: &QueryContext<'_>) -> Question {
         k: context.k as u64,
         queue_ms: context.queue_ms,
         session: context.session.map(str::to_owned),
+        is_reranked: context.rerank > 0,
         ..Question::default()
     }
 }
@@ -342,6 +396,16 @@ fn requested(index: &str, context: &QueryContext<'_>) -> Question {
 /// The time of a stage, unless it was skipped.
 fn stage_ms(ms: f64) -> Option<f64> {
     (ms > 0.0).then_some(ms)
+}
+
+fn accesses<'a>(hits: impl Iterator<Item = &'a Hit>) -> Vec<Access> {
+    let access = |hit: &Hit| Access {
+        root: hit.root.to_string(),
+        path: hit.path.to_string(),
+        lines: [hit.chunk.lines.first, hit.chunk.lines.last],
+        score: hit.score,
+    };
+    hits.map(access).collect()
 }
 
 /// Each document once.

@@ -164,5 +164,11 @@ pub fn render(app: &App) -> String {
         let idle = status.open.saturating_sub(status.used);
         telemetry::engine("redis", status.used, idle, status.latency);
     }
+    if let Some(postgres) = app.engine().ledger.postgres() {
+        let status = postgres.status();
+        let idle = status.open.saturating_sub(status.used);
+        telemetry::engine("postgres", status.used, idle, status.latency);
+        telemetry::breaker("postgres", !status.is_well);
+    }
     telemetry::render()
 }

@@ -206,9 +206,10 @@ impl Service {
     /// The id of a new session, which cannot be guessed.
     ///
     /// # Errors
-    /// When the system cannot provide random numbers.
+    /// When the system cannot provide random numbers, or sessions cannot be kept.
     pub fn new_session(&self) -> Result<String> {
         let id = disk::random_id()?;
+        self.engine().sessions()?.issue(&id)?;
         let mut issued = locked(&self.shared.issued);
         if issued.len() >= MAX_ISSUED {
             issued.remove(0);
@@ -219,10 +220,15 @@ impl Service {
 
     /// Drops the id of a new session; false when it was not issued, or has a question.
     pub fn forget_session(&self, id: &str) -> bool {
+        let was_known = self
+            .engine()
+            .sessions()
+            .and_then(|sessions| sessions.forget_issued(id))
+            .unwrap_or(false);
         let mut issued = locked(&self.shared.issued);
         let n = issued.len();
         issued.retain(|known| known != id);
-        issued.len() < n
+        was_known || issued.len() < n
     }
 
     /// True for the id of a new session without a question.

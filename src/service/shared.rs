@@ -82,8 +82,10 @@ impl Shared {
         Ok(Arc::clone(self.client.get_or_init(|| client)))
     }
 
+    /// Whether this server or another one issued an id.
     pub fn is_issued(&self, id: &str) -> bool {
         locked(&self.issued).iter().any(|issued| issued == id)
+            || self.engine.sessions().and_then(|sessions| sessions.is_issued(id)).unwrap_or(false)
     }
 }
 

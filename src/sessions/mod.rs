@@ -1,68 +1,33 @@
-//! Conversations: questions and answers, kept for a day or as long as the user sets. One SQLite
-//! file.
+//! Conversations: questions and answers, kept for a day or as long as the user sets.
 //!
-//! Unlike a cache, a conversation cannot be computed again: a damaged file is never replaced
-//! automatically. Rows that fail their checksum are reported and never shown. Sources are stored as
-//! places (folder, path, lines), not as texts, so a document that leaves the index leaves the
-//! conversations too, except for what answers quote.
+//! They are in one SQLite file, or where several servers share them: in PostgreSQL, else in Redis.
 
+mod file;
+mod in_postgres;
+mod in_redis;
+mod remote;
 mod rows;
-#[cfg(test)]
-mod tests;
+mod stored;
 mod turn;
 
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::path::Path;
+use std::sync::Arc;
 
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
-
-use crate::config;
-use crate::disk::{self, FileId, Lock};
-use crate::error::{Fault, Kind, Result};
-use crate::sqlite::{self, Opened};
+use crate::error::Result;
+use crate::ledger::Postgres;
+use crate::shared::Redis;
 pub use turn::{Cited, Flag, Made, Passage, Summary, Turn};
 
-/// File name; the schema version is inside.
-const FILE: &str = "sessions.db";
-
-/// From one version of the schema to the next. A newer file is not used.
-const STEPS: &[&str] = &[rows::SCHEMA, rows::TITLES];
-
-/// How long to wait for another process that is answering a question in the same session.
-const WAIT: Duration = Duration::from_secs(10);
-
-/// The file of all sessions.
-pub struct Sessions {
-    dir: PathBuf,
-    path: PathBuf,
-    /// Lifetime of a session after its last turn, in seconds.
-    ttl_s: i64,
-    wait: Duration,
-    /// `None` when there is no file and none can be created.
-    connection: Mutex<Option<Connection>>,
-    writable: bool,
-    /// The file that was opened.
-    file: Option<FileId>,
+/// All sessions.
+pub enum Sessions {
+    File(file::Sessions),
+    Remote(remote::Sessions),
 }
 
 /// One session, held by this process until it is dropped.
-pub struct Session<'a> {
-    sessions: &'a Sessions,
-    id: String,
-    turns: Vec<Turn>,
-    lock: Option<Lock>,
-}
-
-impl Drop for Session<'_> {
-    /// A session without a turn leaves no lock file.
-    fn drop(&mut self) {
-        if self.turns.is_empty()
-            && let Some(lock) = self.lock.take()
-        {
-            lock.remove();
-        }
-    }
+pub enum Session<'a> {
+    File(file::Session<'a>),
+    Remote(remote::Session<'a>),
 }
 
 impl Sessions {
@@ -70,32 +35,33 @@ impl Sessions {
     /// created. `ttl_s` is the lifetime of a session after its last turn, in seconds.
     ///
     /// # Errors
-    /// [`Kind::Damaged`] for a file that is not a database, [`Kind::Failed`] for a newer version's,
-    /// [`Kind::Busy`] when another process keeps it locked. The file is not changed. A folder that
-    /// cannot be written to is a fault only when a turn is to be stored.
+    /// Those of [`file::Sessions::open`].
     pub fn open(dir: &Path, ttl_s: i64) -> Result<Self> {
-        let path = dir.join(FILE);
-        // A process that locked a session had opened the file, which is not empty since.
-        if has_locks(dir) && path.metadata().is_ok_and(|file| file.len() == 0) {
-            return Err(damaged(&path));
-        }
-        let made = dir.is_dir() || disk::create_dir(dir).is_ok();
-        let (connection, writable) = if made { connect(&path)? } else { (None, false) };
-        let file = disk::file_id(&path);
-        let connection = Mutex::new(connection);
-        Ok(Self { dir: dir.to_owned(), path, ttl_s, wait: WAIT, connection, writable, file })
+        file::Sessions::open(dir, ttl_s).map(Self::File)
     }
 
-    /// Begins or continues the session called `id`, which no other process may use meanwhile, and
-    /// removes expired sessions. A new session is stored with its first turn. `give_up` is checked
-    /// while waiting.
+    /// Sessions in Redis, which forgets them by itself.
+    pub fn in_redis(redis: Arc<Redis>, ttl_s: i64) -> Self {
+        Self::Remote(remote::Sessions::new(remote::Keeper::Redis(redis), ttl_s))
+    }
+
+    pub fn in_postgres(postgres: Arc<Postgres>, ttl_s: i64) -> Self {
+        Self::Remote(remote::Sessions::new(remote::Keeper::Postgres(postgres), ttl_s))
+    }
+
+    /// Begins or continues the session called `id`, which nobody else may use meanwhile. A new
+    /// session is stored with its first turn. `give_up` is checked while waiting.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for an invalid name, [`Kind::Busy`] naming the process that uses the
-    /// session, [`Kind::Damaged`] naming a session that fails its checksums, [`Kind::Failed`] when
-    /// turns cannot be stored.
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for an invalid name,
+    /// [`Kind::Busy`](crate::error::Kind::Busy) when somebody uses the session,
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) for one that fails its checksums, others when
+    /// the place of all sessions cannot be used.
     pub fn begin(&self, id: &str, now_s: i64, give_up: &dyn Fn() -> bool) -> Result<Session<'_>> {
-        self.begin_within(id, now_s, self.wait, give_up)
+        match self {
+            Self::File(file) => file.begin(id, now_s, give_up).map(Session::File),
+            Self::Remote(remote) => remote.begin(id, now_s, give_up).map(Session::Remote),
+        }
     }
 
     /// As [`Sessions::begin`], without waiting for another holder.
@@ -103,39 +69,28 @@ impl Sessions {
     /// # Errors
     /// As [`Sessions::begin`].
     pub fn begin_now(&self, id: &str, now_s: i64) -> Result<Session<'_>> {
-        self.begin_within(id, now_s, Duration::ZERO, &|| false)
-    }
-
-    fn begin_within(
-        &self,
-        id: &str,
-        now_s: i64,
-        wait: Duration,
-        give_up: &dyn Fn() -> bool,
-    ) -> Result<Session<'_>> {
-        if !config::is_name(id) {
-            return Err(Fault::usage(format!("invalid session name `{id}`")).hint(
-                "a name has letters, digits, `.`, `_` and `-`, 100 at most, and begins with a \
-                 letter or digit",
-            ));
+        match self {
+            Self::File(file) => file.begin_now(id, now_s).map(Session::File),
+            Self::Remote(remote) => remote.begin_now(id, now_s).map(Session::Remote),
         }
-        self.check_writable()?;
-        self.remove_expired(now_s)?;
-        let lock = self.hold(id, wait, give_up)?;
-        let turns = self.read(|connection| rows::turns(connection, id))?.unwrap_or_default();
-        Ok(Session { sessions: self, id: id.to_owned(), turns, lock: Some(lock) })
     }
 
     /// The most recently used session that has not expired.
     pub fn latest(&self, now_s: i64) -> Result<Option<String>> {
-        Ok(self.list(now_s)?.into_iter().next().map(|summary| summary.id))
+        match self {
+            Self::File(file) => file.latest(now_s),
+            Self::Remote(remote) => {
+                Ok(remote.list(now_s)?.into_iter().next().map(|summary| summary.id))
+            }
+        }
     }
 
     /// The sessions that have not expired, the most recently used first.
     pub fn list(&self, now_s: i64) -> Result<Vec<Summary>> {
-        let mut summaries = self.read(rows::summaries)?;
-        summaries.retain(|summary| !self.has_expired(summary.used, now_s));
-        Ok(summaries)
+        match self {
+            Self::File(file) => file.list(now_s),
+            Self::Remote(remote) => remote.list(now_s),
+        }
     }
 
     /// As [`Sessions::list`], only those with every word of `words` in their title, questions or
@@ -192,47 +147,69 @@ impl Sessions {
         self.checkpoint()
     }
 
+    /// As [`Sessions::list`], only those with every word of `words` in their title, questions or
+    /// answers, in upper or lower case.
+    pub fn search(&self, words: &str, now_s: i64) -> Result<Vec<Summary>> {
+        match self {
+            Self::File(file) => file.search(words, now_s),
+            Self::Remote(remote) => remote.search(words, now_s),
+        }
+    }
+
+    /// Gives a session a title; an empty one removes it.
+    ///
+    /// # Errors
+    /// Those of [`Sessions::show`].
+    pub fn rename(&self, id: &str, title: &str, now_s: i64) -> Result<()> {
+        match self {
+            Self::File(file) => file.rename(id, title, now_s),
+            Self::Remote(remote) => remote.rename(id, title, now_s),
+        }
+    }
+
+    /// Removes the last turn of a session, which must be the `n`-th. A session without turns is
+    /// removed.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) when it is not the last, or the session does not
+    /// exist; [`Kind::Busy`](crate::error::Kind::Busy) when the session is in use.
+    pub fn remove_last(&self, id: &str, n: u64, now_s: i64) -> Result<()> {
+        match self {
+            Self::File(file) => file.remove_last(id, n, now_s),
+            Self::Remote(remote) => remote.remove_last(id, n, now_s),
+        }
+    }
+
     /// The turns of a session, oldest first.
     ///
     /// # Errors
-    /// [`Kind::Usage`] when there is no such session, or it has expired.
+    /// [`Kind::Usage`](crate::error::Kind::Usage) when there is no such session, or it has expired.
     pub fn show(&self, id: &str, now_s: i64) -> Result<Vec<Turn>> {
-        let turns = self.read(|connection| rows::turns(connection, id))?;
-        let is_live =
-            |turns: &Vec<Turn>| turns.last().is_some_and(|last| !self.has_expired(last.at, now_s));
-        turns.filter(is_live).ok_or_else(|| unknown(id))
+        match self {
+            Self::File(file) => file.show(id, now_s),
+            Self::Remote(remote) => remote.show(id, now_s),
+        }
     }
 
     /// Removes sessions, damaged ones too; returns how many.
     ///
     /// # Errors
-    /// [`Kind::Usage`] when one does not exist; [`Kind::Busy`] when one is in use, after those
-    /// before it are removed.
+    /// [`Kind::Usage`](crate::error::Kind::Usage) when one does not exist;
+    /// [`Kind::Busy`](crate::error::Kind::Busy) when one is in use, after those before it are
+    /// removed.
     pub fn remove(&self, ids: &[String]) -> Result<u64> {
-        let known = self.read(rows::ids)?;
-        if let Some(id) = ids.iter().find(|id| !known.contains(id)) {
-            return Err(unknown(id));
+        match self {
+            Self::File(file) => file.remove(ids),
+            Self::Remote(remote) => remote.remove(ids),
         }
-        if ids.is_empty() {
-            return Ok(0);
-        }
-        self.check_writable()?;
-        for id in ids {
-            // A damaged row may have any id; an invalid name was never locked.
-            let lock = config::is_name(id).then(|| self.try_hold(id)).transpose()?;
-            self.write(|transaction| rows::remove(transaction, id))?;
-            if let Some(lock) = lock {
-                lock.remove();
-            }
-        }
-        self.checkpoint()?;
-        Ok(ids.len() as u64)
     }
 
     /// Removes every session; see [`Sessions::remove`].
     pub fn remove_all(&self) -> Result<u64> {
-        let ids = self.read(rows::ids)?;
-        self.remove(&ids)
+        match self {
+            Self::File(file) => file.remove_all(),
+            Self::Remote(remote) => remote.remove_all(),
+        }
     }
 
     /// Withdraws answers from documents that are gone: an answer over `index` that cites one is
@@ -240,195 +217,75 @@ impl Sessions {
     /// Conversations in use keep what they have in memory.
     ///
     /// # Errors
-    /// [`Kind::Damaged`] naming a session that fails its checksums and so may contain anything,
-    /// after the others are done.
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) naming a session that fails its checksums and
+    /// so may contain anything, after the others are done.
     pub fn withdraw(&self, index: &str, is_gone: &dyn Fn(&str, &str) -> bool) -> Result<u64> {
-        let mut withdrawn = 0;
-        let mut bad = None;
-        for id in self.read(rows::ids)? {
-            let turns = match self.read(|connection| rows::turns(connection, &id)) {
-                Ok(turns) => turns.unwrap_or_default(),
-                Err(fault) => {
-                    bad.get_or_insert(fault);
-                    continue;
-                }
-            };
-            for (turn, n) in turns.into_iter().zip(1..) {
-                let cites = |cited: &Cited| is_gone(&cited.root, &cited.path);
-                if turn.index != index || !turn.citations.iter().any(cites) {
-                    continue;
-                }
-                self.check_writable()?;
-                let answer = String::new();
-                let mut emptied = Turn { answer, supported: false, made: None, ..turn };
-                emptied.citations.retain(|cited| !cites(cited));
-                self.write(|transaction| rows::replace(transaction, &id, n, &emptied))?;
-                withdrawn += 1;
-            }
+        match self {
+            Self::File(file) => file.withdraw(index, is_gone),
+            Self::Remote(remote) => remote.withdraw(index, is_gone),
         }
-        self.checkpoint()?;
-        bad.map_or(Ok(withdrawn), Err)
     }
 
-    /// Moves the write-ahead log into the file, so that removed text is gone from the disk.
-    fn checkpoint(&self) -> Result<()> {
-        self.with(|connection| connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"))
-            .map(drop)
-    }
-
-    fn has_expired(&self, used: i64, now_s: i64) -> bool {
-        now_s.saturating_sub(used) >= self.ttl_s
-    }
-
-    /// Removes expired sessions that are not in use.
-    fn remove_expired(&self, now_s: i64) -> Result<()> {
-        for (id, used) in self.read(rows::ages)? {
-            if !self.has_expired(used, now_s) || !config::is_name(&id) {
-                continue;
-            }
-            match self.try_hold(&id) {
-                Ok(lock) => {
-                    self.write(|transaction| rows::remove(transaction, &id))?;
-                    lock.remove();
-                }
-                Err(e) if e.kind() == Kind::Busy => {}
-                Err(e) => return Err(e),
-            }
+    /// Remembers the id of a session without a turn, so that every server accepts its first one.
+    /// Sessions in a file have one server, which remembers by itself.
+    ///
+    /// # Errors
+    /// When the place of all sessions cannot be used.
+    pub fn issue(&self, id: &str) -> Result<()> {
+        match self {
+            Self::File(_) => Ok(()),
+            Self::Remote(remote) => remote.issue(id),
         }
-        Ok(())
     }
 
-    fn try_hold(&self, id: &str) -> Result<Lock> {
-        self.hold(id, Duration::ZERO, &|| false)
-    }
-
-    /// The lock of one session. The kernel releases it with its holder, so it is never stale.
-    fn hold(&self, id: &str, wait: Duration, give_up: &dyn Fn() -> bool) -> Result<Lock> {
-        let busy = |holder: &str| {
-            Fault::busy(format!("{holder} is using the session `{id}`"))
-                .hint("wait for it to finish, or use another name for `--session`")
-        };
-        Lock::take_or(&self.dir.join(format!("{id}.lock")), wait, give_up, &busy)
-    }
-
-    fn check_writable(&self) -> Result<()> {
-        if self.writable && self.connection().is_some() {
-            return Ok(());
+    /// Whether some server issued this id.
+    ///
+    /// # Errors
+    /// As [`Sessions::issue`].
+    pub fn is_issued(&self, id: &str) -> Result<bool> {
+        match self {
+            Self::File(_) => Ok(false),
+            Self::Remote(remote) => remote.is_issued(id),
         }
-        Err(Fault::failed(format!(
-            "{} cannot be written to, so conversations cannot be kept",
-            self.dir.display()
-        ))
-        .hint("ask without `--session`, or use a folder of your own for `--data-dir`"))
     }
 
-    fn connection(&self) -> MutexGuard<'_, Option<Connection>> {
-        // A panic leaves at most a transaction, which its guard has rolled back.
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Reads in one transaction; the default value when there is no file.
-    fn read<T: Default>(&self, read: impl FnOnce(&Connection) -> rows::Outcome<T>) -> Result<T> {
-        let outcome = self.with(|connection| {
-            let transaction = connection.transaction()?;
-            read(&transaction)
-        })?;
-        outcome.unwrap_or_else(|| Ok(T::default())).map_err(|bad| bad.fault(&self.path))
-    }
-
-    fn write(&self, write: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> Result<()> {
-        if self.file.is_some() && disk::file_id(&self.path) != self.file {
-            let why = format!("{} was removed or replaced meanwhile", self.path.display());
-            return Err(Fault::failed(why).hint("end this conversation and start another"));
+    /// Forgets an issued id; false when nobody issued it.
+    ///
+    /// # Errors
+    /// As [`Sessions::issue`].
+    pub fn forget_issued(&self, id: &str) -> Result<bool> {
+        match self {
+            Self::File(_) => Ok(false),
+            Self::Remote(remote) => remote.forget_issued(id),
         }
-        self.with(|connection| {
-            // A transaction that starts with a read cannot wait for another writer later.
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            write(&transaction)?;
-            transaction.commit()
-        })
-        .map(drop)
-    }
-
-    /// `None` when there is no file.
-    fn with<T>(
-        &self,
-        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
-    ) -> Result<Option<T>> {
-        self.connection().as_mut().map(work).transpose().map_err(|e| fault(&self.path, e))
     }
 }
 
 impl Session<'_> {
     pub fn id(&self) -> &str {
-        &self.id
+        match self {
+            Self::File(file) => file.id(),
+            Self::Remote(remote) => remote.id(),
+        }
     }
 
     /// Oldest first.
     pub fn turns(&self) -> &[Turn] {
-        &self.turns
+        match self {
+            Self::File(file) => file.turns(),
+            Self::Remote(remote) => remote.turns(),
+        }
     }
 
-    /// Stores one more turn, durably.
+    /// Stores one more turn, as durably as the place of all sessions is.
+    ///
+    /// # Errors
+    /// When it cannot be stored; [`Kind::Busy`](crate::error::Kind::Busy) when somebody else
+    /// continued the session after this process had stopped for too long.
     pub fn add(&mut self, turn: Turn) -> Result<()> {
-        let created = self.turns.first().map_or(turn.at, |first| first.at);
-        let n = self.turns.len() as u64 + 1;
-        self.sessions.write(|transaction| rows::add(transaction, &self.id, created, n, &turn))?;
-        self.turns.push(turn);
-        Ok(())
-    }
-}
-
-/// The connection, if there is a file, and whether it can write.
-fn connect(path: &Path) -> Result<(Option<Connection>, bool)> {
-    match sqlite::open(path, STEPS).map_err(|e| fault(path, e))? {
-        Opened::Writable(connection) => {
-            // Unlike a cache, a conversation must survive a power cut, and removed text must be
-            // gone.
-            let set = connection
-                .pragma_update(None, "synchronous", "FULL")
-                .and_then(|()| connection.pragma_update(None, "secure_delete", "ON"));
-            set.map_err(|e| fault(path, e))?;
-            Ok((Some(connection), true))
+        match self {
+            Self::File(file) => file.add(turn),
+            Self::Remote(remote) => remote.add(turn),
         }
-        Opened::ReadOnly(connection) => Ok((Some(connection), false)),
-        Opened::Absent => Ok((None, false)),
-        Opened::Damaged => Err(damaged(path)),
-        Opened::Newer => {
-            let why = format!("{} was written by a newer version of rag", path.display());
-            Err(Fault::failed(why).hint("use that version, or another `--data-dir`"))
-        }
-    }
-}
-
-fn has_locks(dir: &Path) -> bool {
-    let mut entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    entries.any(|entry| entry.path().extension().is_some_and(|extension| extension == "lock"))
-}
-
-fn unknown(id: &str) -> Fault {
-    Fault::usage(format!("there is no session `{id}`"))
-        .hint("`rag sessions list` shows all sessions")
-}
-
-fn damaged(path: &Path) -> Fault {
-    Fault::damaged(format!("{} is damaged", path.display()))
-        .hint("move it elsewhere to start a new file; it contains only conversations")
-}
-
-fn fault(path: &Path, error: rusqlite::Error) -> Fault {
-    match () {
-        () if sqlite::is_damage(&error) => damaged(path).because(error),
-        () if sqlite::is_busy(&error) => {
-            Fault::busy(format!("another process keeps {} locked", path.display()))
-                .because(error)
-                .hint("try again when it is done")
-        }
-        () if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
-            let full = std::io::Error::new(std::io::ErrorKind::StorageFull, error);
-            Fault::failed(format!("cannot write to {}", path.display())).because(full)
-        }
-        () => Fault::failed(format!("cannot use {}", path.display())).because(error),
     }
 }

@@ -231,7 +231,7 @@ fn title_checksum(session: &str, title: &str) -> i64 {
     checksum(&[session.as_bytes(), title.as_bytes()]).into()
 }
 
-fn turn_checksum(session: &str, n: i64, body: &str) -> u32 {
+pub(super) fn turn_checksum(session: &str, n: i64, body: &str) -> u32 {
     checksum(&[session.as_bytes(), &n.to_le_bytes(), body.as_bytes()])
 }
 

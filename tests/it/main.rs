@@ -105,6 +105,9 @@ mod sessions;
 // The cache that servers share, with a real Redis.
 #[cfg(feature = "cluster")]
 mod shared;
+// The database that servers share, with a real PostgreSQL.
+#[cfg(feature = "cluster")]
+mod ledger;
 // `rag ingest --url`.
 mod sites;
 // `rag stats`.

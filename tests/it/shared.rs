@@ -354,9 +354,207 @@ fn sentinels_name_the_new_master() {
         matches!(role, Resp::List(parts) if parts.first() == Some(&Resp::Text(b"master".to_vec())))
     });
     println!("promoted after {:.1} s", start.elapsed().as_secs_f64());
+    let port = Resp::Text(replica.port.to_string().into_bytes());
+    until("the Sentinel names it", || {
+        let master = sentinel.command(&["SENTINEL", "get-master-addr-by-name", "mymaster"]);
+        matches!(master, Resp::List(parts) if parts.get(1) == Some(&port))
+    });
     let report = rag_with(&two, &env, INGEST).ok().json();
     assert_eq!(report["cache"]["hits"], 6, "{report}");
     rag_with(&two, &env, &["doctor"]).ok().prints("of the Sentinels");
+}
+
+/// Ten machines ask one cold question at once: its vector is computed once.
+#[test]
+fn a_cold_question_is_embedded_once() {
+    let Some(redis) = Redis::start(&[]) else { return };
+    let all: [Sandbox; 10] = machines();
+    let url = redis.url();
+    for sandbox in &all {
+        rag(sandbox, &url, INGEST).ok();
+    }
+    let sets = |url: &str| {
+        let tables = &shared_stats(&all[0], url)["tables"];
+        tables["embeddings"]["sets"].as_u64().unwrap()
+    };
+    let before = sets(&url);
+    let children: Vec<_> = all
+        .iter()
+        .map(|sandbox| {
+            // The answer would embed sentences too.
+            let mut command = sandbox.command(["search", "where is honey kept", "--json"]);
+            command.env("RAG_SHARED_URL", &url).env("RAG_SHARED_TIMEOUT_MS", "5000");
+            command.stdout(std::process::Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let hits: Vec<Value> = children
+        .into_iter()
+        .map(|child| {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success());
+            serde_json::from_slice::<Value>(&output.stdout).unwrap()["hits"].clone()
+        })
+        .collect();
+    assert!(hits.windows(2).all(|pair| pair[0] == pair[1]), "equal rankings");
+    assert_eq!(sets(&url) - before, 1, "one run of the model");
+    assert_eq!(redis.keys("rag:lease:*"), [""; 0], "no lease is left");
+}
+
+/// A server that stopped past its lease: its late value is refused, and the question is answered.
+#[test]
+fn a_late_holder_is_refused_and_nobody_waits_for_a_dead_one() {
+    use rag::cache::{Cache, Claim, Key, Table};
+    use rag::config::{Layer, Layers};
+    use rag::shared::{Shared, Use};
+    let Some(redis) = Redis::start(&[]) else { return };
+    let settings = settings(&redis.url());
+    let layer = Layer { ttl_s: 0, budget_bytes: 1 << 30 };
+    let layers = Layers { embeddings: layer, retrieval: layer, rerank: layer, answers: layer };
+    let dirs: [tempfile::TempDir; 3] = std::array::from_fn(|_| tempfile::tempdir().unwrap());
+    let [one, two, three] = dirs.each_ref().map(|dir| {
+        let shared = Shared::open(&settings, Use::Cache).unwrap();
+        Cache::open(dir.path(), layers).with_shared(&shared, &settings)
+    });
+    let key = Key::embedding("m", "query", "cold");
+    let claim = |cache: &Cache, ms: u64| {
+        cache.claim(Table::Embeddings, &key, Duration::from_millis(ms), &|| false)
+    };
+    let vector = |x: f32| [x, 0.0].iter().flat_map(|x: &f32| x.to_le_bytes()).collect::<Vec<u8>>();
+    let find = |cache: &Cache| cache.embedding(&key, "m", 2, 7).map(|vector| vector.to_bytes());
+    // The first holder says nothing for longer than its lease.
+    let Claim::Compute(stopped) = claim(&one, 50) else { panic!("somebody has it") };
+    let start = Instant::now();
+    let Claim::Compute(second) = claim(&two, 20_000) else { panic!("somebody has it") };
+    assert!(start.elapsed() < Duration::from_secs(20), "the lease ends by itself");
+    one.put_claimed(stopped, (Table::Embeddings, key), "m", vector(-1.0), 7);
+    assert_eq!(find(&three), None, "the late value is refused");
+    two.put_claimed(second, (Table::Embeddings, key), "m", vector(1.0), 7);
+    assert_eq!(find(&three), Some(vector(1.0)));
+    assert!(matches!(claim(&three, 50), Claim::Computed));
+}
+
+fn settings(url: &str) -> rag::config::SharedStore {
+    let second = Duration::from_secs(1);
+    rag::config::SharedStore {
+        url: Some(rag::config::Secret::new(url)),
+        sentinels: Vec::new(),
+        master: "mymaster".into(),
+        ca_file: None,
+        prefix: "rag".into(),
+        cache_database: None,
+        session_database: None,
+        pool: 50,
+        connect_timeout: second,
+        timeout: second,
+        ttl_s: 3600,
+        embeddings_ttl_s: 3600,
+        rerank_ttl_s: 3600,
+        max_bytes: 0,
+    }
+}
+
+#[test]
+fn a_conversation_continues_on_another_machine() {
+    let Some(redis) = Redis::start(&[]) else { return };
+    let [one, two] = machines();
+    for sandbox in [&one, &two] {
+        sandbox.rag(INGEST).ok();
+    }
+    let url = redis.url();
+    let ask = |sandbox: &Sandbox, question: &str| {
+        let env = [
+            ("RAG_SHARED_URL", &*url),
+            ("RAG_SHARED_SESSION_DATABASE", "3"),
+            ("SESSION_TTL_SECONDS", "500"),
+        ];
+        rag_with(sandbox, &env, &["ask", question, "--session", "work", "--json"]).json()
+    };
+    ask(&one, "What do bees make?");
+    ask(&two, "And what else do bees make?");
+    let env = [("RAG_SHARED_URL", &*url), ("RAG_SHARED_SESSION_DATABASE", "3")];
+    let shown = rag_with(&one, &env, &["sessions", "show", "work", "--json"]).ok().json();
+    assert_eq!(shown["turns"].as_array().unwrap().len(), 2, "{shown}");
+    assert!(redis.keys("rag:session:*").is_empty(), "they are in another database");
+    let info = redis.command(&["INFO", "keyspace"]);
+    assert!(format!("{info:?}").contains("expires"), "{info:?}");
+    let list = rag_with(&two, &env, &["sessions", "list", "--json"]).ok().json();
+    assert_eq!(list["sessions"][0]["turns"], 2, "{list}");
+    rag_with(&two, &env, &["sessions", "remove", "work", "--yes"]).ok();
+    rag_with(&one, &env, &["sessions", "show", "work"]).exits(2).says("no session `work`");
+    // Without Redis: a reason, and questions without a session.
+    drop(redis);
+    rag_with(&one, &env, &[ASK, &["--session", "s"]].concat()).exits(7).says("Redis");
+    rag_with(&one, &env, ASK).ok();
+}
+
+#[test]
+fn two_holders_of_a_session_never_mix() {
+    use rag::sessions::{Sessions, Turn};
+    use rag::shared::{Shared, Use};
+    let Some(redis) = Redis::start(&[]) else { return };
+    let sessions = || {
+        let shared = Shared::open(&settings(&redis.url()), Use::Sessions).unwrap();
+        Sessions::in_redis(std::sync::Arc::clone(shared.redis().unwrap()), 1000)
+    };
+    let turn = |question: &str| Turn { at: 100, question: question.into(), ..Turn::default() };
+    let (one, two) = (sessions(), sessions());
+    let mut held = one.begin_now("s", 100).unwrap();
+    held.add(turn("a")).unwrap();
+    assert_eq!(two.begin_now("s", 100).err().unwrap().kind(), rag::error::Kind::Busy);
+    redis.command(&["DEL", "rag:session-lease:s"]);
+    let mut other = two.begin_now("s", 101).unwrap();
+    assert_eq!(held.add(turn("late")).unwrap_err().kind(), rag::error::Kind::Busy);
+    other.add(turn("b")).unwrap();
+    drop(other);
+    assert_eq!(held.add(turn("later")).unwrap_err().kind(), rag::error::Kind::Busy);
+    drop(held);
+    let shown = two.show("s", 200).unwrap();
+    assert_eq!(shown, [turn("a"), turn("b")]);
+    two.issue("new").unwrap();
+    assert!(one.is_issued("new").unwrap() && one.forget_issued("new").unwrap());
+    // A damaged turn is named.
+    redis.command(&["LSET", "rag:session:s", "0", "x"]);
+    assert_eq!(one.show("s", 200).unwrap_err().kind(), rag::error::Kind::Damaged);
+    assert_eq!(one.remove_all().unwrap(), 1);
+}
+
+#[cfg(feature = "serve")]
+#[test]
+fn servers_limit_and_continue_together() {
+    use crate::support::server::Server;
+    let Some(redis) = Redis::start(&[]) else { return };
+    let all: [Sandbox; 2] = machines();
+    all.iter().for_each(|sandbox| drop(sandbox.rag(INGEST).ok()));
+    let url = redis.url();
+    let env = [
+        ("RAG_SHARED_URL", &*url),
+        ("RAG_SERVE_QUOTA_PER_DAY", "14"),
+        ("RAG_SHARED_TIMEOUT_MS", "2000"),
+    ];
+    let servers = all.each_ref().map(|sandbox| Server::start(sandbox, &env));
+    // A session begun on one continues on the other.
+    let begun = servers[0].request("POST", "/sessions", &[], "").json();
+    let id = begun["id"].as_str().unwrap().to_owned();
+    for (server, question) in [(1, "What do bees make?"), (0, "And where do they live?")] {
+        let body = serde_json::json!({ "query": question, "session": id });
+        let reply = servers[server].post("/ask", &body);
+        assert_eq!(reply.status, 200, "{}", reply.body);
+    }
+    let shown = servers[1].get(&format!("/sessions/{id}")).json();
+    assert_eq!(shown["turns"].as_array().unwrap().len(), 2, "{shown}");
+    let health = servers[0].get("/health").json();
+    assert_eq!(health["parts"]["shared"]["status"], "ok", "{health}");
+    let metrics = servers[0].get("/metrics").body;
+    assert!(metrics.contains("rag_engine_connections{engine=\"redis\""), "{metrics}");
+    assert!(metrics.contains("rag_shared_cache_operations_total{table="), "{metrics}");
+    // Six requests so far; eight more, whichever server they go to.
+    let mut statuses = Vec::new();
+    for n in 0..12 {
+        statuses.push(servers[n % 2].get("/sessions").status);
+    }
+    assert_eq!(statuses[..8], [200; 8], "{statuses:?}");
+    assert_eq!(statuses[8..], [429; 4], "{statuses:?}");
+    servers.into_iter().for_each(|server| drop(server.stop()));
 }
 
 /// Asks again until it is so.

@@ -141,9 +141,10 @@ pub async fn feedback(
     }
     let feedback = body.feedback(&app.engine().config.index)?;
     app.blocking(move |app| {
-        let dir = analytics::dir(&app.engine().config.data_dir);
+        let engine = app.engine();
+        let place = analytics::Place::new(&engine.ledger, &engine.config.data_dir);
         let batch = vec![Record::Feedback(Box::new(feedback))];
-        Ok(analytics::record_now(&dir, records, app.engine().now_s(), batch)?)
+        Ok(analytics::record_now(&place, records, app.engine().now_s(), batch)?)
     })
     .await?;
     Ok((StatusCode::CREATED, axum::Json(FeedbackReply { keep_days: records.keep_days })))
@@ -171,8 +172,9 @@ pub async fn feedback_export(
     Query(ExportQuery { index }): Query<ExportQuery>,
 ) -> Result<([(HeaderName, &'static str); 2], String)> {
     let lines = app.blocking(move |app| {
-        let dir = analytics::dir(&app.engine().config.data_dir);
-        let mut rated = analytics::feedback(&dir, 0)?;
+        let engine = app.engine();
+        let place = analytics::Place::new(&engine.ledger, &engine.config.data_dir);
+        let mut rated = analytics::feedback(&place, 0)?;
         rated.retain(|rated| index.as_ref().is_none_or(|index| rated.feedback.index == *index));
         let names = names(app, &rated);
         let is_known = |index: &str, name: &str| {

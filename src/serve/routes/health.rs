@@ -1,6 +1,7 @@
 //! `/health`: liveness, readiness and the state of each component.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract;
 use axum::http::StatusCode;
@@ -12,7 +13,6 @@ use utoipa::ToSchema;
 use crate::llm::State;
 use crate::serve::app::App;
 use crate::serve::error::Result;
-use crate::shared;
 
 /// Check that the process is running
 #[utoipa::path(
@@ -61,6 +61,7 @@ struct Parts {
     model: NamedPart,
     language_model: LanguageModelPart,
     shared: EnginePart,
+    ledger: EnginePart,
     depot: DepotPart,
 }
 
@@ -77,7 +78,7 @@ struct DepotPart {
 /// An engine outside this machine
 #[derive(Serialize, ToSchema)]
 struct EnginePart {
-    /// ok, failed or off. It is failed while requests to it are paused after repeated failures
+    /// ok, failed or off. It is failed after requests to it failed, until one succeeds
     status: &'static str,
     /// Milliseconds of its last reply
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,6 +155,7 @@ pub async fn health(
         parts.model.status,
         parts.language_model.status,
         parts.shared.status,
+        parts.ledger.status,
         parts.depot.status,
     ];
     let is_ok = statuses.iter().all(|status| matches!(*status, "ok" | "absent" | "off"));
@@ -197,8 +199,11 @@ fn parts(app: &App) -> Parts {
         },
     };
     let shared = engine.shared.redis().map(|redis| redis.status());
-    let (shared, depot) = (engine_part(shared.as_ref()), depot_part(app));
-    Parts { index, cache, model, language_model, shared, depot }
+    let shared = shared.map(|s| engine_part(s.is_closed, s.latency, (s.open, s.most)));
+    let ledger = engine.ledger.postgres().map(|postgres| postgres.status());
+    let ledger = ledger.map(|s| engine_part(s.is_well, s.latency, (s.open, s.most)));
+    let (shared, ledger) = (shared.unwrap_or_default(), ledger.unwrap_or_default());
+    Parts { index, cache, model, language_model, shared, ledger, depot: depot_part(app) }
 }
 
 fn depot_part(app: &App) -> DepotPart {
@@ -213,15 +218,21 @@ fn depot_part(app: &App) -> DepotPart {
     }
 }
 
-fn engine_part(state: Option<&shared::Status>) -> EnginePart {
+impl Default for EnginePart {
+    fn default() -> Self {
+        Self { status: "off", latency_ms: None, connections: None, max_connections: None }
+    }
+}
+
+fn engine_part(
+    is_well: bool,
+    latency: Option<Duration>,
+    (open, most): (usize, usize),
+) -> EnginePart {
     EnginePart {
-        status: match state {
-            None => "off",
-            Some(state) if state.is_closed => "ok",
-            Some(_) => "failed",
-        },
-        latency_ms: state.and_then(|state| Some(state.latency?.as_secs_f64() * 1e3)),
-        connections: state.map(|state| state.open),
-        max_connections: state.map(|state| state.most),
+        status: if is_well { "ok" } else { "failed" },
+        latency_ms: latency.map(|latency| latency.as_secs_f64() * 1e3),
+        connections: Some(open),
+        max_connections: Some(most),
     }
 }

@@ -119,7 +119,7 @@ pub async fn sessions_begin(
     Extension(allowed): Extension<Allowed>,
     OptionalJson(EmptyBody {}): OptionalJson<EmptyBody>,
 ) -> Result<(StatusCode, axum::Json<BegunReply>)> {
-    let id = app.service.new_session()?;
+    let id = app.blocking(|app| Ok(app.service.new_session()?)).await?;
     let id = app.session_name(&id, allowed.token);
     Ok((StatusCode::CREATED, axum::Json(BegunReply { id })))
 }

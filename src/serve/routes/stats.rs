@@ -42,7 +42,10 @@ pub async fn stats(
     let report = app.blocking(move |app| {
         let engine = app.engine();
         let since_s = ago.map_or(0, |seconds| engine.now_s().saturating_sub(seconds));
-        let report = analytics::report(&analytics::dir(&engine.config.data_dir), since_s)?;
+        let report = analytics::report(
+            &analytics::Place::new(&engine.ledger, &engine.config.data_dir),
+            since_s,
+        )?;
         Ok(wire::stats(&report.unwrap_or(Report { since_s, ..Report::default() })))
     });
     Ok(axum::Json(report.await?))

