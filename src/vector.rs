@@ -49,25 +49,49 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// That of `cosines`, each 0 for an empty set. Sums are whole multiples of 2⁻⁴⁰, so they do not
-    /// depend on the order, which is the order of the index's history.
+    /// That of `cosines`, each 0 for an empty set.
     pub fn of(cosines: impl Iterator<Item = f32>) -> Self {
-        const ONE: f64 = (1u64 << 40) as f64;
+        let mut moments = Moments::default();
+        cosines.for_each(|cosine| moments.add(cosine));
+        moments.spread()
+    }
+}
+
+/// Sums of cosines in whole multiples of 2⁻⁴⁰, so they do not depend on the order, which is the
+/// order of the index's history, nor on which thread adds what.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Moments {
+    n: u64,
+    sum: i128,
+    squares: i128,
+}
+
+impl Moments {
+    const ONE: f64 = (1u64 << 40) as f64;
+
+    pub fn add(&mut self, cosine: f32) {
         const LARGEST: f64 = 1024.0;
-        let (mut n, mut sum, mut squares) = (0, 0i128, 0i128);
-        for cosine in cosines {
-            // Fewer than 2⁵¹.
-            let steps = f64::from(cosine).clamp(-LARGEST, LARGEST) * ONE;
-            // Rounded: a cast truncates, and `f64::round` is a call into the C library.
-            let steps = (steps + 0.5f64.copysign(steps)) as i64;
-            n += 1;
-            sum += i128::from(steps);
-            squares += i128::from(steps) * i128::from(steps);
-        }
-        let count = n.max(1) as f64;
-        let mean = sum as f64 / ONE / count;
-        let variance = (squares as f64 / ONE / ONE / count - mean * mean).max(0.0);
-        Self { n, mean, variance }
+        // Fewer than 2⁵¹.
+        let steps = f64::from(cosine).clamp(-LARGEST, LARGEST) * Self::ONE;
+        // Rounded: a cast truncates, and `f64::round` is a call into the C library.
+        let steps = (steps + 0.5f64.copysign(steps)) as i64;
+        self.n += 1;
+        self.sum += i128::from(steps);
+        self.squares += i128::from(steps) * i128::from(steps);
+    }
+
+    /// Adds what another one has summed.
+    pub fn merge(&mut self, other: Self) {
+        self.n += other.n;
+        self.sum += other.sum;
+        self.squares += other.squares;
+    }
+
+    pub fn spread(&self) -> Spread {
+        let count = self.n.max(1) as f64;
+        let mean = self.sum as f64 / Self::ONE / count;
+        let squares = self.squares as f64 / Self::ONE / Self::ONE / count;
+        Spread { n: self.n, mean, variance: (squares - mean * mean).max(0.0) }
     }
 }
 

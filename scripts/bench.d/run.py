@@ -19,11 +19,14 @@ import fusion
 import prose
 import serve
 
-SECTIONS = ["ingest", "memory", "searchable", "reingest", "search", "cache", "serve", "retrieval", "fusion", "chunking", "answers", "risk", "formats"]
+SECTIONS = ["ingest", "memory", "searchable", "reingest", "search", "cache", "serve", "scale", "retrieval", "fusion", "chunking", "answers", "risk", "formats"]
 FILES = int(os.environ.get("RAG_BENCH_FILES", 10_000))
 BYTES = int(os.environ.get("RAG_BENCH_BYTES", 1_500_000))
 PASSAGES = int(os.environ.get("RAG_BENCH_PASSAGES", 20_000))
 RUNS = int(os.environ.get("RAG_BENCH_RUNS", 5))
+SCALE = [int(n) for n in os.environ.get("RAG_BENCH_SCALE", "10000 100000 1000000").split()]
+SCALE_SEEDS = 2_000
+SCALE_QUESTIONS = 300
 SERVE_QUESTIONS = 40_000
 SERVE_SECONDS = 2 * RUNS
 # Of each collection; each is a process.
@@ -258,8 +261,48 @@ class Bench:
         verdict("times", worked - len(others), 1)
         server.stop()
 
+    def scale(self):
+        """Indexes of growing size, built around the passages of an ingest, each compared with the scan of all vectors."""
+        seeds, is_new = self.folder("seeds")
+        if is_new:
+            prose.write_passages(seeds, SCALE_SEEDS)
+        self.rag("scale", "-q", "ingest", "--dir", seeds)
+        asked = prose.Prose(7)
+        file = self.work / "asked.txt"
+        file.write_text("".join(f"{asked.question()}\n" for _ in range(SCALE_QUESTIONS)), encoding="utf-8")
+        update, _ = self.folder("update")
+        smallest = None
+        for n in SCALE:
+            name = f"passages-{n}"
+            _, built = self.bare("scale", "grow", "default", name, n)
+            line("scale", f"{built['passages']:,} passages, built without embedding", f"{built['seconds']:.1f} s, {built['bytes'] / 1e6:,.0f} MB")
+            # A new process each: the first search reads and checks what it needs.
+            of_index = ("--index", name)
+            cold = [self.rag("scale", *of_index, "search", "--no-cache", asked.question(), ok=(0, 3)) for _ in range(RUNS)]
+            line("", "rag search, a process each", f"{statistics.median(run.seconds for run in cold) * 1e3:.0f} ms, peak {max(run.peak_bytes for run in cold) / 2**20:,.0f} MiB")
+            _, warm = self.bare("scale", "warm", name, file)
+            hybrid = warm["hybrid"]
+            line("", f"warm hybrid search, {SCALE_QUESTIONS} questions", f"P50 {hybrid['p50_ms']:.1f} ms, P99 {hybrid['p99_ms']:.1f} ms")
+            line("", "resident afterwards", f"{warm['resident_kb'] / 1024:,.0f} MiB, {warm['anonymous_kb'] / 1024:,.0f} of it not of files")
+            _, both = self.bare("scale", "compare", name, file)
+            rows = both["rows"]
+            line("", "the same with all vectors", f"P50 {rows['p50_ms']:.1f} ms, P99 {rows['p99_ms']:.1f} ms")
+            verdict("ratio of the medians", both["codes"]["p50_ms"] / rows["p50_ms"], 1)
+            verdict("recall of the ten nearest", both["recall"], 1, at_least=True)
+            verdict("share of questions with the same hits", both["same"] / both["questions"], 0.995, at_least=True)
+            changed = []
+            for text in range(RUNS + 1):
+                (update / "note.md").write_text(f"# Note\n\n{prose.Prose(100 + text).paragraph(80)}\n", encoding="utf-8")
+                time.sleep(0.1)
+                changed.append(self.rag("scale", "-q", *of_index, "ingest", "--no-cache", "--dir", update).seconds)
+            # The first adds the folder.
+            line("", "one file changed", f"{statistics.median(changed[1:]):.2f} s")
+            smallest = smallest or hybrid["p50_ms"]
+            verdict(f"ratio of P50 to that at {SCALE[0]:,}", hybrid["p50_ms"] / smallest, 5)
+            self.rag("scale", *of_index, "index", "remove", "--yes", name)
+
     def retrieval(self):
-        for name in ("scifact_train", "xquad_en", "xquad_zh"):
+        for name in ("scifact_train", "cisi", "cacm", "xquad_en", "xquad_zh"):
             source = pathlib.Path(self.args.test_data) / name
             if not (source / "corpus.jsonl").is_file():
                 line("retrieval", name, f"skipped: no {name} in RAG_TEST_DATA")
@@ -269,6 +312,20 @@ class Bench:
             line("retrieval", f"{name}, nDCG@10", figures)
             if name in REFERENCE:
                 line("", "plain reference code", REFERENCE[name])
+            self.agreement(name, source)
+
+    def agreement(self, name, source):
+        """The questions for which a comparison with all vectors finds the same hits."""
+        target = self.work / name
+        if not target.is_dir():
+            beir.main(source, target)
+        self.rag(name, "-q", "ingest", "--dir", target / "docs")
+        rows = [json.loads(row) for row in (target / "questions.jsonl").read_text(encoding="utf-8").splitlines()]
+        file = self.work / "asked.txt"
+        file.write_text("".join(" ".join(row["query"].split()) + "\n" for row in rows), encoding="utf-8")
+        _, both = self.bare(name, "compare", "default", file)
+        line("", "the same hits with all vectors", f"{both['same']} of {both['questions']} questions")
+        verdict("share", both["same"] / both["questions"], 0.995, at_least=True)
 
     def fusion(self):
         collections = {}
@@ -278,7 +335,8 @@ class Bench:
                 line("fusion", name, f"skipped: no {name} in RAG_TEST_DATA")
                 continue
             target = self.work / name
-            beir.main(source, target)
+            if not target.is_dir():
+                beir.main(source, target)
             self.rag(name, "-q", "ingest", "--dir", target / "docs")
             asked = [json.loads(row) for row in (target / "questions.jsonl").read_text(encoding="utf-8").splitlines()]
             collections[name] = [fusion.question(self.explained(name, row["query"]), row["relevant"]) for row in asked[:FUSION_QUESTIONS]]

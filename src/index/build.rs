@@ -188,6 +188,7 @@ impl<'a> Builder<'a> {
             let keys_path = self.dir.join(dense::keys_name(&file.file));
             keys.extend(dense::read_keys(&keys_path)?.unwrap_or_default());
             remove_file(&self.dir.join(&file.file))?;
+            remove_file(&self.dir.join(dense::codes_name(&file.file)))?;
             remove_file(&keys_path)?;
         }
         let offset = keys.len();

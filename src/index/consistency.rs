@@ -29,6 +29,11 @@ pub(super) fn disagreements(snapshot: &Snapshot) -> Result<Vec<String>> {
     }
     if without_vector > 0 && meta.pending == 0 {
         reasons.push(format!("{without_vector} chunks have no vector"));
+    } else if meta.pending == 0 {
+        let wrong = snapshot.wrong_codes()?;
+        if wrong > 0 {
+            reasons.push(format!("{wrong} vectors have codes of other vectors"));
+        }
     }
     Ok(reasons)
 }

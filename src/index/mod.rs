@@ -34,7 +34,11 @@ mod verify;
 
 pub use build::Builder;
 pub use bundle::{Saved, load, save};
+<<<<<<< HEAD
 pub use collect::{Collected, collect};
+=======
+pub use dense::{Comparison, Near, Nearest};
+>>>>>>> c27af17 (index: searches compare codes of 8 bits and read the nearest rows)
 pub use documents::{Failure, Record, State};
 pub use estimate::{Estimator, Status};
 pub use exchange::{Copied, Other};
@@ -49,6 +53,6 @@ pub use replica::DepotStatus;
 pub use rewrite::{copy_document, rewrite};
 pub use roots::{Root, plain_name, roots_named};
 pub use salvage::{Remains, Roster, blank_record, fall_back, repair_pointer, roster};
-pub use snapshot::{Allowed, Nearest, Snapshot};
+pub use snapshot::{Allowed, Snapshot};
 pub use summary::Summary;
 pub use verify::{Problem, verify};

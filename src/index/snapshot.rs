@@ -4,18 +4,16 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use super::dense;
+use super::dense::{self, Comparison, Near, Nearest};
 use super::documents::{self, Record, State};
-use super::generation::{Meta, damaged};
+use super::generation::{Meta, VectorFile, damaged};
 use super::guard::guarded;
 use super::lexical::{self, LexicalScores, Stored, VerifiedDirectory};
-use super::listed::Listed;
 use super::pointer::Target;
 use crate::analysis::Query;
 use crate::disk::{Damage, FileSum, Mapped};
 use crate::error::{Context as _, Fault, Result};
 use crate::filter::Filter;
-use crate::vector::Spread;
 
 /// The folder of the BM25 part, in the names of its files.
 const BM25: &str = "bm25/";
@@ -31,18 +29,15 @@ pub struct Snapshot {
     meta: Meta,
     damage: Damage,
     lexical: lexical::LexicalReader,
-    /// Vector files in row order, each with its number of rows.
-    vectors: Vec<(Arc<Mapped>, usize)>,
-    dense: OnceLock<dense::VectorReader>,
+    rows: Rows,
+    dense: OnceLock<dense::Scan>,
 }
 
-/// What the dense retriever finds for a query.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Nearest {
-    /// The best passages with their exact cosines.
-    pub listed: Listed,
-    /// Of the cosines of all passages that are allowed.
-    pub spread: Spread,
+/// The files of the dense retriever, in row order.
+#[derive(Clone, Default)]
+struct Rows {
+    vectors: dense::Files,
+    codes: dense::Files,
 }
 
 /// The part of a generation that a filter matches.
@@ -60,26 +55,29 @@ impl Snapshot {
             check_size(dir, name, entry)?;
         }
         let damage = Damage::default();
-        let mut vectors = Vec::new();
-        for file in &meta.vectors {
-            let entry = listed(dir, &meta, &file.file)?;
-            vectors.push((Arc::new(map(dir, &file.file, entry, &damage)?), file.rows));
+        let mut rows = Rows::default();
+        for VectorFile { file, rows: n } in &meta.vectors {
+            let codes = dense::codes_name(file);
+            for (name, files) in [(file, &mut rows.vectors), (&codes, &mut rows.codes)] {
+                let entry = listed(dir, &meta, name)?;
+                files.push((Arc::new(map(dir, name, entry, &damage)?), *n));
+            }
         }
-        Self::with_vectors(dir, target, meta, damage, vectors)
+        Self::with_rows(dir, target, meta, damage, rows)
     }
 
     /// Opens what is left of the BM25 part of a damaged generation, and nothing else.
     pub(super) fn open_words(dir: &Path, target: &Target) -> Result<Self> {
         let meta = Meta::read(dir, &target.meta_sha256)?;
-        Self::with_vectors(dir, target, meta, Damage::default(), Vec::new())
+        Self::with_rows(dir, target, meta, Damage::default(), Rows::default())
     }
 
-    fn with_vectors(
+    fn with_rows(
         dir: &Path,
         target: &Target,
         meta: Meta,
         damage: Damage,
-        vectors: Vec<(Arc<Mapped>, usize)>,
+        rows: Rows,
     ) -> Result<Self> {
         let mut files = HashMap::new();
         for (name, entry) in &meta.files {
@@ -91,7 +89,7 @@ impl Snapshot {
         let lexical =
             tantivy(dir, &damage, || lexical::LexicalReader::open(directory, meta.counts.terms))?;
         let (dir, target) = (dir.to_owned(), target.clone());
-        Ok(Self { dir, target, meta, damage, lexical, vectors, dense: OnceLock::new() })
+        Ok(Self { dir, target, meta, damage, lexical, rows, dense: OnceLock::new() })
     }
 
     pub fn meta(&self) -> &Meta {
@@ -133,8 +131,7 @@ impl Snapshot {
     }
 
     /// The `wanted` passages nearest to each of `queries`, among those that are `allowed` by
-    /// ordinal; `None` allows all. At most `threads` threads read the vectors, once for all
-    /// queries.
+    /// ordinal; `None` allows all. At most `threads` threads read the codes, once for all queries.
     pub fn nearest(
         &self,
         queries: &[&[f32]],
@@ -142,59 +139,35 @@ impl Snapshot {
         allowed: Option<&[bool]>,
         threads: usize,
     ) -> Result<Vec<Nearest>> {
-        let cosines = self.all_cosines(queries, threads)?;
-        let nearest = |cosines: Vec<f32>| {
-            let is_allowed = |ordinal: u32| {
-                let allowed = allowed.map(|allowed| allowed.get(ordinal as usize).copied());
-                allowed.is_none_or(Option::unwrap_or_default)
-            };
-            let cosines = (0..).zip(cosines);
-            let found = cosines.filter(|(n, cosine)| !cosine.is_nan() && is_allowed(*n));
-            let found: Vec<(u32, f32)> = found.collect();
-            Nearest {
-                spread: Spread::of(found.iter().map(|(_, cosine)| *cosine)),
-                listed: Listed::best_of(found.into_iter(), wanted),
-            }
-        };
-        Ok(cosines.into_iter().map(nearest).collect())
+        let near = Near { wanted, comparison: Comparison::Codes, threads };
+        self.nearest_by(queries, allowed, near)
     }
 
-    /// Cosine of `query` with each of the passages `ordinals`.
+    /// As [`Snapshot::nearest`], in either comparison.
+    pub fn nearest_by(
+        &self,
+        queries: &[&[f32]],
+        allowed: Option<&[bool]>,
+        near: Near,
+    ) -> Result<Vec<Nearest>> {
+        let (dense, rows) = (self.dense_for(queries)?, self.vector_rows()?);
+        let passages = dense::Passages { rows, allowed };
+        dense.nearest(queries, passages, near).map_err(|e| self.name_damage(e))
+    }
+
+    /// Cosine of `query` with each of the passages `ordinals`; NaN for a deleted one.
     pub fn cosines(&self, query: &[f32], ordinals: &[u32]) -> Result<Vec<f32>> {
-        let cosines = self.all_cosines(&[query], 1)?.pop().unwrap_or_default();
-        let of = |ordinal: &u32| cosines.get(*ordinal as usize).copied().unwrap_or(f32::NAN);
-        Ok(ordinals.iter().map(of).collect())
+        let (dense, rows) = (self.dense_for(&[query])?, self.vector_rows()?);
+        let of = |ordinal: &u32| match rows.get(*ordinal as usize) {
+            None | Some(&lexical::NO_ROW) => Ok(f32::NAN),
+            Some(row) => dense.cosine(query, *row as usize),
+        };
+        ordinals.iter().map(of).collect::<Result<_>>().map_err(|e| self.name_damage(e))
     }
 
-    /// Cosine with each of `queries` by ordinal; NaN for deleted chunks. At most `threads` threads
-    /// read the vectors, once for all queries.
-    fn all_cosines(&self, queries: &[&[f32]], threads: usize) -> Result<Vec<Vec<f32>>> {
-        let dense = self.dense()?;
-        if queries.iter().any(|query| query.len() != dense.dimension()) {
-            return Err(Fault::failed(
-                "the model and the index have vectors of different dimensions",
-            ));
-        }
-        let cosines = dense.cosines(queries, threads).map_err(|e| self.name_damage(e))?;
-        let mut scores = vec![vec![f32::NAN; self.ordinals()]; queries.len()];
-        let (rows, mut outside) = (dense.rows() as u64, None);
-        let mut visit = |ordinal, row| {
-            if row >= rows {
-                outside = Some(row);
-                return;
-            }
-            for (scores, cosines) in scores.iter_mut().zip(&cosines) {
-                scores[ordinal as usize] = cosines[row as usize];
-            }
-        };
-        self.tantivy(|| self.lexical.rows(&mut visit))?;
-        match outside {
-            Some(row) => Err(damaged(
-                &self.dir,
-                &format!("a chunk points to vector row {row}, which does not exist"),
-            )),
-            None => Ok(scores),
-        }
+    /// The vector row of each ordinal.
+    fn vector_rows(&self) -> Result<&[u64]> {
+        tantivy(&self.dir, &self.damage, || self.lexical.rows())
     }
 
     /// The documents and chunks that `filter` matches; it is evaluated once per document.
@@ -225,12 +198,8 @@ impl Snapshot {
 
     /// Whether the files contain only what live chunks need.
     pub fn is_compact(&self) -> Result<bool> {
-        let mut rows = HashSet::new();
-        self.tantivy(|| {
-            self.lexical.rows(&mut |_, row| {
-                rows.insert(row);
-            })
-        })?;
+        let rows = self.vector_rows()?.iter().filter(|row| **row != lexical::NO_ROW);
+        let rows: HashSet<u64> = rows.copied().collect();
         Ok(self.ordinals() == self.live_chunks() && rows.len() as u64 == self.meta.counts.rows)
     }
 
@@ -249,6 +218,11 @@ impl Snapshot {
         self.dense()?
             .row(usize::try_from(row).unwrap_or(usize::MAX))
             .map_err(|e| self.name_damage(e))
+    }
+
+    /// The number of rows whose codes are not those of their vector.
+    pub(super) fn wrong_codes(&self) -> Result<usize> {
+        self.dense()?.wrong_codes().map_err(|e| self.name_damage(e))
     }
 
     /// The table of files, in the order of the walk.
@@ -273,13 +247,29 @@ impl Snapshot {
         self.lexical.live()
     }
 
-    fn dense(&self) -> Result<&dense::VectorReader> {
+    /// As [`Snapshot::dense`], for queries of the right dimension.
+    fn dense_for(&self, queries: &[&[f32]]) -> Result<&dense::Scan> {
+        let dense = self.dense()?;
+        match queries.iter().all(|query| query.len() == dense.dimension()) {
+            true => Ok(dense),
+            false => {
+                Err(Fault::failed("the model and the index have vectors of different dimensions"))
+            }
+        }
+    }
+
+    fn dense(&self) -> Result<&dense::Scan> {
         if let Some(dense) = self.dense.get() {
             return Ok(dense);
         }
-        let dimension = self.meta.model.dimension;
-        let opened = dense::VectorReader::open(self.vectors.clone(), dimension)
+        let Rows { vectors, codes } = self.rows.clone();
+        let opened = dense::Scan::open(vectors, codes, self.meta.model.dimension)
             .map_err(|e| self.name_damage(e))?;
+        let live = self.vector_rows()?.iter().filter(|row| **row != lexical::NO_ROW);
+        if let Some(row) = live.max().filter(|row| **row >= opened.rows() as u64) {
+            let why = format!("a chunk points to vector row {row}, which does not exist");
+            return Err(damaged(&self.dir, &why));
+        }
         Ok(self.dense.get_or_init(|| opened))
     }
 

@@ -40,8 +40,8 @@ impl Need {
         }
         self.text_bytes.set(text_bytes);
         self.rows.set(rows);
-        // A row and its key.
-        self.row_bytes.set(dimension as u64 * 4 + 16);
+        // A row, its codes and its key.
+        self.row_bytes.set(dimension as u64 * 5 + 8 + 16);
     }
 
     /// Sets the number of vectors to make.

@@ -24,7 +24,7 @@ use crate::cache::Ranking;
 use crate::engine::{Engine, QueryStage};
 use crate::error::Result;
 use crate::filter::Filter;
-use crate::index::{Allowed, Snapshot};
+use crate::index::{Allowed, Comparison, Near, Snapshot};
 use crate::model::{CrossEncoder, Embedder};
 use crate::rank::{self, Candidates, Fused, Fusion};
 use crate::telemetry;
@@ -33,6 +33,7 @@ pub use exemplars::{Exemplar, Exemplars};
 use hits::hits;
 use prefetch::Prefetched;
 use ranking_cache::CachedRanking;
+use request::listed;
 pub use request::{Request, validate};
 pub use rerank::Scoring;
 use rerank::{CacheCounts, Rerank};
@@ -44,6 +45,8 @@ pub struct Searcher {
     pub snapshot: Arc<Snapshot>,
     /// Threads that compare vectors, and networks that rerank in parallel; never changes a result.
     pub threads: usize,
+    /// What queries are compared with. The cache of rankings does not distinguish it.
+    pub comparison: Comparison,
     vectors: Vectors,
     /// The cross-encoder, once a query needed it.
     reranker: Option<CrossEncoder>,
@@ -64,6 +67,7 @@ impl Searcher {
         Self {
             snapshot,
             threads,
+            comparison: Comparison::default(),
             vectors: Vectors::default(),
             reranker: None,
             prefetched: Vec::new(),
@@ -116,8 +120,10 @@ impl Searcher {
     /// Computes the dense scores of several queries in one pass. A later search for one of them
     /// uses these scores, as long as the generation is the same.
     pub fn prefetch(&mut self, engine: &Engine, requests: &[Request]) {
-        let Self { snapshot, vectors, threads, .. } = self;
-        self.prefetched = prefetch::prefetch(engine, snapshot, vectors, *threads, requests);
+        let Self { snapshot, vectors, threads, comparison, .. } = self;
+        let depth = requests.iter().map(Request::depth).max().unwrap_or_default();
+        let near = Near { wanted: listed(depth), comparison: *comparison, threads: *threads };
+        self.prefetched = prefetch::prefetch(engine, snapshot, vectors, near, requests);
     }
 
     /// As [`Searcher::search`], with the ranking from the cache where it is there.
@@ -181,6 +187,7 @@ impl Searcher {
             mode: request.mode,
             allowed: allowed.map(|allowed| allowed.chunks.as_slice()),
             depth,
+            comparison: self.comparison,
             threads: self.threads,
         };
         let scores = retrieval.scores(&mut self.vectors, &mut self.prefetched)?;

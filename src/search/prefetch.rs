@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use super::embed::{Embedded, QueryContext, Vectors};
 use super::ranking_cache::CachedRanking;
-use super::request::{Request, listed, validate};
+use super::request::{Request, validate};
 use super::response::milliseconds;
 use crate::config::Mode;
 use crate::engine::{Engine, QueryStage};
-use crate::index::{Nearest, Snapshot};
+use crate::index::{Near, Nearest, Snapshot};
 use crate::model::EmbeddingRole;
 
 /// The dense scores of a query whose search has not begun.
@@ -30,7 +30,7 @@ pub(super) fn prefetch(
     engine: &Engine,
     snapshot: &Snapshot,
     vectors: &mut Vectors,
-    threads: usize,
+    near: Near,
     requests: &[Request],
 ) -> Vec<Prefetched> {
     if snapshot.meta().pending > 0 {
@@ -43,8 +43,7 @@ pub(super) fn prefetch(
     let scan = Instant::now();
     let query_vectors: Vec<&[f32]> =
         queries.iter().map(|(_, embedded)| embedded.vector.as_slice()).collect();
-    let listed = listed(requests.iter().map(Request::depth).max().unwrap_or_default());
-    let Ok(nearest) = snapshot.nearest(&query_vectors, listed, None, threads) else {
+    let Ok(nearest) = snapshot.nearest_by(&query_vectors, None, near) else {
         return Vec::new();
     };
     let scan_ms = milliseconds(scan) / queries.len() as f64;
@@ -55,7 +54,7 @@ pub(super) fn prefetch(
             query,
             embedded,
             nearest,
-            listed,
+            listed: near.wanted,
             scan_ms,
         })
         .collect()

@@ -13,7 +13,7 @@ use crate::analysis::{self, Query};
 use crate::config::Mode;
 use crate::document::Note;
 use crate::error::{Fault, Result};
-use crate::index::{LexicalScores, Listed, Nearest};
+use crate::index::{Comparison, LexicalScores, Listed, Near, Nearest};
 use crate::model::EmbeddingRole;
 use crate::rank::{self, Candidates, Head, Lexical};
 
@@ -29,6 +29,7 @@ pub(super) struct Retrieval<'a> {
     pub allowed: Option<&'a [bool]>,
     /// Passages of the ranking wanted.
     pub depth: usize,
+    pub comparison: Comparison,
     pub threads: usize,
 }
 
@@ -119,7 +120,8 @@ impl Retrieval<'_> {
             (Some(embedded), Some(nearest)) => Some(Dense { embedded, nearest }),
             (Some(embedded), None) => {
                 let query = embedded.vector.as_slice();
-                let nearest = snapshot.nearest(&[query], listed, allowed, self.threads)?.pop();
+                let near = self.near(listed);
+                let nearest = snapshot.nearest_by(&[query], allowed, near)?.pop();
                 nearest.map(|nearest| Dense { embedded, nearest })
             }
             (None, _) => None,
@@ -131,6 +133,10 @@ impl Retrieval<'_> {
     /// Passages that each retriever lists.
     fn listed(&self) -> usize {
         listed(self.depth)
+    }
+
+    fn near(&self, wanted: usize) -> Near {
+        Near { wanted, comparison: self.comparison, threads: self.threads }
     }
 
     /// What either retriever lists, with the scores of both.

@@ -8,12 +8,17 @@
 //! * `bare nearest INDEX FILE` prints the sentence of an index with the largest cosine for each
 //!   line of a file of questions: the simplest answers.
 //! * `bare tokens FILE` counts the tokens of each line of a file, a JSON string each.
+//! * `bare grow FROM TO N` builds an index of N passages around those of another.
+//! * `bare compare INDEX FILE` searches an index for the lines of a file, with the codes of the
+//!   vectors and with all vectors, and prints times and agreement.
+//! * `bare warm INDEX FILE` prints the times of searches and the memory that they take.
 //! * `bare risk FOLDER` prints how well risks tell attacks from ordinary texts, of the collections
 //!   in a folder.
 //!
 //! The data directory comes from the environment, as for `rag`.
 
 mod risk;
+mod scale;
 
 use std::collections::HashSet;
 use std::io::Write as _;
@@ -42,14 +47,23 @@ fn main() -> Result<()> {
         ["load", question] => load(&config, question)?,
         ["nearest", index, questions] => nearest(&config, index, questions)?,
         ["tokens", texts] => tokens(&config, texts)?,
+        ["grow", from, to, n] => scale::grow(&config, from, to, number(n)?)?,
+        ["compare", index, questions] => scale::compare(&config, index, questions)?,
+        ["warm", index, questions] => scale::warm(&config, index, questions)?,
         ["risk", data] => risks(&config, data)?,
         // `cargo bench` names no mode.
         _ => "usage: bare embed INDEX | bare questions FILE | bare load QUESTION | \
-             bare nearest INDEX FILE | bare tokens FILE | bare risk FOLDER (scripts/bench runs it)"
-            .to_owned(),
+             bare nearest INDEX FILE | bare tokens FILE | bare grow FROM TO N | \
+             bare compare INDEX FILE | bare warm INDEX FILE | bare risk FOLDER (scripts/bench runs \
+             it)"
+        .to_owned(),
     };
     let _ = writeln!(std::io::stdout(), "{line}");
     Ok(())
+}
+
+fn number(text: &str) -> Result<usize> {
+    text.parse().map_err(|e| Fault::usage(format!("{text} is not a number")).because(e))
 }
 
 /// The assets of `rag`, which has verified them; the time of this check is not recorded.

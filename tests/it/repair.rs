@@ -202,15 +202,18 @@ fn only_lost_vectors_are_embedded_again() {
         all.iter().filter(|path| path.to_string_lossy().ends_with(ending)).collect::<Vec<_>>()
     };
     std::fs::remove_dir_all(data.join("cache")).expect("a removal");
-    flip(ending(".idx")[0]);
-    let step = world.assert_repaired("words")["steps"][0].clone();
-    assert_eq!(
-        (&step["cache"]["misses"], step["vectors_kept"].as_u64() > Some(10)),
-        (&json!(0), true),
-        "{step}"
-    );
-    world.reset();
-    std::fs::remove_dir_all(data.join("cache")).expect("a removal");
+    // Codes are computed from the vectors.
+    for damaged in [".idx", ".codes"] {
+        flip(ending(damaged)[0]);
+        let step = world.assert_repaired(damaged)["steps"][0].clone();
+        assert_eq!(
+            (&step["cache"]["misses"], step["vectors_kept"].as_u64() > Some(10)),
+            (&json!(0), true),
+            "{step}"
+        );
+        world.reset();
+        std::fs::remove_dir_all(data.join("cache")).expect("a removal");
+    }
     ending(".npy").iter().for_each(|path| flip(path));
     let step = world.assert_repaired("vectors")["steps"][0].clone();
     assert_eq!(
@@ -455,7 +458,7 @@ fn removed_documents_stay_out_of_a_repaired_index() {
     let sandbox = &world.sandbox;
     sandbox.rag(["documents", "remove", "notes.txt"]).ok();
     let without = answers(sandbox);
-    for ending in [".store", "documents.jsonl", ".npy"] {
+    for ending in [".store", "documents.jsonl", ".npy", ".codes"] {
         let all = files(&current(&sandbox.data()));
         all.iter()
             .filter(|path| path.to_string_lossy().ends_with(ending))

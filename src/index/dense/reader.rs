@@ -1,14 +1,10 @@
 //! Cosines of queries with every row.
 
-use std::ops::Range;
-use std::sync::Arc;
-
 use bytemuck::Pod;
-use ndarray::ArrayView2;
 use wide::f32x8;
 
-use super::npy::{HEADER_BYTES, header};
-use crate::disk::Mapped;
+use super::npy::{MATRIX_HEADER_BYTES, matrix_header};
+use super::records::{Files, Records};
 use crate::error::{Fault, Result};
 
 #[cfg(target_endian = "big")]
@@ -16,44 +12,22 @@ compile_error!("vectors are mapped as little-endian float32");
 
 /// The open vector files of a generation.
 pub struct VectorReader {
-    files: Vec<File>,
+    records: Records,
     dimension: usize,
 }
 
-struct File {
-    map: Arc<Mapped>,
-    first_row: usize,
-    rows: usize,
-}
-
 impl VectorReader {
-    /// Takes `(map, rows)` in row order.
-    ///
     /// # Errors
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when a file is not a matrix of this shape.
-    pub fn open(maps: Vec<(Arc<Mapped>, usize)>, dimension: usize) -> Result<Self> {
-        let mut files = Vec::with_capacity(maps.len());
-        let mut first_row = 0;
-        for (map, rows) in maps {
-            let head = map
-                .read(0..HEADER_BYTES.min(map.len()))
-                .map_err(|e| Fault::damaged(e.to_string()))?;
-            // The shape may come from an untrusted bundle.
-            let bytes = rows
-                .checked_mul(dimension)
-                .and_then(|n| n.checked_mul(4)?.checked_add(HEADER_BYTES));
-            if head != header(rows, dimension) || bytes != Some(map.len()) || dimension == 0 {
-                let why = format!("{map:?} is not a matrix of {rows} × {dimension}");
-                return Err(Fault::damaged(why));
-            }
-            files.push(File { map, first_row, rows });
-            first_row += rows;
-        }
-        Ok(Self { files, dimension })
+    pub fn open(files: Files, dimension: usize) -> Result<Self> {
+        let header = |rows| matrix_header(rows, dimension);
+        let row_bytes = dimension.saturating_mul(4);
+        let records = Records::open::<MATRIX_HEADER_BYTES>(files, header, row_bytes)?;
+        Ok(Self { records, dimension })
     }
 
     pub fn rows(&self) -> usize {
-        self.files.iter().map(|file| file.rows).sum()
+        self.records.rows()
     }
 
     pub fn dimension(&self) -> usize {
@@ -68,83 +42,31 @@ impl VectorReader {
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when a block fails its checksum.
     pub fn cosines(&self, queries: &[&[f32]], threads: usize) -> Result<Vec<Vec<f32>>> {
         let mut cosines = vec![vec![0.0; self.rows()]; queries.len()];
-        let mut pieces = self.pieces(&mut cosines);
-        let threads = threads.min(pieces.len() / PIECES_OF_A_THREAD).max(1);
-        let share = pieces.len().div_ceil(threads).max(1);
-        let compare = |pieces: &mut [Piece<'_>]| self.compare_pieces(pieces, queries);
-        std::thread::scope(|scope| {
-            let mut shares = pieces.chunks_mut(share);
-            let own = shares.next();
-            let others: Vec<_> = shares.map(|share| scope.spawn(|| compare(share))).collect();
-            let compared = own.map_or(Ok(()), compare);
-            others.into_iter().fold(compared, |compared, other| {
-                compared.and(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            })
+        self.records.compare(&mut cosines, threads, |rows, products| {
+            inner_products(numbers(rows), self.dimension, queries, products);
         })?;
         Ok(cosines)
     }
 
-    fn compare_pieces(&self, pieces: &mut [Piece<'_>], queries: &[&[f32]]) -> Result<()> {
-        for Piece { file, rows, products } in pieces {
-            let matrix = self.matrix(file, rows.clone())?;
-            let rows = matrix.as_slice().unwrap_or_default();
-            inner_products(rows, self.dimension, queries, products);
+    /// As [`VectorReader::cosines`], for one query and one row.
+    pub fn cosine(&self, query: &[f32], row: usize) -> Result<f32> {
+        if query.len() != self.dimension {
+            return Err(Fault::failed("the query has another dimension than the rows"));
         }
-        Ok(())
+        Ok(inner_product(numbers(self.records.row(row)?), query))
     }
 
     /// One row.
     pub fn row(&self, row: usize) -> Result<Vec<f32>> {
-        let has_row = |file: &&File| (file.first_row..file.first_row + file.rows).contains(&row);
-        let file = self.files.iter().find(has_row);
-        let file = file.ok_or_else(|| Fault::damaged(format!("there is no vector row {row}")))?;
-        let row = row - file.first_row;
-        Ok(self.matrix(file, row..row + 1)?.row(0).to_vec())
-    }
-
-    /// All rows in pieces, each with the slots for its products.
-    fn pieces<'a>(&'a self, cosines: &'a mut [Vec<f32>]) -> Vec<Piece<'a>> {
-        let most = (PIECE_BYTES / 4 / self.dimension).max(1);
-        let mut left: Vec<&mut [f32]> = cosines.iter_mut().map(Vec::as_mut_slice).collect();
-        let mut pieces = Vec::new();
-        for file in &self.files {
-            for first in (0..file.rows).step_by(most) {
-                let rows = first..(first + most).min(file.rows);
-                let products =
-                    left.iter_mut().filter_map(|left| left.split_off_mut(..rows.len())).collect();
-                pieces.push(Piece { file, rows, products });
-            }
-        }
-        pieces
-    }
-
-    /// Rows of a file, after their checksums.
-    fn matrix<'a>(&self, file: &'a File, rows: Range<usize>) -> Result<ArrayView2<'a, f32>> {
-        let at = |row: usize| HEADER_BYTES + row * self.dimension * 4;
-        let bytes = file
-            .map
-            .read(at(rows.start)..at(rows.end))
-            .map_err(|e| Fault::damaged(e.to_string()))?;
-        let misshapen = |_| Fault::damaged(format!("{:?} is not a matrix", file.map));
-        let values = bytemuck::try_cast_slice(bytes)
-            .map_err(|_| Fault::failed(format!("{:?} is not aligned", file.map)))?;
-        ArrayView2::from_shape((rows.len(), self.dimension), values).map_err(misshapen)
+        Ok(numbers(self.records.row(row)?).to_vec())
     }
 }
 
-/// Rows of a file, and slots for the products of each query with them.
-struct Piece<'a> {
-    file: &'a File,
-    rows: Range<usize>,
-    products: Vec<&'a mut [f32]>,
+/// Rows as numbers. They are aligned in their file, whose header has a multiple of 64 bytes, and
+/// files are mapped at the start of a page.
+fn numbers(rows: &[u8]) -> &[f32] {
+    bytemuck::cast_slice(rows)
 }
-
-/// Bytes that are checked and compared at a time: few enough to stay in a core's cache.
-const PIECE_BYTES: usize = 512 << 10;
-
-/// Pieces that make another thread worthwhile: 10,000 rows of 384 numbers are one thread's share,
-/// which takes a millisecond.
-const PIECES_OF_A_THREAD: usize = 32;
 
 /// Rows compared at once, each from another eighth of a piece: their sums are independent, and
 /// memory, which limits a single query, is read in eight places at once.
@@ -164,6 +86,13 @@ fn inner_products(rows: &[f32], dimension: usize, queries: &[&[f32]], products: 
         return unsafe { inner_products_avx(rows, dimension, queries, products) };
     }
     compare(rows, dimension, queries, products, f32x8::ZERO, |sum, x, y| sum + x * y);
+}
+
+/// The product of one row, which is the same beside others.
+pub(super) fn inner_product(row: &[f32], query: &[f32]) -> f32 {
+    let mut product = [0.0];
+    inner_products(row, row.len(), &[query], &mut [&mut product[..]]);
+    product[0]
 }
 
 /// [`compare`] with registers of eight numbers, which not every processor has.
@@ -241,7 +170,6 @@ mod tests {
     use ndarray::ArrayView1;
 
     use super::*;
-    use crate::disk::{Damage, file_sum};
 
     type Compare = fn(&[f32], usize, &[&[f32]], &mut [&mut [f32]]);
 
@@ -277,43 +205,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    /// Several files, pieces that end with them, pieces for more than one thread.
-    #[test]
-    fn threads_share_the_rows_and_change_nothing() {
-        const DIMENSION: usize = 384;
-        let folder = tempfile::tempdir().unwrap();
-        let number = |i: usize| ((i * 7919 % 1009) as f32 - 504.0) / 700.0;
-        let map = |rows: usize| {
-            let path = folder.path().join(rows.to_string());
-            let values: Vec<f32> = (0..rows * DIMENSION).map(|i| number(i + rows)).collect();
-            let header = header(rows, DIMENSION);
-            std::fs::write(&path, [&header[..], bytemuck::cast_slice(&values)].concat()).unwrap();
-            let sum = file_sum(&path).unwrap();
-            let sums = sum.block_sums().unwrap();
-            Mapped::open(&path, "rows", sum.bytes, sums, Damage::default()).unwrap()
-        };
-        let maps = [0, 5, 24_000, 1, 700].map(|rows| (Arc::new(map(rows)), rows));
-        let reader = VectorReader::open(maps.into(), DIMENSION).unwrap();
-        let queries: Vec<Vec<f32>> =
-            (0..3).map(|n| (0..DIMENSION).map(|i| number(i + 17 * n)).collect()).collect();
-        let queries: Vec<&[f32]> = queries.iter().map(Vec::as_slice).collect();
-        let alone = reader.cosines(&queries, 1).unwrap();
-        assert!(reader.pieces(&mut alone.clone()).len() > 2 * PIECES_OF_A_THREAD);
-        for threads in [0, 2, 3, 64] {
-            assert_eq!(reader.cosines(&queries, threads).unwrap(), alone, "{threads}");
-        }
-        for row in [0, 4, 5, 12_345, 24_004, 24_005, 24_006, 24_705] {
-            let of_row = reader.row(row).unwrap();
-            for (query, cosines) in queries.iter().zip(&alone) {
-                assert_eq!(
-                    cosines[row],
-                    ArrayView1::from(&of_row).dot(&ArrayView1::from(*query)),
-                    "{row}"
-                );
-            }
-        }
-        assert!(reader.row(24_706).is_err());
     }
 }

@@ -1,10 +1,12 @@
-//! Writing one vector file, its rows in any order, and beside it the keys of the embedded texts.
+//! Writing one vector file, its rows in any order, and beside it their codes and the keys of the
+//! embedded texts.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use super::npy::{HEADER_BYTES, header};
+use super::code::{encode, row_bytes};
+use super::npy::{CODES_HEADER_BYTES, MATRIX_HEADER_BYTES, codes_header, matrix_header};
 use crate::disk::{self, Blake};
 use crate::error::{Context as _, Result};
 
@@ -27,6 +29,11 @@ pub fn keys_name(vectors: &str) -> String {
     vectors.replace(".npy", ".keys")
 }
 
+/// Name of the file with the codes of a vector file.
+pub fn codes_name(vectors: &str) -> String {
+    vectors.replace(".npy", ".codes")
+}
+
 /// The keys in a file, in row order; `None` when its size is not a whole number of keys.
 pub fn read_keys(path: &Path) -> Result<Option<Vec<RowKey>>> {
     let bytes = std::fs::read(path).or_failed(|| format!("cannot read {}", path.display()))?;
@@ -37,29 +44,37 @@ pub fn read_keys(path: &Path) -> Result<Option<Vec<RowKey>>> {
 /// A vector file under construction.
 pub struct Writer {
     file: File,
+    codes: File,
     path: PathBuf,
     dimension: usize,
 }
 
 impl Writer {
-    /// Creates `path` with one row for each key, and its key file.
+    /// Creates `path` with one row for each key, and the files beside it.
     pub fn create(path: &Path, keys: &[RowKey], dimension: usize) -> Result<Self> {
         let what = || format!("cannot write {}", path.display());
         let keys_path = path.with_extension("keys");
         let bytes: Vec<u8> = keys.iter().flat_map(|key| key.0).collect();
         disk::create_file(&keys_path)?.write_all_at(&bytes, 0).or_failed(what)?;
-        let file = disk::create_file(path)?;
-        file.write_all_at(&header(keys.len(), dimension), 0).or_failed(what)?;
+        let (file, codes) = (disk::create_file(path)?, path.with_extension("codes"));
+        let codes = disk::create_file(&codes)?;
+        file.write_all_at(&matrix_header(keys.len(), dimension), 0).or_failed(what)?;
+        codes.write_all_at(&codes_header(keys.len(), dimension), 0).or_failed(what)?;
         // Computing the vectors may take hours: a disk that is too small must be found before.
-        disk::reserve(&file, (HEADER_BYTES + keys.len() * dimension * 4) as u64).or_failed(what)?;
-        Ok(Self { file, path: path.to_owned(), dimension })
+        let bytes = MATRIX_HEADER_BYTES + keys.len() * dimension * 4;
+        disk::reserve(&file, bytes as u64).or_failed(what)?;
+        let bytes = CODES_HEADER_BYTES + keys.len() * row_bytes(dimension);
+        disk::reserve(&codes, bytes as u64).or_failed(what)?;
+        Ok(Self { file, codes, path: path.to_owned(), dimension })
     }
 
-    /// Writes row `row` of this file.
+    /// Writes row `row` of this file and its codes.
     pub fn put(&self, row: usize, values: &[f32]) -> Result<()> {
         debug_assert_eq!(values.len(), self.dimension, "a row has the dimension of the model");
-        let offset = HEADER_BYTES + row * self.dimension * 4;
         let what = || format!("cannot write {}", self.path.display());
-        self.file.write_all_at(bytemuck::cast_slice(values), offset as u64).or_failed(what)
+        let offset = MATRIX_HEADER_BYTES + row * self.dimension * 4;
+        self.file.write_all_at(bytemuck::cast_slice(values), offset as u64).or_failed(what)?;
+        let offset = CODES_HEADER_BYTES + row * row_bytes(self.dimension);
+        self.codes.write_all_at(&encode(values), offset as u64).or_failed(what)
     }
 }

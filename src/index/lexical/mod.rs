@@ -16,5 +16,5 @@ mod write_directory;
 mod writer;
 
 pub use directory::VerifiedDirectory;
-pub use reader::{LexicalReader, LexicalScores, Stored};
+pub use reader::{LexicalReader, LexicalScores, NO_ROW, Stored};
 pub use writer::{ChunkEntry, Writer};

@@ -46,7 +46,7 @@ pub struct LexicalReader {
 }
 
 /// The row of a deleted chunk.
-const NO_ROW: u64 = u64::MAX;
+pub const NO_ROW: u64 = u64::MAX;
 
 /// Blocks of chunks, of about 16 KiB each, that are cached uncompressed for all segments together.
 /// A question fetches some forty chunks, which take longer to decompress than to rank.
@@ -348,18 +348,13 @@ impl LexicalReader {
         Ok(best.map(|(_, term)| term))
     }
 
-    /// Calls `visit` with the ordinal and the vector row of every live chunk.
-    pub fn rows(&self, visit: &mut dyn FnMut(u32, u64)) -> tantivy::Result<()> {
-        let rows = match self.rows.get() {
-            Some(rows) => rows,
-            None => {
-                let rows = self.read_rows()?;
-                self.rows.get_or_init(|| rows)
-            }
-        };
-        let live = rows.iter().enumerate().filter(|(_, row)| **row != NO_ROW);
-        live.for_each(|(ordinal, row)| visit(ordinal as u32, *row));
-        Ok(())
+    /// The vector row of each ordinal; [`NO_ROW`] for a deleted chunk.
+    pub fn rows(&self) -> tantivy::Result<&[u64]> {
+        if let Some(rows) = self.rows.get() {
+            return Ok(rows);
+        }
+        let rows = self.read_rows()?;
+        Ok(self.rows.get_or_init(|| rows))
     }
 
     fn read_rows(&self) -> tantivy::Result<Vec<u64>> {
