@@ -441,6 +441,10 @@ pub enum Note {
     Similar { word: String, other: String },
     /// A quoted phrase, which was dropped.
     NoPhrase(String),
+    /// A test of the filter that no document passes, and the most similar one that some pass.
+    NoValue { test: String, similar: String },
+    /// As before, where none is similar: the most common ones.
+    OtherValues { test: String, others: String },
 }
 
 impl fmt::Display for Note {
@@ -451,6 +455,12 @@ impl fmt::Display for Note {
             }
             Self::Similar { word, other } => {
                 write!(f, "no passage has `{word}`; did you mean `{other}`?")
+            }
+            Self::NoValue { test, similar } => {
+                write!(f, "no document has `{test}`; did you mean `{similar}`?")
+            }
+            Self::OtherValues { test, others } => {
+                write!(f, "no document has `{test}`; there are `{others}`")
             }
             Self::NoPhrase(phrase) => {
                 write!(f, "no passage has the phrase \"{phrase}\"; searched for its words")

@@ -15,6 +15,7 @@ mod spelling;
 mod stems;
 mod stops;
 mod stopwords;
+mod titles;
 pub mod untrusted;
 mod words;
 
@@ -26,6 +27,7 @@ pub use query::{Phrase, PhraseTerm, Query, QueryTerm, query_terms};
 pub use sentences::{Passage, passages, sentences};
 pub use spelling::{halves, mistakes, mistakes_allowed, written};
 pub use stopwords::is_stop_word;
+pub use titles::{Titled, title_keys};
 
 use words::Token;
 

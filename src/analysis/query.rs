@@ -5,6 +5,7 @@
 
 use super::stems::Stemmer;
 use super::stopwords::{is_question_bigram, is_stop_word};
+use super::titles::{Titled, titles_in};
 use super::words::{self, Token, TokenKind};
 use crate::strings::StrExt as _;
 
@@ -19,6 +20,8 @@ pub struct Query {
     pub is_quotation: bool,
     /// Names that a document may have: a number with the word before it, a file name.
     pub names: Vec<Vec<PhraseTerm>>,
+    /// Titles that a document may have, longer ones first.
+    pub titles: Vec<Titled>,
 }
 
 /// A quoted phrase.
@@ -84,6 +87,7 @@ pub fn query_terms(text: &str, languages: &[&str]) -> Query {
         is_quotation: !phrases.is_empty() && forms.subject_words(&beside) <= MAX_WORDS_BESIDE,
         terms: merged(asked.into_iter().map(|(term, _)| term)),
         names: forms.names(&text),
+        titles: titles_in(&text, |word| forms.is_stop(word)),
         phrases,
     }
 }

@@ -154,6 +154,8 @@ impl Cache {
             Note::Corrected { word, instead } => ('c', word.clone(), instead.clone()),
             Note::Similar { word, other } => ('s', word.clone(), other.clone()),
             Note::NoPhrase(phrase) => ('p', phrase.clone(), String::new()),
+            Note::NoValue { test, similar } => ('v', test.clone(), similar.clone()),
+            Note::OtherValues { test, others } => ('o', test.clone(), others.clone()),
         };
         let stored = StoredRanking {
             hits: hits.iter().map(StoredHit::new).collect(),
@@ -172,6 +174,8 @@ fn parse(bytes: &[u8]) -> Option<Ranking> {
     let note = |(kind, word, other)| match kind {
         'c' => Note::Corrected { word, instead: other },
         's' => Note::Similar { word, other },
+        'v' => Note::NoValue { test: word, similar: other },
+        'o' => Note::OtherValues { test: word, others: other },
         _ => Note::NoPhrase(word),
     };
     Some(Ranking {

@@ -66,6 +66,22 @@ pub(super) struct Days {
     pub end_s: i64,
 }
 
+/// A value that no document has, and the values that documents have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownValue {
+    field: String,
+    pub value: String,
+    /// Each with the number of its documents.
+    pub values: BTreeMap<String, usize>,
+}
+
+impl UnknownValue {
+    /// The test for a value.
+    pub fn test(&self, value: &str) -> String {
+        format!("{}:{}", self.field, Quoted(value))
+    }
+}
+
 /// Keys of the front matter for the subject of a document.
 const TAGS: [&str; 3] = ["domain", "tag", "tags"];
 
@@ -81,6 +97,17 @@ impl Node {
         }
     }
 
+    /// Calls `on_test` with every test that documents must or may pass.
+    pub fn each_test(&self, on_test: &mut dyn FnMut(&Test)) {
+        match self {
+            Self::Not(_) => {}
+            Self::And(nodes) | Self::Or(nodes) => {
+                nodes.iter().for_each(|node| node.each_test(on_test));
+            }
+            Self::Test(test) => on_test(test),
+        }
+    }
+
     pub fn matches(&self, document: &DocumentFacts<'_>) -> bool {
         match self {
             Self::Not(node) => !node.matches(document),
@@ -92,6 +119,49 @@ impl Node {
 }
 
 impl Test {
+    /// What the test asks for, if it is a value that none of `documents` has.
+    pub fn unknown_value(&self, documents: &[DocumentFacts<'_>]) -> Option<UnknownValue> {
+        let (field, value) = match self {
+            Self::Path(glob) => ("path", glob.pattern()),
+            Self::Domain(name) => ("domain", name.as_str()),
+            Self::Type(name) => ("type", name.as_str()),
+            Self::Language(name) => ("lang", name.as_str()),
+            Self::Meta(key, Op::Is, wanted) if wanted != "*" => (key.as_str(), wanted.as_str()),
+            Self::Meta(..) | Self::Date(..) | Self::Size(..) => return None,
+        };
+        if documents.iter().any(|document| self.matches(document)) {
+            return None;
+        }
+        let mut values = BTreeMap::new();
+        for document in documents {
+            for value in self.values_of(document) {
+                *values.entry(value.to_owned()).or_insert(0) += 1;
+            }
+        }
+        let field = match self {
+            Self::Meta(..) => format!("meta.{field}"),
+            _ => field.to_owned(),
+        };
+        Some(UnknownValue { field, value: value.to_owned(), values })
+    }
+
+    /// The values of a document that the test compares with its own.
+    fn values_of<'a>(&self, document: &DocumentFacts<'a>) -> Vec<&'a str> {
+        match self {
+            // Names of files and of their folders.
+            Self::Path(_) => document.path.split('/').collect(),
+            Self::Domain(_) => {
+                let folder = document.path.split_once('/').map(|(folder, _)| folder);
+                let tags = TAGS.iter().flat_map(|key| document.values(key));
+                folder.into_iter().chain(tags).collect()
+            }
+            Self::Type(_) => document.format.into_iter().collect(),
+            Self::Language(_) => document.language.into_iter().collect(),
+            Self::Meta(key, ..) => document.values(key).collect(),
+            Self::Date(..) | Self::Size(..) => Vec::new(),
+        }
+    }
+
     fn matches(&self, document: &DocumentFacts<'_>) -> bool {
         match self {
             Self::Path(glob) => {

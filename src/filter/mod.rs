@@ -13,8 +13,8 @@ mod tests;
 use std::fmt;
 
 use crate::error::Result;
-pub use expression::DocumentFacts;
 use expression::Node;
+pub use expression::{DocumentFacts, UnknownValue};
 pub use path::PathGlob;
 
 /// A parsed filter. It displays as its canonical text; filters with the same text match the same
@@ -31,6 +31,13 @@ impl Filter {
 
     pub fn matches(&self, document: &DocumentFacts<'_>) -> bool {
         self.0.matches(document)
+    }
+
+    /// The values that the filter asks for and none of `documents` has.
+    pub fn unknown_values(&self, documents: &[DocumentFacts<'_>]) -> Vec<UnknownValue> {
+        let mut found = Vec::new();
+        self.0.each_test(&mut |test| found.extend(test.unknown_value(documents)));
+        found
     }
 
     /// The same filter with paths that may also be relative to the directory `here`.

@@ -34,11 +34,8 @@ mod verify;
 
 pub use build::Builder;
 pub use bundle::{Saved, load, save};
-<<<<<<< HEAD
 pub use collect::{Collected, collect};
-=======
 pub use dense::{Comparison, Near, Nearest};
->>>>>>> c27af17 (index: searches compare codes of 8 bits and read the nearest rows)
 pub use documents::{Failure, Record, State};
 pub use estimate::{Estimator, Status};
 pub use exchange::{Copied, Other};

@@ -13,7 +13,7 @@ use super::pointer::Target;
 use crate::analysis::Query;
 use crate::disk::{Damage, FileSum, Mapped};
 use crate::error::{Context as _, Fault, Result};
-use crate::filter::Filter;
+use crate::filter::{Filter, UnknownValue};
 
 /// The folder of the BM25 part, in the names of its files.
 const BM25: &str = "bm25/";
@@ -181,6 +181,14 @@ impl Snapshot {
             self.lexical.of_documents(&mut |root, path| documents.contains(&(root, path)))
         })?;
         Ok(Allowed { documents: documents.len() as u64, chunks })
+    }
+
+    /// The values that `filter` asks for and no document has.
+    pub fn unknown_values(&self, filter: &Filter) -> Result<Vec<UnknownValue>> {
+        let records = self.documents()?;
+        let indexed = records.iter().filter(|record| record.state == State::Indexed);
+        let facts: Vec<_> = indexed.map(|record| record.facts(&self.meta.roots)).collect();
+        Ok(filter.unknown_values(&facts))
     }
 
     /// The chunks of a document, in the order of the file.

@@ -15,6 +15,7 @@ mod request;
 mod rerank;
 mod response;
 mod retrieve;
+mod suggest;
 mod unknown;
 
 use std::sync::Arc;
@@ -176,8 +177,9 @@ impl Searcher {
         };
         if allowed.is_some_and(|allowed| allowed.documents == 0) {
             let timings = Timings { total_ms: milliseconds(start), ..Timings::default() };
+            let notes = suggest::values(snapshot, request.filter.as_ref())?;
             let empty = Response::empty(engine, snapshot.meta(), query, request);
-            return Ok(Response { timings, nothing_allowed: true, ..empty });
+            return Ok(Response { timings, notes, nothing_allowed: true, ..empty });
         }
         let context = QueryContext { engine, snapshot, caching: request.caching, stop };
         let depth = request.depth();

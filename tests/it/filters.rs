@@ -139,6 +139,8 @@ fn a_filter_without_a_matching_document_is_reported() {
         let found = with(&["--json"]).exits(3).json();
         assert_eq!(found["filter"], "path:nowhere/**");
     }
+    let run = sandbox.rag(["search", "bees", "--filter", "path:tide.md"]).exits(3);
+    run.says("no document has `path:tide.md`; did you mean `path:tides.md`?");
     // Allowed documents without a match are another case.
     let run =
         sandbox.rag(["search", "bees", "--mode", "lexical", "--filter", "path:tides.md"]).exits(3);

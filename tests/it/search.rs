@@ -246,15 +246,22 @@ fn a_document_that_is_named_comes_first() {
         ("pep-0572.rst", "This adds a way to assign to variables within an expression.\n"),
         ("style.md", "PEP 572 and again PEP 572: some like PEP 572, and some do not.\n"),
         ("src/walk.rs", "//! Lists folders.\npub fn run() {}\n"),
+        ("hive.md", "# Bees: The Dance Language\n\nThey tell where the clover is.\n"),
+        (
+            "bees.md",
+            "# Insects\n\nThe dance of bees, a language? Bees dance, and the language of the \
+                     dance is a dance of language.\n",
+        ),
         ("guide.md", "The order of walk.rs is explained here: walk.rs sorts by name.\n"),
         ("other.md", "A page about gardens, bees and the weather in spring.\n"),
         ("more.md", "Trains to Vienna leave at nine in the evening.\n"),
     ]);
     let first = |query: &str| paths(&search(&sandbox, query, &[]))[0].to_owned();
-    for query in ["What does PEP 572 propose?", "pep-0572"] {
+    for query in ["What does PEP 572 propose?", "pep-0572", "what is pep572"] {
         assert_eq!(first(query), "pep-0572.rst", "{query}");
     }
     assert_eq!(first("What does walk.rs do?"), "src/walk.rs");
+    assert_eq!(first("Does the dance language say where clover is?"), "hive.md");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::phrase;
 use super::schema::{Fields, schema};
 use super::units;
 use super::writer::{document_key, split_document_key};
-use crate::analysis::{PhraseTerm, Query, mistakes};
+use crate::analysis::{PhraseTerm, Query, Titled, mistakes};
 use crate::document::{Chunk, Lines, Span};
 
 /// BM25's saturation: the value of the published BEIR baselines (Anserini), which suits passages of
@@ -108,8 +108,8 @@ impl LexicalScores {
     }
 }
 
-/// A document whose name or number the query has comes first: its passages score as much above the
-/// others as the best passage above none.
+/// A document whose name, number or title the query has comes first: its passages score as much
+/// above the others as the best passage above none.
 const NAMED: f32 = 2.0;
 
 /// Gain of a document whose path has at least two terms of the query, in units of the best score,
@@ -212,12 +212,15 @@ impl LexicalReader {
         }
         let mut result = LexicalScores { occurs, named: names.gains(), ..LexicalScores::default() };
         self.add_named(query, &mut scores, &mut result.named)?;
+        self.add_titled(query, &mut scores, &mut result.named)?;
         self.weigh_phrases(query, allowed, &mut scores, &mut result)?;
         if let Some(allowed) = allowed {
             drop_others(&mut scores, allowed);
         }
         result.best = scores.iter().copied().fold(0.0, f32::max);
-        result.known = if all > 0.0 { known / all } else { 1.0 };
+        // Of `pep572` no passage has a word, and its document is known nevertheless.
+        let is_known = all <= 0.0 || !result.named.is_empty() && known <= 0.0;
+        result.known = if is_known { 1.0 } else { known / all };
         result.by_ordinal = scores;
         Ok(result)
     }
@@ -232,19 +235,53 @@ impl LexicalReader {
     ) -> tantivy::Result<()> {
         for name in &query.names {
             let found = self.with_phrase(&[self.fields.name], name)?;
-            // A name that most passages have names none.
-            if found.is_empty() || found.len() * 2 > self.live() {
+            self.gain(&found, scores, gains);
+        }
+        Ok(())
+    }
+
+    /// As [`LexicalReader::add_named`], for documents whose title the query has. A title within
+    /// another that a document has counts nothing.
+    fn add_titled(
+        &self,
+        query: &Query,
+        scores: &mut [f32],
+        gains: &mut Vec<f32>,
+    ) -> tantivy::Result<()> {
+        let mut taken: Vec<&Titled> = Vec::new();
+        for titled in &query.titles {
+            let is_within = |other: &&Titled| {
+                other.words.start <= titled.words.start && titled.words.end <= other.words.end
+            };
+            if taken.iter().any(is_within) {
                 continue;
             }
-            gains.resize(self.ordinals(), 0.0);
-            let idf = self.idf(found.len());
-            for ordinal in found {
-                scores[ordinal as usize] += idf;
-                let gain = &mut gains[ordinal as usize];
-                *gain = gain.max(NAMED);
+            let mut found = Vec::new();
+            for segment in &self.segments {
+                let mut add = |doc: DocId, _: u32| found.push(segment.base + doc);
+                for_each_posting(&segment.reader, self.fields.called, &titled.key, &mut add)?;
+            }
+            if self.gain(&found, scores, gains) {
+                taken.push(titled);
             }
         }
         Ok(())
+    }
+
+    /// Adds the passages `found` by a name of their documents. Returns whether it names any: a name
+    /// that most passages have names none.
+    fn gain(&self, found: &[u32], scores: &mut [f32], gains: &mut Vec<f32>) -> bool {
+        if found.is_empty() || found.len() * 2 > self.live() {
+            return false;
+        }
+        gains.resize(self.ordinals(), 0.0);
+        let idf = self.idf(found.len());
+        for ordinal in found {
+            scores[*ordinal as usize] += idf;
+            let gain = &mut gains[*ordinal as usize];
+            *gain = gain.max(NAMED);
+        }
+        true
     }
 
     /// The live chunks with a phrase in one of the fields, in order.

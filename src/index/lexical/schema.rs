@@ -13,6 +13,8 @@ pub struct Fields {
     pub context: Field,
     /// Terms of the relative path.
     pub name: Field,
+    /// Keys of the title, a term each.
+    pub called: Field,
     /// `<root number>/<relative path>`, one term, by which a document is deleted.
     pub document: Field,
     /// Row of the passage's vector.
@@ -47,6 +49,7 @@ pub fn schema() -> (Schema, Fields) {
         body: builder.add_text_field("body", terms.clone()),
         context: builder.add_text_field("context", terms.clone()),
         name: builder.add_text_field("name", terms),
+        called: builder.add_text_field("called", STRING),
         document: builder.add_text_field("document", STRING | STORED),
         row: builder.add_u64_field("row", FAST),
         text: builder.add_text_field("text", STORED),

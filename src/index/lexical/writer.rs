@@ -105,6 +105,9 @@ impl Writer {
         document.add_text(fields.text, &chunk.text);
         if let Some(title) = entry.title {
             document.add_text(fields.title, title);
+            for key in analysis::title_keys(title) {
+                document.add_text(fields.called, key);
+            }
         }
         for heading in &chunk.heading {
             document.add_text(fields.heading, heading);
