@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -36,6 +37,7 @@ impl Damage {
 pub struct Mapped {
     /// For messages.
     name: String,
+    file: File,
     /// `None` for an empty file, which cannot be mapped.
     map: Option<Mmap>,
     sums: Vec<u32>,
@@ -79,7 +81,7 @@ impl Mapped {
             Some(map(&file).or_failed(|| format!("cannot map {}", path.display()))?)
         };
         let checked = sums.iter().map(|_| AtomicBool::new(false)).collect();
-        Ok(Self { name: name.to_owned(), map, sums, checked, damage })
+        Ok(Self { name: name.to_owned(), file, map, sums, checked, damage })
     }
 
     pub fn len(&self) -> usize {
@@ -114,6 +116,34 @@ impl Mapped {
             self.checked[block].store(true, Ordering::Release);
         }
         Ok(&map[range])
+    }
+
+    /// Copies the bytes from `start` on, after the checks of their blocks, and leaves none of them
+    /// in the memory of the process: for small pieces of a large file, all over it.
+    ///
+    /// # Errors
+    /// As [`Mapped::read`], and when the file cannot be read.
+    pub fn copy(&self, start: usize, into: &mut [u8]) -> std::io::Result<()> {
+        let end = start.saturating_add(into.len());
+        if end > self.len() {
+            return Err(self.damage.report(&self.name));
+        }
+        if into.is_empty() {
+            return Ok(());
+        }
+        for block in start / BLOCK_BYTES..=(end - 1) / BLOCK_BYTES {
+            if self.checked[block].load(Ordering::Acquire) {
+                continue;
+            }
+            let start = block * BLOCK_BYTES;
+            let mut bytes = vec![0; BLOCK_BYTES.min(self.len() - start)];
+            self.file.read_exact_at(&mut bytes, start as u64)?;
+            if crc32fast::hash(&bytes) != self.sums[block] {
+                return Err(self.damage.report(&self.name));
+            }
+            self.checked[block].store(true, Ordering::Release);
+        }
+        self.file.read_exact_at(into, start as u64)
     }
 
     /// All bytes, unchecked: for views over ranges that [`Mapped::read`] has checked.

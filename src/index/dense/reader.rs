@@ -53,12 +53,15 @@ impl VectorReader {
         if query.len() != self.dimension {
             return Err(Fault::failed("the query has another dimension than the rows"));
         }
-        Ok(inner_product(numbers(self.records.row(row)?), query))
+        Ok(inner_product(&self.row(row)?, query))
     }
 
-    /// One row.
+    /// One row. It is copied from the file: the rows of many questions, read through a map, would
+    /// stay in memory, which are all rows in the end.
     pub fn row(&self, row: usize) -> Result<Vec<f32>> {
-        Ok(numbers(self.records.row(row)?).to_vec())
+        let mut numbers = vec![0.0; self.dimension];
+        self.records.copy(row, bytemuck::cast_slice_mut(&mut numbers))?;
+        Ok(numbers)
     }
 }
 

@@ -61,12 +61,23 @@ impl Records {
 
     /// The bytes of one row, after their checksums.
     pub fn row(&self, row: usize) -> Result<&[u8]> {
+        let (file, row) = self.place(row)?;
+        self.bytes(file, row..row + 1)
+    }
+
+    /// As [`Records::row`], copied.
+    pub fn copy(&self, row: usize, into: &mut [u8]) -> Result<()> {
+        let (file, row) = self.place(row)?;
+        file.map.copy(self.header_bytes + row * self.row_bytes, into).map_err(damaged)
+    }
+
+    /// The file of a row, and its number in it.
+    fn place(&self, row: usize) -> Result<(&File, usize)> {
         let after = self.files.partition_point(|file| file.first_row <= row);
         let file = after.checked_sub(1).and_then(|at| self.files.get(at));
         let file = file.filter(|file| row - file.first_row < file.rows);
         let file = file.ok_or_else(|| Fault::damaged(format!("there is no vector row {row}")))?;
-        let row = row - file.first_row;
-        self.bytes(file, row..row + 1)
+        Ok((file, row - file.first_row))
     }
 
     /// Calls `compare` with the bytes of some rows and the slots for their results, one slice for
@@ -181,8 +192,12 @@ mod tests {
         }
         for row in [0, 4, 5, 12_345, 24_004, 24_005, 24_006, 24_705] {
             let found = first_and_last(records.row(row).unwrap());
+            let mut copied = [0; ROW_BYTES];
+            records.copy(row, &mut copied).unwrap();
+            assert_eq!(copied, records.row(row).unwrap());
             assert!(alone.iter().all(|results| results[row] == found), "{row}");
         }
         assert!(records.row(24_706).is_err());
+        assert!(records.copy(24_706, &mut [0; ROW_BYTES]).is_err());
     }
 }
