@@ -89,6 +89,7 @@ def report(collections, line):
             }
     best = lambda names: max(grid, key=lambda at: sum(grid[at][name] for name in names))
     line("", "weight and scale chosen over all", json.dumps(best(collections)))
-    for left_out in collections:
+    # One collection alone leaves none to choose with.
+    for left_out in collections if len(collections) > 1 else ():
         chosen = best([name for name in collections if name != left_out])
         line("", f"without {left_out}", f"{chosen}, there {grid[chosen][left_out]:.4f}")

@@ -30,7 +30,7 @@ SCALE_QUESTIONS = 300
 SERVE_QUESTIONS = 40_000
 SERVE_SECONDS = 2 * RUNS
 # Of each collection; each is a process.
-FUSION_QUESTIONS = 300
+FUSION_QUESTIONS = int(os.environ.get("RAG_BENCH_QUESTIONS", 300))
 # Short processes vary more and are cheap to repeat.
 SHORT_RUNS = 4 * RUNS
 
