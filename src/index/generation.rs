@@ -56,6 +56,9 @@ pub struct ModelInfo {
     pub name: String,
     pub fingerprint: String,
     pub dimension: usize,
+    /// The languages that it knows, by ISO 639-1 code; empty when its files do not say.
+    #[serde(default)]
+    pub languages: Vec<String>,
 }
 
 /// What determines the bounds of chunks and their terms.

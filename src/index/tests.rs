@@ -10,7 +10,12 @@ use std::path::Path;
 const DIMENSION: usize = 4;
 
 fn model() -> ModelInfo {
-    ModelInfo { name: "m".into(), fingerprint: "f".into(), dimension: DIMENSION }
+    ModelInfo {
+        name: "m".into(),
+        fingerprint: "f".into(),
+        dimension: DIMENSION,
+        languages: Vec::new(),
+    }
 }
 
 /// A vector that depends only on the text.

@@ -353,6 +353,7 @@ impl<'a> Run<'a> {
                 name: self.model.name.clone(),
                 fingerprint: self.model.fingerprint.clone(),
                 dimension: self.dimension,
+                languages: self.model.languages(),
             },
             chunking: self.chunking,
             roots: self.roots.clone(),

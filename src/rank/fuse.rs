@@ -6,7 +6,8 @@
 //! which is the score of an unrelated passage, in units of the distance from there to 1, which is
 //! the score of the question itself. This scale is the same for models whose cosines begin at 0.7.
 //!
-//! Each retriever can be blind. A model that does not know the language of a question gives the
+//! Each retriever can be blind. A model that does not know the script of a question reads nothing
+//! of it, and the dense retriever gets no weight. One that does not know its language gives the
 //! passages that share its words cosines like any other; then the dense retriever gets less weight,
 //! down to none. An index that knows few of the question's words (a question in another language)
 //! gives the lexical retriever less.
@@ -47,6 +48,8 @@ pub struct Dense {
     pub head: Head,
     /// Of the cosines of the corpus.
     pub spread: Spread,
+    /// Share of the query's letters in scripts that the model knows.
+    pub known: f32,
 }
 
 /// The part of a retriever's ranking that the candidates include completely.
@@ -107,7 +110,7 @@ fn weights(candidates: &Candidates, Fusion { dense_weight }: Fusion) -> (f64, f6
             let known = (f64::from(lexical.known) / ENOUGH_KNOWN).min(1.0);
             // Where the index knows few of the words, its best passages prove nothing.
             let trust = 1.0 - known * (1.0 - trust(lexical, dense));
-            ((1.0 - dense_weight) * known, dense_weight * trust)
+            ((1.0 - dense_weight) * known, dense_weight * trust * f64::from(dense.known))
         }
         (Some(_), None) => (1.0, 0.0),
         _ => (0.0, 1.0),

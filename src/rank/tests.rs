@@ -27,6 +27,7 @@ fn fuse_all(
             cosines: scores.to_vec(),
             head,
             spread: Spread::of(scores.iter().copied().filter(|cosine| !cosine.is_nan())),
+            known: 1.0,
         }),
     };
     fuse(&candidates, fusion, depth)
@@ -63,6 +64,11 @@ fn where_no_term_occurs_the_dense_retriever_decides() {
 /// The weights of both retrievers where the five best lexical passages have this cosine, and the
 /// index knows this share of the words.
 fn weights(cosine: f32, known: f32) -> (f64, f64) {
+    weights_of_known(cosine, known, 1.0)
+}
+
+/// As [`weights`], where the model knows this share of the letters.
+fn weights_of_known(cosine: f32, known: f32, letters: f32) -> (f64, f64) {
     let n = 200;
     let mut cosines: Vec<f32> = (0..n).map(|i| if i % 2 == 0 { 0.0 } else { 0.2 }).collect();
     cosines[..5].fill(cosine);
@@ -75,7 +81,12 @@ fn weights(cosine: f32, known: f32) -> (f64, f64) {
             best: 9.0,
             known,
         }),
-        dense: Some(Dense { spread: Spread::of(cosines.iter().copied()), cosines, head }),
+        dense: Some(Dense {
+            spread: Spread::of(cosines.iter().copied()),
+            cosines,
+            head,
+            known: letters,
+        }),
     };
     let ranking = fuse(&candidates, EVEN, n);
     let Contributions { lexical, dense, .. } =
@@ -89,6 +100,13 @@ fn a_model_that_does_not_see_the_words_gets_less_weight() {
     assert!(lexical == 0.5 && dense < 0.1, "{dense}");
     let (lexical, dense) = weights(0.6, 1.0);
     assert!(lexical == 0.5 && dense > 0.4, "{dense}");
+}
+
+#[test]
+fn a_model_that_cannot_read_the_letters_has_no_weight() {
+    let ((_, all), (_, half)) = (weights(0.6, 1.0), weights_of_known(0.6, 1.0, 0.5));
+    assert!((half - all / 2.0).abs() < 1e-9, "{half} of {all}");
+    assert_eq!(weights_of_known(0.6, 1.0, 0.0), (0.5, 0.0));
 }
 
 #[test]
@@ -133,6 +151,7 @@ fn a_rank_outside_the_head_is_not_known() {
             cosines: vec![0.2, 0.8, 0.8],
             head: head(0.8),
             spread: Spread { n: 1000, mean: 0.1, variance: 0.01 },
+            known: 1.0,
         }),
     };
     let mut ranking = fuse(&candidates, EVEN, 10);

@@ -162,6 +162,10 @@ impl Retrieval<'_> {
                 cosines: self.cosines(embedded.vector.as_slice(), &nearest.listed, &ordinals)?,
                 head: head(&nearest.listed),
                 spread: nearest.spread,
+                known: {
+                    let model = &self.context.snapshot.meta().model;
+                    analysis::known_letters(self.query, &model.languages)
+                },
             }),
         };
         Ok(Candidates { ordinals, lexical, dense })
