@@ -18,13 +18,14 @@ mod stopwords;
 pub mod untrusted;
 mod words;
 
+pub use crate::strings::mistakes;
 pub use acronyms::{expand, may_expand};
 pub use comments::readable;
 pub use expected::{Pattern, comparable};
 pub use plain::plain;
 pub use query::{Phrase, PhraseTerm, Query, QueryTerm, query_terms};
 pub use sentences::{Passage, passages, sentences};
-pub use spelling::{halves, mistakes, mistakes_allowed, written};
+pub use spelling::{halves, mistakes_allowed, written};
 pub use stopwords::is_stop_word;
 
 use words::Token;

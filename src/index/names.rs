@@ -12,6 +12,7 @@ use super::snapshot::Snapshot;
 use crate::disk::{self, Lock};
 use crate::error::{Context as _, Fault, Result};
 use crate::state::State;
+use crate::strings;
 
 /// Prefix of generations being built, loaded or removed; they stay only when their process dies.
 const BUILDING: &str = ".building-";
@@ -147,9 +148,14 @@ impl Store {
         let names = self.names().unwrap_or_default();
         let dir = std::path::absolute(&self.dir).unwrap_or_else(|_| self.dir.clone());
         let fault = Fault::failed(format!("there is no index named `{name}` in {}", dir.display()));
-        let here = match names.is_empty() {
-            true => "make one with `rag ingest --dir FOLDER`".to_owned(),
-            false => format!("there are: {}", names.join(", ")),
+        let meant = strings::similar(name, names.iter().map(String::as_str));
+        let here = match (meant, names.is_empty()) {
+            (Some(meant), _) if names.len() == 1 => format!("did you mean `{meant}`?"),
+            (Some(meant), _) => {
+                format!("did you mean `{meant}`? There are: {}", names.join(", "))
+            }
+            (None, true) => "make one with `rag ingest --dir FOLDER`".to_owned(),
+            (None, false) => format!("there are: {}", names.join(", ")),
         };
         let elsewhere = self.elsewhere();
         if elsewhere.is_empty() {
