@@ -4,7 +4,7 @@ use super::injections::FlaggedPassage;
 use crate::analysis::untrusted::Risk;
 use crate::answer::Intent;
 use crate::config::Generator;
-use crate::document::{Answer, Hit};
+use crate::document::{Answer, Hit, Note};
 use crate::error::Fault;
 use crate::filter::Filter;
 use crate::llm::{Finish, Usage};
@@ -94,6 +94,8 @@ pub struct Response {
     pub flagged: Vec<FlaggedPassage>,
     /// The index has no vectors yet.
     pub pending: Option<Pending>,
+    /// Words and phrases of the question that no passage has, and what was searched instead.
+    pub notes: Vec<Note>,
 }
 
 impl Response {

@@ -385,6 +385,10 @@ pub struct AnswerJson<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     index_empty: bool,
+    /// Words and phrases of the question that no passage has, and what was searched for instead
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    notes: Vec<String>,
 }
 
 /// The call of a language model
@@ -496,6 +500,7 @@ impl<'a> AnswerJson<'a> {
             fallback: response.fallback.as_ref().map(fault),
             vectors_pending: PendingJson::new(response.pending),
             index_empty: response.index_empty,
+            notes: response.notes.iter().map(ToString::to_string).collect(),
         }
     }
 }
