@@ -6,9 +6,11 @@
 
 mod check;
 mod cluster;
+mod edit;
 mod load;
 mod setting;
 mod settings;
+mod terminal;
 #[cfg(test)]
 mod tests;
 
@@ -18,9 +20,11 @@ use std::time::Duration;
 
 pub use check::{is_name, secret_problem};
 pub use cluster::SharedStore;
-pub use load::{World, read_problem, working_dir};
+pub use edit::edited;
+pub use load::{World, check_file, read_problem, unknown_setting, working_dir};
 pub use setting::{MIN_TOKEN_CHARS, Origin, Setting, Shape};
 pub use settings::SETTINGS;
+pub use terminal::{Links, Terminal};
 
 use crate::error::{Fault, Result};
 
