@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::rows;
-use super::{Feedback, Record};
+use super::{Feedback, Question, Record};
 use crate::error::Result;
 
 /// What was said about an answer, and when.
@@ -13,6 +13,22 @@ pub struct Rated {
     /// Unix seconds.
     pub at_s: i64,
     pub feedback: Feedback,
+}
+
+/// The questions in `dir` since `since_s` that were recorded in words, oldest first.
+///
+/// # Errors
+/// [`Kind::Damaged`](crate::error::Kind::Damaged) for a file that is not a database.
+pub fn questions(dir: &Path, since_s: i64) -> Result<Vec<Question>> {
+    let mut found = Vec::new();
+    rows::read(dir, since_s, &mut |_, record| {
+        if let Some(Record::Question(question)) = record
+            && !question.text.is_empty()
+        {
+            found.push(*question);
+        }
+    })?;
+    Ok(found)
 }
 
 /// The feedback in `dir` since `since_s`, oldest first. Of several on one question to one index,

@@ -25,7 +25,7 @@ use crate::disk::{self, Blake};
 use crate::error::{Context as _, Fault, Result};
 use crate::telemetry;
 
-pub use feedback::{Rated, feedback};
+pub use feedback::{Rated, feedback, questions};
 pub use record::{Feedback, Question, Reason, Record};
 pub use report::{DocumentCount, ErrorCount, Latency, QuestionCount, Report, report};
 use rows::File;
