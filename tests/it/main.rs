@@ -52,6 +52,8 @@ mod formats;
 mod generate;
 // Vectors of the reference implementation.
 mod golden;
+// Suggestions of completion scripts.
+mod completion;
 // A foreign folder with a library and a model.
 mod hostile;
 // `rag index`.
@@ -85,6 +87,8 @@ mod page;
 // A panic costs one question.
 #[cfg(feature = "serve")]
 mod panics;
+// `rag open`, `rag show`, and passages for other programs.
+mod places;
 // Nothing is written or sent outside the data directory.
 mod privacy;
 // `rag search`.
@@ -96,6 +100,8 @@ mod searchable;
 mod serve;
 // `rag chat` and `rag sessions`.
 mod sessions;
+// `rag status`, `rag init` and `rag config`.
+mod settings;
 // The cache that servers share, with a real Redis.
 #[cfg(feature = "cluster")]
 mod shared;
