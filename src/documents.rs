@@ -22,6 +22,7 @@ use crate::error::{Fault, Result};
 use crate::filter::{Filter, PathGlob};
 use crate::index::{self, Before, Builder, Meta, Record, Root, Snapshot, State, Stored, Summary};
 use crate::naming::{self, Folder, Names};
+use crate::strings;
 pub use suggestions::{Suggestion, suggestions};
 
 /// Cache tables that contain text of documents. Cached vectors contain none.
@@ -283,7 +284,10 @@ pub fn find(snapshot: &Snapshot, root: Option<&str>, path: &str) -> Result<Docum
         None => find_named(&records, &roots, &names, path)?,
     };
     match found[..] {
-        [] => Err(no_document(path)),
+        [] => Err(match misspelt(&records, &names, path) {
+            Some(meant) => no_document(path).hint(format!("did you mean `{meant}`?")),
+            None => no_document(path),
+        }),
         [record] => {
             let chunks = snapshot.chunks_of(record.root, &record.path)?;
             Ok(Document { record: record.clone(), chunks, roots })
@@ -322,6 +326,16 @@ fn find_named<'r>(
         found.retain(|record| path.ends_with(&record.path));
     }
     Ok(found)
+}
+
+/// The name of a document whose file name is like that of `path`.
+fn misspelt(records: &[Record], names: &Names, path: &str) -> Option<String> {
+    let file = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let path = without_place(path).unwrap_or(path);
+    let files: Vec<String> = records.iter().map(|record| file(&record.path)).collect();
+    let meant = strings::similar(&file(path), files.iter().map(String::as_str))?;
+    let record = records.iter().find(|record| file(&record.path) == meant)?;
+    Some(names.shown(record.root, &record.path))
 }
 
 fn matches(records: &[Record], is_match: impl Fn(&Record) -> bool) -> Vec<&Record> {
@@ -448,6 +462,7 @@ fn purge(engine: &Engine, meta: &Meta) -> Result<u64> {
             .iter()
             .any(|own| own.given == root && meta.removed.binary_search(&own.absolute(path)).is_ok())
     };
+    engine.state().forget_shown();
     analytics::forget(&analytics::Place::new(&engine.ledger, &engine.config.data_dir), &is_gone)
         .map_err(|fault| incomplete(&fault))?;
     // Opening the sessions would create the folder.

@@ -76,6 +76,11 @@ impl Engine {
         Ok(self)
     }
 
+    /// The user's state outside of the data directory.
+    pub fn state(&self) -> State {
+        State::new(self.config.state_dir.clone(), self.clock)
+    }
+
     /// The cache, opened when first needed.
     pub fn cache(&self) -> &Cache {
         self.cache.get_or_init(|| {

@@ -117,6 +117,16 @@ impl Names {
         name(folder.map_or(given, |folder| &folder.shown), path)
     }
 
+    /// The absolute path of a document of the folder with this given name, or its address; `None`
+    /// when that folder is not in the index.
+    pub fn absolute_in(&self, given: &str, path: &str) -> Option<String> {
+        let folder = self.folders.iter().find(|folder| folder.given == given)?;
+        match is_address(given) {
+            true => Some(name(given, path)),
+            false => (!folder.real.is_empty()).then(|| name(&folder.real, path)),
+        }
+    }
+
     /// Whether `text` names a document: by its path below its folder, by its name, or by a path to
     /// it from here.
     pub fn means(&self, text: &str, number: usize, path: &str) -> bool {
@@ -137,13 +147,25 @@ impl Names {
     }
 }
 
-/// The given path of a folder if it leads there from `here`, or else its real path.
+/// The path below `here` if the folder is there; or else its given path if that leads there from
+/// `here`, or its real path.
 fn path_from<'a>(
     here: &str,
     Folder { given, real }: Folder<'a>,
     resolved: &dyn Fn(&str) -> Option<String>,
 ) -> &'a str {
     let leads_there = |path: &str| resolved(path).is_some_and(|target| target == real);
+    let below = match real.strip_prefix(here.trim_end_matches('/')) {
+        Some("") => Some("."),
+        Some(below) if below.starts_with('/') => Some(below.trim_start_matches('/')),
+        _ => None,
+    };
+    // Everything is below the root directory.
+    if let Some(below) = below.filter(|_| given.starts_with('/') && here != "/")
+        && leads_there(real)
+    {
+        return below;
+    }
     if given.starts_with('/')
         || is_address(given)
         || leads_there(&absolute(here, given))
@@ -151,11 +173,7 @@ fn path_from<'a>(
     {
         return given;
     }
-    match real.strip_prefix(here.trim_end_matches('/')) {
-        Some("") => ".",
-        Some(below) if below.starts_with('/') => below.trim_start_matches('/'),
-        _ => real,
-    }
+    below.unwrap_or(real)
 }
 
 #[cfg(test)]
@@ -222,6 +240,21 @@ mod tests {
                 gone,
             ],
         );
+    }
+
+    #[test]
+    fn an_absolute_folder_is_shown_below_the_working_directory() {
+        let folders = [Folder { given: "/srv/texts", real: "/srv/texts" }];
+        let shown = |here: &str| {
+            let names = Names::new(folders, here, &|path| Some(path.to_owned()));
+            assert_eq!(names.absolute_in("/srv/texts", "a.md").as_deref(), Some("/srv/texts/a.md"));
+            assert_eq!(names.absolute_in("texts", "a.md"), None);
+            names.shown(0, "a.md")
+        };
+        assert_eq!(shown("/srv"), "texts/a.md");
+        assert_eq!(shown("/srv/texts"), "a.md");
+        assert_eq!(shown("/srv/texts2"), "/srv/texts/a.md");
+        assert_eq!(shown("/"), "/srv/texts/a.md");
     }
 
     #[test]

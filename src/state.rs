@@ -85,6 +85,32 @@ struct Recorded {
     sha256: String,
 }
 
+/// The numbered sources that a command showed, for `rag open`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Shown {
+    /// The session of processes that the terminal started.
+    pub terminal: i32,
+    pub data_dir: PathBuf,
+    pub index: String,
+    pub places: Vec<ShownPlace>,
+}
+
+/// One source.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct ShownPlace {
+    pub n: usize,
+    /// The folder and the path below it, as in hits.
+    pub root: String,
+    pub path: String,
+    /// The path of the file, or an address; `None` if the folder is not known here.
+    pub absolute: Option<String>,
+    /// First line, of the file or of the text extracted from it.
+    pub line: usize,
+    /// Whether the file has lines.
+    pub has_lines: bool,
+    pub page: Option<usize>,
+}
+
 /// What is known about a model's folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Record {
@@ -104,6 +130,9 @@ struct Stored<T> {
 const DATA_DIRS: &str = "places.json";
 const MODELS: &str = "models.json";
 const CHECKED: &str = "checked.json";
+const SHOWN: &str = "shown.json";
+/// Terminals whose last sources are kept.
+const MOST_SHOWN: usize = 16;
 
 impl State {
     pub fn new(dir: Option<PathBuf>, clock: fn() -> SystemTime) -> Self {
@@ -150,6 +179,26 @@ impl State {
             () if models.iter().any(|model| model.sha256 == sha256) => Record::Same,
             () if models.iter().any(|model| model.dir == dir) => Record::Changed,
             () => Record::Unknown,
+        }
+    }
+
+    /// Records the sources that a command showed in a terminal, if that is possible.
+    pub fn record_shown(&self, shown: Shown) {
+        let terminal = shown.terminal;
+        let _ = self.add(SHOWN, MOST_SHOWN, shown, |other| other.terminal == terminal);
+    }
+
+    /// The sources that a command showed last in this terminal; or else in any.
+    pub fn last_shown(&self, terminal: i32) -> Option<Shown> {
+        let mut shown: Vec<Shown> = self.read(SHOWN).unwrap_or_default();
+        let at = shown.iter().position(|shown| shown.terminal == terminal).unwrap_or(0);
+        (at < shown.len()).then(|| shown.swap_remove(at))
+    }
+
+    /// Forgets the sources that were shown.
+    pub fn forget_shown(&self) {
+        if let Some(dir) = &self.dir {
+            let _ = std::fs::remove_file(dir.join(SHOWN));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Slicing text by byte offsets without panics, line ends, and white space.
+//! Slicing text by byte offsets without panics, line ends, white space, and misspelt names.
 //!
 //! Indexing a `str` panics when an offset is inside a character, which depends on the text of a
 //! document. [`StrExt::slice`] does not panic. The lint `string_slice` forbids indexing.
@@ -73,6 +73,52 @@ pub fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// The least number of letters to replace, insert, delete or swap with their neighbour that turns a
+/// word into another; `None` if it is more than `most`.
+#[must_use]
+pub fn mistakes(word: &str, other: &str, most: usize) -> Option<usize> {
+    let (word, other): (Vec<char>, Vec<char>) = (word.chars().collect(), other.chars().collect());
+    if word.len().abs_diff(other.len()) > most {
+        return None;
+    }
+    // Rows of the distances between the beginnings of both: the one before the last, and the last.
+    let (mut above, mut row): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..=other.len()).collect());
+    for (i, x) in word.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, y) in other.iter().enumerate() {
+            let replaced = row[j] + usize::from(x != y);
+            let mut least = replaced.min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && *x == other[j - 1] && word[i - 1] == *y {
+                least = least.min(above[j - 1] + 1);
+            }
+            next.push(least);
+        }
+        if next.iter().min().is_some_and(|least| *least > most) {
+            return None;
+        }
+        above = std::mem::replace(&mut row, next);
+    }
+    row.last().copied().filter(|n| *n <= most)
+}
+
+/// The name that `word` is most probably written for; `None` if no name is like it.
+pub fn similar<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let most = match word.chars().count() {
+        0..=2 => 0,
+        3..=5 => 1,
+        6..=8 => 2,
+        _ => 3,
+    };
+    let distance = |name: &str| {
+        let name = name.to_lowercase();
+        let begins = word.len() > 1 && name.starts_with(&word);
+        mistakes(&word, &name, most).or(begins.then_some(most + 1))
+    };
+    let known = names.into_iter().filter_map(|name| Some((distance(name)?, name)));
+    known.min().map(|(_, name)| name)
+}
+
 /// The first offset, and the one after the last; `None` when the range has no end.
 fn bounds(range: &impl RangeBounds<usize>) -> (usize, Option<usize>) {
     let start = match range.start_bound() {
@@ -143,6 +189,22 @@ pub fn with_line_feeds(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_misspelt_name_is_recognized() {
+        let names = ["default", "notes", "handbook", "ai"];
+        let check = |word: &str, expected: Option<&str>| {
+            assert_eq!(similar(word, names), expected, "{word}");
+        };
+        check("defualt", Some("default"));
+        check("Notes", Some("notes"));
+        check("note", Some("notes"));
+        check("hand", Some("handbook"));
+        check("hndbok", Some("handbook"));
+        for unlike in ["", "x", "io", "recipes", "no-such-index"] {
+            check(unlike, None);
+        }
+    }
 
     #[test]
     fn offsets_between_characters_slice_a_text() {

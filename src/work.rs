@@ -427,6 +427,7 @@ fn result_json(report: &Report) -> Value {
         "committed": report.committed,
         "skipped": report.skipped,
         "n_failed": report.failed.len(),
+        "embedded": report.cache.misses,
         "failed": failed,
         "seconds": report.elapsed.as_secs_f64(),
     })

@@ -20,6 +20,7 @@ mod titles;
 pub mod untrusted;
 mod words;
 
+pub use crate::strings::mistakes;
 pub use acronyms::{expand, may_expand};
 pub use comments::readable;
 pub use expected::{Pattern, comparable};
@@ -27,7 +28,7 @@ pub use plain::plain;
 pub use query::{Phrase, PhraseTerm, Query, QueryTerm, query_terms};
 pub use scripts::known_letters;
 pub use sentences::{Passage, passages, sentences};
-pub use spelling::{halves, mistakes, mistakes_allowed, written};
+pub use spelling::{halves, mistakes_allowed, written};
 pub use stopwords::is_stop_word;
 pub use titles::{Titled, title_keys};
 

@@ -17,34 +17,6 @@ pub fn mistakes_allowed(word: &str) -> Option<usize> {
     is_word.then_some(if n < LONG_WORD { 1 } else { 2 })
 }
 
-/// The least number of letters to replace, insert, delete or swap with their neighbour that turns a
-/// word into another; `None` if it is more than `most`.
-#[must_use]
-pub fn mistakes(word: &str, other: &str, most: usize) -> Option<usize> {
-    let (word, other): (Vec<char>, Vec<char>) = (word.chars().collect(), other.chars().collect());
-    if word.len().abs_diff(other.len()) > most {
-        return None;
-    }
-    // Rows of the distances between the beginnings of both: the one before the last, and the last.
-    let (mut above, mut row): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..=other.len()).collect());
-    for (i, x) in word.iter().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, y) in other.iter().enumerate() {
-            let replaced = row[j] + usize::from(x != y);
-            let mut least = replaced.min(row[j + 1] + 1).min(next[j] + 1);
-            if i > 0 && j > 0 && *x == other[j - 1] && word[i - 1] == *y {
-                least = least.min(above[j - 1] + 1);
-            }
-            next.push(least);
-        }
-        if next.iter().min().is_some_and(|least| *least > most) {
-            return None;
-        }
-        above = std::mem::replace(&mut row, next);
-    }
-    row.last().copied().filter(|n| *n <= most)
-}
-
 /// The pairs of words that a word may consist of, the most even pair first.
 #[must_use]
 pub fn halves(word: &str) -> Vec<(&str, &str)> {

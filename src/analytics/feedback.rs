@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::place::Place;
-use super::{Feedback, Record};
+use super::{Feedback, Question, Record};
 use crate::error::Result;
 
 /// What was said about an answer, and when.
@@ -12,6 +12,22 @@ pub struct Rated {
     /// Unix seconds.
     pub at_s: i64,
     pub feedback: Feedback,
+}
+
+/// The questions since `since_s` that were recorded in words, oldest first.
+///
+/// # Errors
+/// [`Kind::Damaged`](crate::error::Kind::Damaged) for a file that is not a database.
+pub fn questions(place: impl Into<Place>, since_s: i64) -> Result<Vec<Question>> {
+    let mut found = Vec::new();
+    place.into().read(since_s, &mut |_, record| {
+        if let Some(Record::Question(question)) = record
+            && !question.text.is_empty()
+        {
+            found.push(*question);
+        }
+    })?;
+    Ok(found)
 }
 
 /// The feedback since `since_s`, oldest first. Of several on one question to one index,

@@ -30,7 +30,7 @@ use crate::error::{Context as _, Fault, Result};
 use crate::ledger::Postgres;
 use crate::telemetry;
 
-pub use feedback::{Rated, feedback};
+pub use feedback::{Rated, feedback, questions};
 pub use place::Place;
 pub use record::{Access, Feedback, Load, Question, Reason, Record};
 pub use report::{DocumentCount, ErrorCount, Latency, QuestionCount, Report, report};

@@ -8,6 +8,7 @@
 
 mod citations;
 mod compare;
+mod diagram;
 mod evidence;
 mod extractive;
 mod followup;
@@ -32,6 +33,7 @@ mod tests;
 mod vet;
 
 pub use citations::{Mismatch, check, marks};
+pub use diagram::diagram;
 pub use evidence::{Evidence, Limits, choose, in_order, nearest};
 pub use extractive::{answer, evidence};
 pub use followup::{Resolved, resolve};

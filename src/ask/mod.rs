@@ -21,7 +21,7 @@ use std::time::Instant;
 use crate::analysis::untrusted::Risk;
 use crate::answer::{self, Evidence, Exchange, Intent};
 use crate::config::Generator;
-use crate::document::Hit;
+use crate::document::{Hit, Note};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result, catch_panic};
 use crate::index::Snapshot;
@@ -56,6 +56,8 @@ struct Retrieved {
     pending: Option<Pending>,
     /// As [`Risk::nearness`], the largest of all parts.
     nearness: Option<f32>,
+    /// Of all parts.
+    notes: Vec<Note>,
 }
 
 /// A draft, and the generator that made it.
@@ -158,7 +160,7 @@ impl Asker {
         let resolved = self.resolve(engine, request, &earlier)?;
         let intent = request.intent.unwrap_or_else(|| Intent::of(&resolved));
         let question = ResolvedQuestion { request, resolved, intent, earlier };
-        let Retrieved { hits, mut timings, mut cache, nothing_allowed, pending, nearness } =
+        let Retrieved { hits, mut timings, mut cache, nothing_allowed, pending, nearness, notes } =
             self.retrieve(engine, &question)?;
         on(Event::Found { hits: &hits, timings, cache });
 
@@ -201,6 +203,7 @@ impl Asker {
             fallback,
             pending,
             stale: Stale::of(engine),
+            notes,
         };
         log(&response, evidence.len());
         Ok(response)
@@ -253,7 +256,7 @@ impl Asker {
         let mut timings = Timings::default();
         let mut cache = CacheUse { retrieval_hit: true, ..CacheUse::default() };
         let (mut rankings, mut pending, mut nearness) = (Vec::new(), None, None::<f32>);
-        let mut nothing_allowed = false;
+        let (mut nothing_allowed, mut notes) = (false, Vec::new());
         for query in answer::parts(&question.resolved) {
             let search = search::Request {
                 query,
@@ -274,12 +277,17 @@ impl Asker {
             cache.rerank_hits += found.rerank_hits;
             cache.rerank_misses += found.rerank_misses;
             pending = found.pending;
+            for note in found.notes {
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
             nearness = nearness.into_iter().chain(found.risk.nearness).reduce(f32::max);
             rankings.push((search.query, found.hits));
         }
         let hits =
             if rankings.len() == 1 { rankings.remove(0).1 } else { answer::merge(&rankings) };
-        Ok(Retrieved { hits, timings, cache, nothing_allowed, pending, nearness })
+        Ok(Retrieved { hits, timings, cache, nothing_allowed, pending, nearness, notes })
     }
 
     /// Has the language model answer, or the extractive generator: where the configuration says so,

@@ -4,7 +4,7 @@ use super::injections::FlaggedPassage;
 use crate::analysis::untrusted::Risk;
 use crate::answer::Intent;
 use crate::config::Generator;
-use crate::document::{Answer, Hit};
+use crate::document::{Answer, Hit, Note};
 use crate::error::{Fault, Reason};
 use crate::filter::Filter;
 use crate::llm::{Finish, Usage};
@@ -97,6 +97,8 @@ pub struct Response {
     pub pending: Option<Pending>,
     /// The index is a copy that cannot be compared with that of the depot.
     pub stale: Option<Stale>,
+    /// Words and phrases of the question that no passage has, and what was searched instead.
+    pub notes: Vec<Note>,
 }
 
 impl Response {

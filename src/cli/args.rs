@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ColorChoice};
 
 use crate::answer::Intent;
@@ -134,7 +134,7 @@ pub struct AnswerArgs {
     #[command(flatten)]
     rank: RankArgs,
     /// Kind of answer [default: detected from the question]
-    #[arg(long, value_name = "INTENT", value_parser = intent)]
+    #[arg(long, value_name = "INTENT", value_parser = intents())]
     intent: Option<Intent>,
     /// Maximum length of the answer in words [default: 60]
     #[arg(long, value_name = "N")]
@@ -180,9 +180,7 @@ impl AnswerArgs {
     }
 }
 
-fn intent(name: &str) -> std::result::Result<Intent, String> {
-    Intent::from_name(name).ok_or_else(|| {
-        let names: Vec<&str> = Intent::ALL.iter().map(|intent| intent.name()).collect();
-        format!("possible values: {}", names.join(", "))
-    })
+fn intents() -> impl TypedValueParser<Value = Intent> {
+    let parse = |name: String| Intent::from_name(&name).ok_or(name);
+    PossibleValuesParser::new(Intent::ALL.iter().map(|intent| intent.name())).try_map(parse)
 }

@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::args::{AnswerArgs, Flags};
+use super::args::{AnswerArgs, Flags, flag};
+use super::excerpt::Matcher;
 use super::exit::{self, Outcome};
-use super::hits::{heading, place, place_of, risk_warning};
+use super::formats::{Format, Passages};
+use super::hits::{heading, linked_place, matcher, place, place_of, print_excerpt, risk_warning};
 use super::input;
 use super::sessions::SessionArgs;
-use super::ui::{Tone, Ui, clipped, columns, count, counted, one_line, safe, wrapped};
+use super::sources;
+use super::ui::{Tone, Ui, columns, count, counted, one_line, safe, wrapped};
 use crate::analysis::untrusted::RiskLevel;
+use crate::answer;
 use crate::ask::{Asker, Event, Request, Response};
 use crate::batch;
 use crate::document::Citation;
@@ -42,6 +46,16 @@ pub struct AskArgs {
     /// questions.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["question", "session", "resume"])]
     batch: Option<PathBuf>,
+    /// Text for people, the passages as Markdown for a language model (context), paths,
+    /// `path:line:text` (lines), or the steps of the answer as a diagram (mermaid) [default: text]
+    ///
+    /// Except for `text` and `mermaid`, the passages that an answer may draw on are printed instead
+    /// of the answer, and no language model is asked.
+    #[arg(long, value_name = "FORMAT", value_parser = Format::OF_ANSWER, conflicts_with = "batch")]
+    format: Option<String>,
+    /// Maximum tokens of `--format context` [default: 4000]
+    #[arg(long, value_name = "N")]
+    tokens: Option<usize>,
     #[command(flatten)]
     session: SessionArgs,
     #[command(flatten)]
@@ -50,7 +64,10 @@ pub struct AskArgs {
 
 impl AskArgs {
     pub fn flags(&self) -> Flags {
-        self.answer.flags()
+        let of_passages = ["context", "paths", "lines"];
+        let is_of_passages = self.format.as_deref().is_some_and(|name| of_passages.contains(&name));
+        let generator = is_of_passages.then_some("extractive");
+        [self.answer.flags(), flag("generator", "--format", generator)].concat()
     }
 }
 
@@ -58,6 +75,7 @@ pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     if let Some(file) = &args.batch {
         return run_batch(file, &args.answer, engine, ui);
     }
+    let format = Format::of_flags(args.format.as_deref(), args.tokens, ui)?;
     let question = input::question(&args.question)?;
     let template = args.answer.request()?;
     let mut session = args.session.open(engine)?;
@@ -67,7 +85,10 @@ pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         ..template
     };
     let mut asker = Asker::open(engine)?;
-    let response = ask(&mut asker, engine, &request, ui)?;
+    let response = match format {
+        Format::Text => ask(&mut asker, engine, &request, ui)?,
+        _ => ask_for(format, args.tokens, &mut asker, engine, &request, ui)?,
+    };
     // The system frees the network and the maps faster than their destructors.
     std::mem::forget(asker);
     if ui.json {
@@ -111,8 +132,61 @@ pub(super) fn ask(
             ui.line("\n");
         }
         let names = documents::names_from_here(&asker.searcher().snapshot.meta().roots);
-        Printer { response: &response, names: &names, ui }.print(is_streamed);
+        let matcher = matcher(&asker.searcher().snapshot, &response.resolved, &response.notes);
+        let printer = Printer { response: &response, names: &names, matcher: &matcher, ui };
+        printer.print(is_streamed);
+        let places = sources::of_answer(&response.answer.citations, &names);
+        sources::record(engine, &response.index, &places, ui);
     }
+    Ok(response)
+}
+
+/// Prints the sources of an answer again, as the answer showed them.
+pub(super) fn print_sources(asker: &mut Asker, response: &Response, ui: &Ui) {
+    let snapshot = &asker.searcher().snapshot;
+    let names = documents::names_from_here(&snapshot.meta().roots);
+    let matcher = matcher(snapshot, &response.resolved, &response.notes);
+    Printer { response, names: &names, matcher: &matcher, ui }.print_citations();
+}
+
+/// Asks, and prints the passages or the diagram of the answer.
+fn ask_for(
+    format: Format,
+    tokens: Option<usize>,
+    asker: &mut Asker,
+    engine: &Engine,
+    request: &Request,
+    ui: &Ui,
+) -> Result<Response> {
+    let mut found = Vec::new();
+    let response = asker.ask_catching_panics(engine, request, &mut |event| {
+        if let Event::Found { hits, .. } = event {
+            found = hits.to_vec();
+        }
+    })?;
+    let snapshot = &asker.searcher().snapshot;
+    let names = documents::names_from_here(&snapshot.meta().roots);
+    let matcher = matcher(snapshot, &response.resolved, &response.notes);
+    if format.is_of_passages() {
+        let places = sources::of_hits(&found, &names, &matcher);
+        sources::record(engine, &response.index, &places, ui);
+        let (question, names, matcher) = (response.resolved.as_str(), &names, &matcher);
+        Passages { question, hits: &found, names, matcher, ui }.print(format, tokens)?;
+    } else {
+        let diagram = answer::diagram(&response.question, &response.answer, response.intent);
+        let Some(diagram) = diagram else {
+            let intent = response.intent.name();
+            return Err(Fault::usage(format!(
+                "an answer of the kind `{intent}` has no steps to draw"
+            ))
+            .hint("ask how to do something, or add `--intent how-to`"));
+        };
+        ui.write(&safe(&diagram));
+    }
+    if !response.answer.supported {
+        ui.note("nothing in the index supports an answer");
+    }
+    response.notes.iter().for_each(|note| ui.note(note));
     Ok(response)
 }
 
@@ -164,6 +238,7 @@ fn run_batch(file: &Path, args: &AnswerArgs, engine: &Engine, ui: &Ui) -> Result
 struct Printer<'a> {
     response: &'a Response,
     names: &'a Names,
+    matcher: &'a Matcher,
     ui: &'a Ui,
 }
 
@@ -180,7 +255,8 @@ impl Printer<'_> {
         if response.nothing_allowed && !response.index_empty {
             ui.note("the filter matches no document");
         }
-        response.answer.citations.iter().for_each(|citation| self.print_citation(citation));
+        self.print_citations();
+        response.notes.iter().for_each(|note| ui.note(note));
         for flagged in response.flagged.iter().filter(|flagged| flagged.n.is_none()) {
             let place = place(self.names, &flagged.hit);
             self.alert(&format!("{place}, not cited: {}", risk_warning(&flagged.risk)));
@@ -231,14 +307,26 @@ impl Printer<'_> {
         }
     }
 
+    fn print_citations(&self) {
+        let Self { response, ui, .. } = *self;
+        for citation in &response.answer.citations {
+            if citation.n > 1 && !response.answer.supported && ui.is_terminal() {
+                ui.line("");
+            }
+            self.print_citation(citation);
+        }
+    }
+
     fn print_citation(&self, citation: &Citation) {
-        let Self { response, names, ui } = *self;
+        let Self { response, names, matcher, ui } = *self;
         let place = place_of(names, &citation.hit, &citation.extent());
         let heading = one_line(&heading(&citation.hit));
         let number = format!("[{}]", citation.n);
         let is_beside = ui.fits(&heading, number.len() + columns(&place) + 3);
         let beside = if is_beside { heading.as_str() } else { "" };
-        ui.line(format!("{number} {}  {beside}", ui.paint(Tone::Location, &place)).trim_end());
+        let to = sources::of_citation(citation, names);
+        let linked = linked_place(names, &citation.hit, &citation.extent(), &to, ui);
+        ui.line(format!("{number} {linked}  {beside}").trim_end());
         let room = ui.width() - 4;
         if !is_beside {
             ui.line(format!("    {}", ui.fit(&heading, room)));
@@ -248,7 +336,7 @@ impl Printer<'_> {
             self.alert(&format!("    {}", risk_warning(&flagged.risk)));
         }
         if !response.answer.supported {
-            ui.line(format!("    {}", clipped(&citation.hit.chunk.text, room)));
+            print_excerpt(&citation.hit, matcher, ui);
         }
     }
 

@@ -7,32 +7,42 @@
 use std::io::{BufReader, IsTerminal as _};
 
 use clap::Args;
-use rustyline::error::ReadlineError;
-use rustyline::{Config, DefaultEditor};
 use serde_json::json;
 
 use super::args::{AnswerArgs, Flags};
 use super::ask;
+use super::clipboard;
 use super::exit::{self, Outcome};
+use super::open;
+use super::prompt::{Prompt, Typed};
 use super::sessions::{self, Export, SessionArgs};
-use super::ui::{Ui, safe};
-use crate::ask::{Asker, Request};
+use super::ui::{Ui, counted, safe};
+use super::{signals, sources};
+use crate::ask::{Asker, Request, Response};
 use crate::batch;
+use crate::config::World;
 use crate::disk::Existing;
+use crate::documents;
 use crate::engine::Engine;
-use crate::error::{Context as _, Fault, Kind, Result};
+use crate::error::{Fault, Kind, Result};
 use crate::sessions::Session;
 use crate::wire;
 
-/// Lines in the history of the prompt.
-const MAX_HISTORY: usize = 1000;
-
 const HELP: &str = "\
 /sources   show the sources of the last answer
+/open N    open a source in an editor or viewer
+/copy      copy the last answer
 /new       start a new conversation
 /save      save this conversation to a file
 /help      show this help
-/quit      quit (or Ctrl-D)";
+/quit      quit (or exit, or Ctrl-D)
+
+Ctrl-R searches earlier lines, Tab completes commands, Ctrl-C stops an answer.
+A line that ends with \\ continues on the next.";
+
+/// For completion.
+const COMMANDS: &[&str] =
+    &["/sources", "/open ", "/copy", "/new", "/save", "/help", "/quit", "/exit"];
 
 /// Ask questions interactively
 ///
@@ -60,7 +70,7 @@ pub fn run(args: &ChatArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         Some(session) => session,
         None => sessions::open_new(engine)?,
     };
-    let mut chat = Chat { engine, ui, template, asker: Asker::open(engine)?, session };
+    let mut chat = Chat { engine, ui, template, asker: Asker::open(engine)?, session, last: None };
     let is_prompt = std::io::stdin().is_terminal() && !ui.json;
     let outcome = if is_prompt { chat.run_prompt() } else { chat.answer_lines() };
     // The system frees the network and the maps faster than their destructors.
@@ -75,6 +85,8 @@ struct Chat<'a> {
     template: Request,
     asker: Asker,
     session: Session<'a>,
+    /// The last answer of this process.
+    last: Option<Response>,
 }
 
 impl Chat<'_> {
@@ -92,42 +104,35 @@ impl Chat<'_> {
             self.ui.json_line(&object);
         }
         self.session.add(response.turn(self.engine.now_s()))?;
-        ask::outcome(&response).map(|outcome| outcome == Outcome::Done)
+        let outcome = ask::outcome(&response);
+        self.last = Some(response);
+        outcome.map(|outcome| outcome == Outcome::Done)
     }
 
     /// Reads questions and commands at a terminal. A question that fails does not end the
     /// conversation.
     fn run_prompt(&mut self) -> Result<Outcome> {
-        let what = || "cannot read from this terminal".to_owned();
-        let config = Config::builder()
-            .max_history_size(MAX_HISTORY)
-            .or_failed(what)?
-            .auto_add_history(true)
-            .build();
-        let mut editor = DefaultEditor::with_config(config).or_failed(what)?;
-        let history = sessions::history_file(self.engine);
-        // The prompt works without a history.
-        let _ = editor.load_history(&history);
+        let mut prompt = Prompt::new(sessions::history_file(self.engine), COMMANDS)?;
         if self.session.turns().is_empty() {
             self.ui.note("Ask a question, or type /help.");
         }
         loop {
-            let line = match editor.readline("> ") {
-                Ok(line) => line,
-                Err(ReadlineError::Interrupted) => continue,
-                Err(ReadlineError::Eof) => break,
-                Err(e) => return Err(e).or_failed(what),
+            let line = match prompt.read()? {
+                Typed::Line(line) => line,
+                Typed::Discarded => continue,
+                Typed::End => break,
             };
-            let _ = editor.append_history(&history);
-            let line = line.trim();
-            let done = match command(line) {
-                _ if line.is_empty() => continue,
-                Some("quit" | "exit") => break,
-                Some(command) => self.run_command(command),
-                None => self.answer(line).map(drop),
+            let done = match (line.as_str(), command(&line)) {
+                ("", _) => continue,
+                ("quit" | "exit", _) | (_, Some(("quit" | "exit", None))) => break,
+                (_, Some((command, number))) => self.run_command(command, number),
+                (line, None) => self.answer(line).map(drop),
             };
             match done {
-                Err(fault) if fault.kind() == Kind::Interrupted => return Err(fault),
+                // Ctrl-C stops an answer, and not the conversation.
+                Err(fault) if fault.kind() == Kind::Interrupted && !signals::resume() => {
+                    return Err(fault);
+                }
                 Err(fault) => self.ui.fault(&fault, exit::code_of_fault(&fault)),
                 Ok(()) => self.ui.line(""),
             }
@@ -135,12 +140,31 @@ impl Chat<'_> {
         Ok(Outcome::Done)
     }
 
-    fn run_command(&mut self, command: &str) -> Result<()> {
+    fn run_command(&mut self, command: &str, number: Option<usize>) -> Result<()> {
         let turns = self.session.turns();
         match command {
             "help" => self.ui.line(HELP),
-            "sources" | "save" if turns.is_empty() => self.ui.line("No question has been asked."),
+            "sources" | "save" | "open" | "copy" if turns.is_empty() => {
+                self.ui.line("No question has been asked.");
+            }
+            "open" => return self.open_source(number.unwrap_or(1)),
+            "copy" => {
+                let answer = turns.last().map_or("", |turn| turn.answer.as_str());
+                if answer.is_empty() {
+                    self.ui.line("The last question has no answer.");
+                } else {
+                    let terminal = World::from_process().terminal();
+                    let how = clipboard::copy(&safe(answer), &terminal, self.ui);
+                    let words = counted(answer.split_whitespace().count() as u64, "word");
+                    self.ui.line(format!("{words} {how}"));
+                }
+            }
             "sources" => match turns.last() {
+                Some(turn) if self.last.is_some() && !turn.citations.is_empty() => {
+                    let response = self.last.as_ref();
+                    let asker = &mut self.asker;
+                    response.into_iter().for_each(|last| ask::print_sources(asker, last, self.ui));
+                }
                 Some(turn) if !turn.citations.is_empty() => {
                     sessions::print_sources(self.engine, turn, "", self.ui);
                 }
@@ -148,6 +172,7 @@ impl Chat<'_> {
             },
             "new" => {
                 self.session = sessions::open_new(self.engine)?;
+                self.last = None;
                 self.ui.line("Started a new conversation.");
             }
             "save" => {
@@ -161,6 +186,26 @@ impl Chat<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Opens a source of the last answer.
+    fn open_source(&mut self, n: usize) -> Result<()> {
+        let snapshot = &self.asker.searcher().snapshot;
+        let places = match &self.last {
+            Some(response) => {
+                let names = documents::names_from_here(&snapshot.meta().roots);
+                sources::of_answer(&response.answer.citations, &names)
+            }
+            None => {
+                let turn = self.session.turns().last();
+                turn.map(|turn| sessions::places(self.engine, turn)).unwrap_or_default()
+            }
+        };
+        let most = places.iter().map(|place| place.n).max();
+        let place = places.iter().find(|place| place.n == n);
+        let place = place.ok_or_else(|| sources::no_source(n, most))?;
+        let target = sources::target(place).ok_or_else(|| sources::no_file(place))?;
+        open::open(&target, self.ui).map(drop)
     }
 
     /// Answers every line of standard input.
@@ -203,10 +248,16 @@ impl Chat<'_> {
     }
 }
 
-/// The name of a command: a line that is only a slash and a word. Questions may start with a path.
-fn command(line: &str) -> Option<&str> {
-    line.strip_prefix('/')
-        .filter(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase()))
+/// The name of a command and its number: a line that is only a slash and a word, and for some a
+/// number. Questions may start with a path.
+fn command(line: &str) -> Option<(&str, Option<usize>)> {
+    let typed = line.strip_prefix('/')?;
+    let (name, number) = match typed.split_once(' ') {
+        Some((name, number)) => (name, Some(number.parse().ok()?)),
+        None => (typed, None),
+    };
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase());
+    is_name.then_some((name, number))
 }
 
 #[cfg(test)]
@@ -215,7 +266,8 @@ mod tests {
 
     #[test]
     fn only_a_slash_and_a_word_is_a_command() {
-        assert_eq!(command("/quit"), Some("quit"));
+        assert_eq!(command("/quit"), Some(("quit", None)));
+        assert_eq!(command("/open 12"), Some(("open", Some(12))));
         for line in
             ["quit", "/", "/etc/hosts", "/quit now", "what does /quit do?", "/quit\nmore", "//"]
         {

@@ -1,4 +1,7 @@
 //! `rag completions`: completion scripts for shells.
+//!
+//! Those of bash, zsh and fish ask `rag` itself, so they know what is in the data directory. The
+//! others list commands and flags.
 
 use clap::{Args, ValueEnum as _};
 use clap_complete::{Generator as _, Shell};
@@ -8,6 +11,9 @@ use super::ui::Ui;
 use crate::error::Result;
 
 /// Print a shell completion script
+///
+/// In bash, zsh and fish, names of indexes, models, documents, conversations, jobs, settings and
+/// cache tables are completed too.
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
     /// Shell to generate for
@@ -26,6 +32,12 @@ pub fn render_all(command: &clap::Command) -> Vec<(String, String)> {
 }
 
 fn render(shell: Shell, command: &clap::Command) -> String {
+    match shell {
+        Shell::Bash => return include_str!("completions/rag.bash").to_owned(),
+        Shell::Zsh => return include_str!("completions/rag.zsh").to_owned(),
+        Shell::Fish => return include_str!("completions/rag.fish").to_owned(),
+        _ => {}
+    }
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command.clone(), "rag", &mut script);
     String::from_utf8_lossy(&script).into_owned()

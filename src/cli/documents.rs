@@ -231,8 +231,10 @@ fn show(path: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     if ui.json {
         print_json(&document, ui);
     } else {
-        print_facts(&document, ui);
-        print_passages(&document, ui);
+        ui.paged(|| {
+            print_facts(&document, ui);
+            print_passages(&document, ui);
+        });
     }
     Ok(Outcome::Done)
 }

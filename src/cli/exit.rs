@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 
+use clap::error::{ContextKind, ContextValue};
 use serde_json::{Value, json};
 
 use super::ui::{self, Ui};
@@ -86,7 +87,11 @@ pub fn of_clap(error: &clap::Error, is_json: bool) -> u8 {
         ui::json_fault(&usage_fault(error), code);
         return code;
     }
-    match error.print() {
+    let printed = error.print();
+    if is_question(error) {
+        ui::plain_hint("to ask a question, run `rag ask QUESTION`");
+    }
+    match printed {
         // The requested help or version was not printed.
         Err(e) if code == 0 && e.kind() != ErrorKind::BrokenPipe => {
             let fault = Fault::failed("cannot write to standard output").because(e);
@@ -95,6 +100,12 @@ pub fn of_clap(error: &clap::Error, is_json: bool) -> u8 {
         }
         _ => code,
     }
+}
+
+/// Whether what should be a subcommand is several words.
+fn is_question(error: &clap::Error) -> bool {
+    let word = error.get(ContextKind::InvalidSubcommand);
+    matches!(word, Some(ContextValue::String(word)) if word.contains(' '))
 }
 
 /// The first paragraph of clap's text is the message, its first tip the hint.

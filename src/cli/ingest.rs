@@ -10,12 +10,13 @@ use serde_json::json;
 
 use super::args::{Flags, flag};
 use super::confirm::Removal;
+use super::estimate;
 use super::exit::Outcome;
 use super::progress::ProgressReporter;
-use super::ui::{Ui, counted};
+use super::ui::{Ui, count, counted};
 use super::{summary, watch};
 use crate::engine::Engine;
-use crate::error::{Context as _, Fault, Result};
+use crate::error::{Context as _, Fault, Kind, Result};
 use crate::ingest;
 use crate::jobs::{IngestSpec, Priority, Spec, Work};
 use crate::sites;
@@ -49,7 +50,7 @@ pub struct IngestArgs {
     #[arg(long)]
     only: bool,
     /// Do not ask for confirmation
-    #[arg(long, requires = "only")]
+    #[arg(short, long)]
     yes: bool,
     /// Embedding model [default: all-MiniLM-L6-v2]
     #[arg(long, value_name = "NAME")]
@@ -183,16 +184,36 @@ pub fn run(args: &IngestArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     if args.watch {
         return watch::run(spec, args.poll.map(Duration::from_secs), engine, ui);
     }
+    if !args.yes && ui.has_user() && !ui.json && !ui.quiet {
+        estimate::confirm(engine, &work::request_of(&spec), ui)?;
+    }
     let mut progress = ProgressReporter::new(ui);
     let outcome = work::ingest_here(engine, spec, &mut |event| progress.report(event));
     progress.end();
-    let (job_id, report) = outcome?;
+    let (job_id, report) = outcome.map_err(|fault| match fault.kind() {
+        Kind::Interrupted => fault.hint(what_is_kept(args.no_cache, progress.embedded())),
+        _ => fault,
+    })?;
     if ui.json {
         ui.json(&summary::json(&job_id, &report));
     } else {
         summary::print(&report, ui);
     }
     Ok(if report.failed.is_empty() { Outcome::Done } else { Outcome::SomeFailed })
+}
+
+/// What is left of an interrupted ingest, and how to continue it. `embedded` are the passages done,
+/// and all of them.
+fn what_is_kept(no_cache: bool, embedded: Option<(u64, u64)>) -> String {
+    match embedded {
+        Some((done @ 1.., total)) if !no_cache => format!(
+            "{} of {} passages are embedded and kept; run the same command again to go on from \
+             there",
+            count(done),
+            count(total)
+        ),
+        _ => "the index is as it was before; run the same command again".to_owned(),
+    }
 }
 
 /// Asks for confirmation before `--only` removes documents.

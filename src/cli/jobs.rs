@@ -6,11 +6,11 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::exit::Outcome;
-use super::ui::{Ui, counted, duration, time};
+use super::ui::{Ui, count, counted, duration, time};
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
 use crate::index;
-use crate::jobs::{Job, Progress, Reason, State, Work};
+use crate::jobs::{Job, Priority, Progress, Reason, State, Work};
 use crate::wire;
 use crate::work;
 
@@ -114,24 +114,38 @@ fn list(engine: &Engine, ui: &Ui) -> Result<()> {
     } else if jobs.is_empty() {
         ui.note("no jobs");
     } else {
-        let rows = jobs.iter().map(|job| {
-            let Work::Ingest(spec) = &job.spec.work;
-            vec![
-                job.id.clone(),
-                job.state.name().to_owned(),
-                percent(job),
-                job.spec.priority.name().to_owned(),
-                time_ms(job.created_ms),
-                spec.index.clone(),
-                spec.shown_dirs().collect::<Vec<_>>().join(", "),
-            ]
-        });
-        ui.table(
-            &["id", "state", "done", "priority", "created", "index", "folders"],
-            &rows.collect::<Vec<_>>(),
-        );
+        print_jobs(&jobs, ui);
     }
     Ok(())
+}
+
+fn print_jobs(jobs: &[Job], ui: &Ui) {
+    // At a terminal the table should fit: commands take the beginning of an id.
+    let is_short = ui.is_terminal() && has_distinct_beginnings(jobs);
+    let has_priority = !is_short || jobs.iter().any(|job| job.spec.priority != Priority::Normal);
+    let rows = jobs.iter().map(|job| {
+        let Work::Ingest(spec) = &job.spec.work;
+        let id = if is_short { beginning(&job.id) } else { &job.id };
+        let mut row = vec![id.to_owned(), job.state.name().to_owned(), percent(job)];
+        row.extend(has_priority.then(|| job.spec.priority.name().to_owned()));
+        row.extend([time_ms(job.created_ms), spec.index.clone()]);
+        row.push(spec.shown_dirs().collect::<Vec<_>>().join(", "));
+        row
+    });
+    let mut header = vec!["id", "state", "done", "priority", "created", "index", "folders"];
+    header.retain(|name| has_priority || *name != "priority");
+    ui.table(&header, &rows.collect::<Vec<_>>());
+}
+
+/// The beginning of an id that names a job in messages.
+pub(super) fn beginning(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}
+
+fn has_distinct_beginnings(jobs: &[Job]) -> bool {
+    let mut ids: Vec<&str> = jobs.iter().map(|job| beginning(&job.id)).collect();
+    ids.sort_unstable();
+    ids.windows(2).all(|pair| pair[0] != pair[1])
 }
 
 fn percent(job: &Job) -> String {
@@ -176,6 +190,26 @@ fn show(job: &Job, ui: &Ui) {
     row("created", &time_ms(job.created_ms));
     row("started", &at(job.started_ms));
     row("ended", &at(job.ended_ms));
+    row("result", &result(job));
+}
+
+/// `22 documents, 282 chunks; 3 read, 1 removed, 2 failed, in 12.7 s`; empty without a result.
+fn result(job: &Job) -> String {
+    let Some(result) = &job.result else { return String::new() };
+    let number = |key: &str| result[key].as_u64();
+    let (Some(documents), Some(chunks)) = (number("documents"), number("chunks")) else {
+        return String::new();
+    };
+    let mut done: Vec<String> = [("read", "read"), ("removed", "removed"), ("n_failed", "failed")]
+        .into_iter()
+        .filter_map(|(key, verb)| Some((number(key).filter(|n| *n > 0)?, verb)))
+        .map(|(n, verb)| format!("{} {verb}", count(n)))
+        .collect();
+    if result["committed"].as_bool() == Some(false) {
+        done.insert(0, "nothing changed".to_owned());
+    }
+    done.extend(result["seconds"].as_f64().map(|seconds| format!("in {seconds:.1} s")));
+    format!("{}, {}; {}", counted(documents, "document"), counted(chunks, "chunk"), done.join(", "))
 }
 
 fn print_changed(job: &Job, state: &str, ui: &Ui) {

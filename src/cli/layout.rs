@@ -22,7 +22,7 @@ pub fn columns(text: &str) -> usize {
 }
 
 /// The longest prefix of `text` of at most `max` columns, cut between grapheme clusters.
-fn prefix(text: &str, max: usize) -> &str {
+pub(super) fn prefix(text: &str, max: usize) -> &str {
     let mut taken = 0;
     for (at, cluster) in text.grapheme_indices(true) {
         taken += columns(cluster);
@@ -34,7 +34,7 @@ fn prefix(text: &str, max: usize) -> &str {
 }
 
 /// The longest suffix of `text` of at most `max` columns, cut between grapheme clusters.
-fn suffix(text: &str, max: usize) -> &str {
+pub(super) fn suffix(text: &str, max: usize) -> &str {
     let mut taken = 0;
     for (at, cluster) in text.grapheme_indices(true).rev() {
         taken += columns(cluster);
@@ -114,7 +114,7 @@ pub fn wrapped(text: &str, width: usize, indent: &str) -> String {
 
 /// Breaks one line into lines of at most `room` columns. Longer words are broken only if their
 /// script allows it, as between ideographs: addresses stay whole.
-fn filled(line: &str, room: usize) -> Vec<String> {
+pub(super) fn filled(line: &str, room: usize) -> Vec<String> {
     let line = line.one_line();
     let words: Vec<Word> =
         WordSeparator::AsciiSpace.find_words(&line).flat_map(pieces).map(measured).collect();

@@ -8,29 +8,45 @@ mod args;
 mod ask;
 mod cache;
 mod chat;
+mod clipboard;
+mod complete;
 mod completions;
+mod configure;
 mod confirm;
 mod doctor;
 mod documents;
+mod estimate;
 mod eval;
+mod excerpt;
 mod exit;
+mod formats;
 mod hits;
 mod index;
 mod ingest;
 mod input;
 mod jobs;
 mod layout;
+mod links;
 mod man;
 mod mcp;
 mod migrate;
 mod model;
+mod numbers;
+mod open;
+mod opener;
+mod pager;
 mod pages;
+mod place;
 mod progress;
+mod prompt;
 mod search;
 mod serve;
 mod sessions;
+mod show;
 mod signals;
+mod sources;
 mod stats;
+mod status;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -83,6 +99,8 @@ enum Command {
     Search(search::SearchArgs),
     Ask(ask::AskArgs),
     Chat(chat::ChatArgs),
+    Open(open::OpenArgs),
+    Show(show::ShowArgs),
     Sessions(sessions::SessionsArgs),
     Index(index::IndexArgs),
     Documents(documents::DocumentsArgs),
@@ -94,7 +112,10 @@ enum Command {
     Stats(stats::StatsArgs),
     Worker(worker::WorkerArgs),
     Migrate(migrate::MigrateArgs),
+    Status(status::StatusArgs),
     Doctor(doctor::DoctorArgs),
+    Init(configure::InitArgs),
+    Config(configure::ConfigArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }
@@ -124,6 +145,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
         let (mut input, mut output) = ui::pipes();
         let served = ingest_child::serve(&mut input, &mut output);
         return u8::from(served.is_err());
+    }
+    if args.get(1).is_some_and(|arg| arg == complete::COMMAND) {
+        let words: Vec<String> =
+            args.iter().skip(2).map(|word| word.to_string_lossy().into_owned()).collect();
+        let lines = complete::lines(&words, command(), &|flags| quiet_engine(&flags).ok());
+        ui::print_words(&lines);
+        return 0;
     }
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
@@ -166,6 +194,8 @@ fn run(cli: &Cli, ui: &Ui) -> Result<Outcome> {
         // These need no configuration, and must work when it is broken.
         Command::Completions(args) => completions::run(args, &command(), ui),
         Command::Man(args) => man::run(args, command(), ui),
+        Command::Init(args) => configure::init(args, global, ui),
+        Command::Config(args) => configure::run(args, global, ui),
         Command::Serve(args) => {
             let interrupted = signals::install()?;
             serve::run(server_engine(global, args.flags(), ui)?, interrupted, ui)
@@ -179,6 +209,8 @@ fn run(cli: &Cli, ui: &Ui) -> Result<Outcome> {
         Command::Search(args) => with_engine(args.flags(), &|engine| search::run(args, engine, ui)),
         Command::Ask(args) => with_engine(args.flags(), &|engine| ask::run(args, engine, ui)),
         Command::Chat(args) => with_engine(args.flags(), &|engine| chat::run(args, engine, ui)),
+        Command::Open(args) => with_engine(Flags::new(), &|engine| open::run(args, engine, ui)),
+        Command::Show(args) => with_engine(Flags::new(), &|engine| show::run(args, engine, ui)),
         Command::Sessions(args) => {
             with_engine(Flags::new(), &|engine| sessions::run(args, engine, ui))
         }
@@ -200,6 +232,7 @@ fn run(cli: &Cli, ui: &Ui) -> Result<Outcome> {
         Command::Migrate(args) => {
             with_engine(Flags::new(), &|engine| migrate::run(args, engine, ui))
         }
+        Command::Status(_) => with_engine(Flags::new(), &|engine| status::run(engine, ui)),
         Command::Doctor(_) => with_engine(Flags::new(), &|engine| doctor::run(engine, ui)),
     }
 }
@@ -220,6 +253,17 @@ fn server_engine(global: &GlobalArgs, flags: Flags, ui: &Ui) -> Result<Engine> {
     let _ = (engine.model(&engine.config.model), engine.runtime_library());
     note_ignored_assets(&engine, None, ui);
     Ok(engine)
+}
+
+/// An engine that logs nothing and is not interrupted.
+fn quiet_engine(flags: &Flags) -> Result<Engine> {
+    static NEVER: AtomicBool = AtomicBool::new(false);
+    let config = Config::load(&World::from_process(), flags)?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the only clock of the process is made here and passed down"
+    )]
+    Ok(Engine::new(config, SystemTime::now, &NEVER))
 }
 
 fn engine(

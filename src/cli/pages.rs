@@ -33,6 +33,9 @@ const MODELS: (&str, &str) = ("DATA_DIR/models/NAME/", "embedding models");
 const RUNTIME: (&str, &str) = ("DATA_DIR/runtime/", "the ONNX Runtime library");
 const ANALYTICS: (&str, &str) = ("DATA_DIR/analytics/analytics.db", "records of requests");
 
+const SHOWN: (&str, &str) =
+    ("~/.local/state/rag/shown.json", "places of the last sources, by terminal");
+
 pub const PAGES: &[Page] = &[
     Page {
         name: "rag",
@@ -172,6 +175,26 @@ pub const PAGES: &[Page] = &[
         settings: &["search.", "rerank.", "ask.", "generator", "fallback", "llm.", "sessions."],
         files: &[SESSIONS, ("DATA_DIR/sessions/history", "lines typed at the prompt")],
         see_also: &["rag-ask", "rag-sessions"],
+    },
+    Page {
+        name: "rag-open",
+        examples: &[
+            ("Open the first source of the last answer:", "rag open"),
+            ("Open the third:", "rag open 3"),
+        ],
+        settings: &[],
+        files: &[SHOWN],
+        see_also: &["rag-show", "rag-search", "rag-ask"],
+    },
+    Page {
+        name: "rag-show",
+        examples: &[
+            ("Show the passage at a line:", "rag show docs/guide.md:12"),
+            ("Show the second source of the last answer, and more around it:", "rag show 2 -C 3"),
+        ],
+        settings: &["data_dir", "index"],
+        files: &[INDEXES, SHOWN],
+        see_also: &["rag-open", "rag-documents-show"],
     },
     Page {
         name: "rag-sessions",
@@ -434,6 +457,16 @@ pub const PAGES: &[Page] = &[
         see_also: &["rag-search", "rag-ask"],
     },
     Page {
+        name: "rag-eval-init",
+        examples: &[
+            ("Measure with the feedback of users:", "rag eval init > feedback.jsonl"),
+            ("Draft from what was asked:", "rag eval init --drafts > questions.jsonl"),
+        ],
+        settings: &["analytics."],
+        files: &[ANALYTICS, SESSIONS],
+        see_also: &["rag-serve", "rag-stats"],
+    },
+    Page {
         name: "rag-mcp",
         examples: &[
             ("Serve a data directory to an agent:", "rag --data-dir ~/data mcp"),
@@ -469,6 +502,68 @@ pub const PAGES: &[Page] = &[
         settings: &["ledger."],
         files: &[USER_CONFIG],
         see_also: &["rag-serve", "rag-doctor"],
+    },
+    Page {
+        name: "rag-status",
+        examples: &[
+            ("See whether files have changed:", "rag status"),
+            ("The same in a script:", "rag status --json | jq .files"),
+        ],
+        settings: &["data_dir", "index", "model", "generator"],
+        files: &[INDEXES, JOBS],
+        see_also: &["rag-doctor", "rag-index-show", "rag-ingest"],
+    },
+    Page {
+        name: "rag-init",
+        examples: &[("Make a configuration file for this folder:", "rag init")],
+        settings: &["data_dir", "index"],
+        files: &[PROJECT_CONFIG],
+        see_also: &["rag-config", "rag-ingest"],
+    },
+    Page {
+        name: "rag-config",
+        examples: &[],
+        settings: &[],
+        files: &[USER_CONFIG, PROJECT_CONFIG],
+        see_also: &["rag-init", "rag-doctor"],
+    },
+    Page {
+        name: "rag-config-list",
+        examples: &[("Show what is set, and where:", "rag config list --changed")],
+        settings: &[],
+        files: &[USER_CONFIG, PROJECT_CONFIG],
+        see_also: &["rag-config-get"],
+    },
+    Page {
+        name: "rag-config-get",
+        examples: &[("Print a setting:", "rag config get search.k")],
+        settings: &[],
+        files: &[USER_CONFIG, PROJECT_CONFIG],
+        see_also: &["rag-config-set"],
+    },
+    Page {
+        name: "rag-config-set",
+        examples: &[
+            ("Consider more passages in this folder:", "rag config set search.k 20 --project"),
+            ("Have a language model write:", "rag config set generator llm"),
+        ],
+        settings: &[],
+        files: &[USER_CONFIG, PROJECT_CONFIG],
+        see_also: &["rag-config-unset", "rag-config-edit"],
+    },
+    Page {
+        name: "rag-config-unset",
+        examples: &[("Use the built-in value again:", "rag config unset search.k")],
+        settings: &[],
+        files: &[USER_CONFIG, PROJECT_CONFIG],
+        see_also: &["rag-config-set"],
+    },
+    Page {
+        name: "rag-config-edit",
+        examples: &[("Edit the file of this folder:", "rag config edit --project")],
+        settings: &[],
+        files: &[USER_CONFIG, PROJECT_CONFIG],
+        see_also: &["rag-config-set"],
     },
     Page {
         name: "rag-doctor",

@@ -43,6 +43,12 @@ impl<'a> ProgressReporter<'a> {
         self.bar.end();
     }
 
+    /// Passages embedded so far, and all of them; `None` before the first.
+    pub fn embedded(&self) -> Option<(u64, u64)> {
+        let status = self.status.filter(|status| status.stage == IngestStage::Vectors)?;
+        Some((status.done, status.total))
+    }
+
     pub fn report(&mut self, event: Event) {
         match event {
             Event::Note(text) => self.ui.note(text),

@@ -3,10 +3,13 @@
 use clap::Args;
 
 use super::args::{Flags, RankArgs, flag};
+use super::excerpt::Matcher;
 use super::exit::Outcome;
-use super::hits::{heading, place, risk_warning};
+use super::formats::{Format, Passages};
+use super::hits::{heading, linked_place, matcher, place, print_excerpt, risk_warning};
 use super::input;
-use super::ui::{Tone, Ui, clipped, columns, counted, one_line, safe_name};
+use super::sources;
+use super::ui::{Tone, Ui, columns, counted, one_line, safe_name};
 use crate::analysis::untrusted::RiskLevel;
 use crate::ask::passage_risk;
 use crate::cache::Caching;
@@ -18,6 +21,7 @@ use crate::error::Result;
 use crate::naming::Names;
 use crate::observe;
 use crate::search::{Request, Response, Searcher};
+use crate::state::ShownPlace;
 use crate::wire;
 
 /// Rank the passages that match a question
@@ -36,6 +40,13 @@ pub struct SearchArgs {
     /// Show rank, score and weight of every retriever
     #[arg(long)]
     explain: bool,
+    /// Text for people, passages as Markdown for a language model (context), paths, or
+    /// `path:line:text` (lines) [default: text]
+    #[arg(long, value_name = "FORMAT", value_parser = Format::OF_SEARCH)]
+    format: Option<String>,
+    /// Maximum tokens of `--format context` [default: 4000]
+    #[arg(long, value_name = "N")]
+    tokens: Option<usize>,
     /// Do not read or write the cache
     #[arg(long)]
     no_cache: bool,
@@ -48,6 +59,7 @@ impl SearchArgs {
 }
 
 pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let format = Format::of_flags(args.format.as_deref(), args.tokens, ui)?;
     let request = Request {
         query: input::question(&args.query)?,
         mode: engine.config.search_mode,
@@ -67,7 +79,19 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         ui.json(&wire::search(&response, request.filter.as_ref(), args.explain));
     } else {
         let names = documents::names_from_here(&searcher.snapshot.meta().roots);
-        print(&response, &names, args.explain, ui);
+        let matcher = matcher(&searcher.snapshot, &response.query, &response.notes);
+        let (names, matcher) = (&names, &matcher);
+        let places = sources::of_hits(&response.hits, names, matcher);
+        sources::record(engine, &response.index, &places, ui);
+        if format == Format::Text {
+            let printer = Printer { names, matcher, places: &places, explain: args.explain, ui };
+            printer.print_hits(&response);
+        } else {
+            let (question, hits) = (response.query.as_str(), response.hits.as_slice());
+            let passages = Passages { question, hits, names, matcher, ui };
+            passages.print(format, args.tokens)?;
+        }
+        print_notes(&response, ui);
     }
     if let Err(fault) = observe::searched_once(engine, &response) {
         ui.detail(format!("not recorded: {fault}"));
@@ -77,16 +101,10 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     Ok(if response.hits.is_empty() { Outcome::NothingFound } else { Outcome::Done })
 }
 
-fn print(response: &Response, names: &Names, explain: bool, ui: &Ui) {
+/// Prints how the search differs from what was asked, and why there are no hits.
+fn print_notes(response: &Response, ui: &Ui) {
     ui.pending(response.pending);
     ui.stale(response.stale.as_ref());
-    for hit in &response.hits {
-        print_hit(hit, names, ui);
-        if explain {
-            print_contributions(hit, ui);
-        }
-        print_text(hit, ui);
-    }
     response.notes.iter().for_each(|note| ui.note(note));
     let index = &response.index;
     if response.index_empty {
@@ -104,18 +122,48 @@ fn print(response: &Response, names: &Names, explain: bool, ui: &Ui) {
     ));
 }
 
-fn print_hit(hit: &Hit, names: &Names, ui: &Ui) {
-    let rank = format!("{:>2}", hit.rank);
-    let place = place(names, hit);
-    let score = format!("{:.3}", hit.score);
-    let heading = one_line(&heading(hit));
-    let taken = rank.len() + columns(&place) + score.len() + 6;
-    let is_beside = ui.fits(&heading, taken);
-    let (rank, place) = (ui.paint(Tone::Strong, &rank), ui.paint(Tone::Location, &place));
-    let beside = if is_beside { heading.as_str() } else { "" };
-    ui.line(format!("{rank}  {place}  {}  {beside}", ui.paint(Tone::Faint, &score)).trim_end());
-    if !is_beside {
-        ui.line(format!("    {}", ui.fit(&heading, ui.width().saturating_sub(4))));
+/// Prints hits.
+struct Printer<'a> {
+    names: &'a Names,
+    matcher: &'a Matcher,
+    /// Where each hit leads.
+    places: &'a [ShownPlace],
+    explain: bool,
+    ui: &'a Ui,
+}
+
+impl Printer<'_> {
+    fn print_hits(&self, response: &Response) {
+        let ui = self.ui;
+        ui.paged(|| {
+            for (hit, place) in response.hits.iter().zip(self.places) {
+                if hit.rank > 1 && ui.is_terminal() {
+                    ui.line("");
+                }
+                self.print_hit(hit, place);
+            }
+        });
+    }
+
+    fn print_hit(&self, hit: &Hit, to: &ShownPlace) {
+        let Self { names, ui, .. } = *self;
+        let rank = format!("{:>2}", hit.rank);
+        let score = format!("{:.3}", hit.score);
+        let heading = one_line(&heading(hit));
+        let taken = rank.len() + columns(&place(names, hit)) + score.len() + 6;
+        let is_beside = ui.fits(&heading, taken);
+        let place = linked_place(names, hit, &hit.chunk.extent(), to, ui);
+        let (rank, score) = (ui.paint(Tone::Strong, &rank), ui.paint(Tone::Faint, &score));
+        let beside = if is_beside { heading.as_str() } else { "" };
+        ui.line(format!("{rank}  {place}  {score}  {beside}").trim_end());
+        if !is_beside {
+            ui.line(format!("    {}", ui.fit(&heading, ui.width().saturating_sub(4))));
+        }
+        if self.explain {
+            print_contributions(hit, ui);
+        }
+        print_excerpt(hit, self.matcher, ui);
+        print_remarks(hit, ui);
     }
 }
 
@@ -137,8 +185,7 @@ fn print_contributions(hit: &Hit, ui: &Ui) {
     }
 }
 
-fn print_text(hit: &Hit, ui: &Ui) {
-    ui.line(format!("    {}", clipped(&hit.chunk.text, 2 * ui.width() - 8)));
+fn print_remarks(hit: &Hit, ui: &Ui) {
     let faint = |text: String| ui.line(ui.paint(Tone::Faint, &format!("    {text}")));
     let risk = passage_risk(hit);
     if risk.level() > RiskLevel::None {

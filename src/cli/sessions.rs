@@ -9,12 +9,15 @@ use serde_json::json;
 use super::args::existing;
 use super::confirm::Removal;
 use super::exit::Outcome;
+use super::links::Target;
 use super::ui::{Tone, Ui, counted, one_line, safe, safe_name, time, wrapped};
 use crate::disk::{self, Existing};
 use crate::documents;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
-use crate::sessions::{Session, Turn};
+use crate::naming::Names;
+use crate::sessions::{Cited, Session, Turn};
+use crate::state::ShownPlace;
 use crate::wire;
 
 /// List, show, export and remove conversations
@@ -152,6 +155,11 @@ fn show(id: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         ui.json(&json!({ "id": id, "turns": turns }));
         return Ok(Outcome::Done);
     }
+    ui.paged(|| print_turns(&turns, engine, ui));
+    Ok(Outcome::Done)
+}
+
+fn print_turns(turns: &[Turn], engine: &Engine, ui: &Ui) {
     for (turn, n) in turns.iter().zip(1..) {
         if n > 1 {
             ui.line("");
@@ -168,21 +176,39 @@ fn show(id: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         }
         print_sources(engine, turn, "   ", ui);
     }
-    Ok(Outcome::Done)
+}
+
+/// The names of the documents of a turn's index, which may have been removed since.
+fn names_of(engine: &Engine, turn: &Turn) -> Names {
+    let meta = engine.store.meta(&turn.index);
+    meta.map(|meta| documents::names_from_here(&meta.roots)).unwrap_or_default()
+}
+
+/// The places that an answer cites. Pages are not stored.
+pub(super) fn places(engine: &Engine, turn: &Turn) -> Vec<ShownPlace> {
+    let names = names_of(engine, turn);
+    let place = |cited: &Cited| ShownPlace {
+        n: cited.n,
+        root: cited.root.clone(),
+        path: cited.path.clone(),
+        absolute: names.absolute_in(&cited.root, &cited.path),
+        line: cited.first,
+        has_lines: true,
+        page: None,
+    };
+    turn.citations.iter().map(place).collect()
 }
 
 /// Prints the places that an answer cites.
 pub(super) fn print_sources(engine: &Engine, turn: &Turn, indent: &str, ui: &Ui) {
-    // The index may have been removed since.
-    let names = engine
-        .store
-        .meta(&turn.index)
-        .map(|meta| documents::names_from_here(&meta.roots))
-        .unwrap_or_default();
+    let names = names_of(engine, turn);
     for cited in &turn.citations {
         let path = names.shown_in(&cited.root, &cited.path);
         let place = safe_name(&format!("{path}:{}", cited.first));
-        ui.line(format!("{indent}[{}] {}", cited.n, ui.paint(Tone::Location, &place)));
+        let absolute = names.absolute_in(&cited.root, &cited.path);
+        let target = absolute.map(|path| Target { path, line: Some(cited.first), page: None });
+        let linked = ui.link(&ui.paint(Tone::Location, &place), target.as_ref());
+        ui.line(format!("{indent}[{}] {linked}", cited.n));
     }
 }
 
@@ -235,6 +261,7 @@ fn remove(ids: &[String], all: bool, engine: &Engine, ui: &Ui) -> Result<Outcome
     let sessions = engine.sessions()?;
     let n = if all { sessions.remove_all()? } else { sessions.remove(ids)? };
     if all {
+        engine.state().forget_shown();
         let history = history_file(engine);
         match std::fs::remove_file(&history) {
             Err(e) if e.kind() != ErrorKind::NotFound => {

@@ -14,6 +14,12 @@ const DUPLICATE_WITHIN: Duration = Duration::from_millis(50);
 /// Set by the first signal.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
+/// Set by SIGTERM.
+static TERMINATED: AtomicBool = AtomicBool::new(false);
+
+/// Time of the first signal in microseconds since the start; the maximum before it.
+static FIRST: AtomicU64 = AtomicU64::new(u64::MAX);
+
 /// Installs the handlers once and returns the flag that they set.
 pub fn install() -> Result<&'static AtomicBool> {
     static START: OnceLock<Instant> = OnceLock::new();
@@ -26,7 +32,10 @@ pub fn install() -> Result<&'static AtomicBool> {
                 reason = "the compiler cannot check that a signal handler is async-signal-safe"
             )]
             unsafe {
-                signal_hook::low_level::register(signal, || {
+                signal_hook::low_level::register(signal, move || {
+                    if signal == signal_hook::consts::SIGTERM {
+                        TERMINATED.store(true, Ordering::Relaxed);
+                    }
                     handle(*START.get_or_init(Instant::now));
                 })
             }
@@ -36,9 +45,18 @@ pub fn install() -> Result<&'static AtomicBool> {
     Ok(&INTERRUPTED)
 }
 
+/// Continues after an interrupt that has stopped a part of the work; the next one counts as the
+/// first. False if the process was asked to end.
+pub fn resume() -> bool {
+    if TERMINATED.load(Ordering::Relaxed) {
+        return false;
+    }
+    INTERRUPTED.store(false, Ordering::Relaxed);
+    FIRST.store(u64::MAX, Ordering::Relaxed);
+    true
+}
+
 fn handle(start: Instant) {
-    /// Time of the first signal in microseconds since `start`; the maximum before it.
-    static FIRST: AtomicU64 = AtomicU64::new(u64::MAX);
     let now = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX - 1);
     match FIRST.compare_exchange(u64::MAX, now, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => INTERRUPTED.store(true, Ordering::Relaxed),

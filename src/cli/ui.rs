@@ -9,21 +9,24 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use clap::ColorChoice;
-use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, TermLike};
-use jiff::{SignedDuration, civil};
+use indicatif::{ProgressBar, ProgressDrawTarget, TermLike};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use super::args::GlobalArgs;
-use super::layout;
+use super::excerpt::Line;
 pub use super::layout::{clipped, columns, one_line, safe, safe_name, wrapped};
+use super::links::{self, Target};
+pub use super::numbers::{count, counted, duration, size, time};
+use super::{layout, pager};
 use crate::analysis::untrusted::is_hidden;
+use crate::config::{Terminal, World};
 use crate::error::{Fault, Kind, Result};
 use crate::index::{IngestStage, percent};
 use crate::search::{Pending, Stale};
+use crate::strings::StrExt as _;
 
 /// Text uses no more columns even on wider terminals: long lines read badly.
 const MAX_WIDTH: usize = 110;
@@ -41,6 +44,14 @@ pub struct Ui {
     width: usize,
     /// Columns of the terminal at stdout; `None` if stdout is not a terminal.
     screen: Option<usize>,
+    /// Its lines.
+    height: usize,
+    /// The terminal at stdout; `None` if there is none, or if it is dumb.
+    terminal: Option<Terminal>,
+    /// Text that [`Ui::paged`] collects.
+    page: RefCell<Option<String>>,
+    /// Whether stderr is a terminal.
+    has_user: bool,
     /// Whether stderr can show a progress line that changes in place.
     has_progress: bool,
     /// The first error of a write to stdout.
@@ -55,6 +66,8 @@ pub enum Tone {
     Location,
     Good,
     Bad,
+    /// A word that was searched for.
+    Match,
 }
 
 impl Tone {
@@ -65,6 +78,7 @@ impl Tone {
             Self::Location => "36",
             Self::Good => "32",
             Self::Bad => "31",
+            Self::Match => "1;31",
         }
     }
 }
@@ -88,7 +102,8 @@ impl Ui {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
         };
-        let screen = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        let size = terminal_size::terminal_size();
+        let screen = size.map(|(width, _)| usize::from(width.0));
         Self {
             json: global.json,
             quiet: global.quiet,
@@ -97,9 +112,23 @@ impl Ui {
             err_color: color(err),
             width: screen.unwrap_or(100).clamp(40, MAX_WIDTH),
             screen: screen.filter(|_| out),
+            height: size.map_or(24, |(_, height)| usize::from(height.0)),
+            terminal: (out && !is_dumb).then(|| World::from_process().terminal()),
+            page: RefCell::new(None),
+            has_user: err,
             has_progress: err && !is_dumb && !global.quiet && !global.json,
             write_error: RefCell::new(None),
         }
+    }
+
+    /// Whether a person reads stdout.
+    pub fn is_terminal(&self) -> bool {
+        self.screen.is_some()
+    }
+
+    /// Whether a person reads messages.
+    pub fn has_user(&self) -> bool {
+        self.has_user
     }
 
     /// Columns that text may use.
@@ -128,8 +157,39 @@ impl Ui {
         self.write(&format!("{text}\n"));
     }
 
+    /// Prints what `print` prints, in the user's pager if it is longer than the terminal.
+    pub fn paged(&self, print: impl FnOnce()) {
+        let command = self.terminal.as_ref().filter(|_| !self.json).and_then(pager::command);
+        let Some(command) = command.filter(|_| self.page.borrow().is_none()) else {
+            return print();
+        };
+        self.page.replace(Some(String::new()));
+        print();
+        let text = self.page.take().unwrap_or_default();
+        // The prompt of the shell takes a line.
+        let is_long = text.lines().map(|line| self.rows(line)).sum::<usize>() + 1 > self.height;
+        let is_shown = is_long && {
+            LIVE.clear();
+            pager::show(&command, &text).is_ok()
+        };
+        if !is_shown {
+            self.write(&text);
+        }
+    }
+
+    /// Lines of the terminal that a line takes. Escape sequences take no column, so it may be
+    /// fewer.
+    fn rows(&self, line: &str) -> usize {
+        let is_escaped = line.contains('\x1b');
+        let columns = if is_escaped { 1 } else { columns(line) };
+        columns.div_ceil(self.screen.unwrap_or(self.width).max(1)).max(1)
+    }
+
     /// Prints text to stdout as it is.
     pub fn write(&self, text: &str) {
+        if let Some(page) = self.page.borrow_mut().as_mut() {
+            return page.push_str(text);
+        }
         LIVE.clear();
         let mut out = io::stdout().lock();
         if let Err(e) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -266,9 +326,31 @@ impl Ui {
         paint(self.out_color, tone, text)
     }
 
+    /// A harmless text as a link to a place, if the terminal can show links.
+    pub fn link(&self, text: &str, target: Option<&Target>) -> String {
+        let links = self.terminal.as_ref().and_then(|terminal| terminal.links);
+        match (links.filter(|_| self.out_color), target) {
+            (Some(links), Some(target)) => links::linked(text, target, links, &host()),
+            _ => text.to_owned(),
+        }
+    }
+
+    /// A line of a passage with its matches colored.
+    pub fn matched(&self, line: &Line) -> String {
+        let (mut out, mut at) = (String::new(), 0);
+        for mark in &line.marks {
+            out.push_str(line.text.slice(at..mark.start));
+            out.push_str(&self.paint(Tone::Match, line.text.slice(mark.clone())));
+            at = mark.end;
+        }
+        out.push_str(line.text.slice(at..));
+        out
+    }
+
     /// Prints an aligned table that fits the terminal; cells are never cut if there is none.
     pub fn table(&self, header: &[&str], rows: &[Vec<String>]) {
-        layout::table(header, rows, self.screen).iter().for_each(|line| self.line(line));
+        let lines = layout::table(header, rows, self.screen);
+        self.paged(|| lines.iter().for_each(|line| self.line(line)));
     }
 
     /// The progress line; it is off if stderr is not a terminal.
@@ -462,6 +544,17 @@ pub fn pipes() -> (impl io::BufRead, impl io::Write) {
     (io::stdin().lock(), io::stdout().lock())
 }
 
+/// Prints lines for a shell, in one write.
+pub fn print_words(lines: &[String]) {
+    let text: String = lines.iter().map(|line| safe_name_with_tab(line) + "\n").collect();
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// A harmless line that keeps the tab between a value and its description.
+fn safe_name_with_tab(line: &str) -> String {
+    line.split('\t').map(safe_name).collect::<Vec<_>>().join("\t")
+}
+
 /// Flushes stdout. Write errors are reported by [`Ui::take_write_error`] before.
 pub fn flush() {
     let _ = io::stdout().flush();
@@ -497,12 +590,22 @@ pub fn plain_fault(fault: &Fault) {
     message(format!("error: {fault}"));
 }
 
+/// Prints a hint before the command line is parsed.
+pub fn plain_hint(text: &str) {
+    message(format!("hint: {text}"));
+}
+
 /// Prints a fault as JSON on one line of stderr.
 pub fn json_fault(fault: &Fault, code: u8) {
     let error = serde_json::json!({
         "error": { "code": code, "message": fault.to_string(), "hint": fault.hint_text() }
     });
     LIVE.print(&format!("{}\n", escaped(&error.to_string())));
+}
+
+/// The name of this machine; empty if it is not known.
+fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
 fn paint(on: bool, tone: Tone, text: &str) -> String {
@@ -523,34 +626,6 @@ fn escaped(json: &str) -> String {
         }
     }
     out
-}
-
-/// `1536` as `1.50 KiB`.
-pub fn size(bytes: u64) -> String {
-    HumanBytes(bytes).to_string()
-}
-
-/// `1234567` as `1,234,567`.
-pub fn count(n: u64) -> String {
-    HumanCount(n).to_string()
-}
-
-/// An estimated time, in one unit: `12s`, `3m`.
-pub fn duration(time: Duration) -> String {
-    format!("{:#}", HumanDuration(time))
-}
-
-/// `1 file`, `2 files`.
-pub fn counted(n: u64, what: &str) -> String {
-    let plural = if n == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", count(n))
-}
-
-/// Unix seconds as `2026-03-01 12:30:05` in UTC, at most the end of the year 9999.
-pub fn time(unix_s: i64) -> String {
-    let epoch = civil::datetime(1970, 1, 1, 0, 0, 0, 0);
-    let time = epoch.saturating_add(SignedDuration::from_secs(unix_s));
-    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 #[cfg(test)]
@@ -579,19 +654,5 @@ mod tests {
         assert!(!escaped.contains(|c| c != '\n' && is_hidden(c)), "{escaped}");
         assert!(escaped.contains("\\udb40\\udc41"), "{escaped}");
         assert_eq!(serde_json::from_str::<[String; 1]>(&escaped).unwrap(), [text]);
-    }
-
-    #[test]
-    fn numbers_and_times_are_formatted_for_people() {
-        assert_eq!([size(7), size(1536), size(5 << 30)], ["7 B", "1.50 KiB", "5.00 GiB"]);
-        assert_eq!([count(0), count(999), count(1_234_567)], ["0", "999", "1,234,567"]);
-        let durations = [0.2, 12.0, 59.5, 200.0, 9000.0].map(Duration::from_secs_f64);
-        assert_eq!(durations.map(duration), ["0s", "12s", "60s", "3m", "3h"]);
-        assert_eq!([counted(1, "file"), counted(2, "file")], ["1 file", "2 files"]);
-        assert_eq!(time(0), "1970-01-01 00:00:00");
-        assert_eq!(time(1_709_209_815), "2024-02-29 12:30:15");
-        assert_eq!(time(4_102_444_799), "2099-12-31 23:59:59");
-        assert_eq!(time(-1), "1969-12-31 23:59:59");
-        assert_eq!([253_402_300_799, i64::MAX].map(time), ["9999-12-31 23:59:59"; 2]);
     }
 }

@@ -18,7 +18,7 @@ use super::{
     Recording, Records, Secret, Serve, Timeouts,
 };
 use crate::error::{Context as _, Fault, Result};
-use crate::strings::StrExt as _;
+use crate::strings::{StrExt as _, similar};
 
 /// The environment of the process, read once; tests pass their own.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +63,8 @@ impl World {
         named.or_else(|| Some(self.path("HOME").filter(is_absolute)?.join(below_home)))
     }
 
-    fn config_file(&self) -> Option<PathBuf> {
+    /// The configuration file of the user.
+    pub fn config_file(&self) -> Option<PathBuf> {
         Some(self.user_dir("XDG_CONFIG_HOME", ".config")?.join("rag/config.toml"))
     }
 
@@ -188,13 +189,12 @@ fn from_environment(world: &World) -> Result<Values> {
 
 /// Values of one file; none when there is no such file.
 fn read_file(path: &Path) -> Result<Values> {
-    let mut values = Values::default();
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse_file(path, &text),
         Err(e) => {
             let shown = path.display();
-            return match e.kind() {
-                ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(values),
+            match e.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(Values::default()),
                 ErrorKind::InvalidData => {
                     Err(Fault::usage(format!("{shown}: the file is not valid UTF-8")))
                 }
@@ -202,25 +202,59 @@ fn read_file(path: &Path) -> Result<Values> {
                     Err(Fault::usage(format!("{shown} is a folder, not a configuration file")))
                 }
                 _ => Err(e).or_failed(|| format!("cannot read {shown}")),
-            };
+            }
         }
-    };
+    }
+}
+
+/// Values of the text of a file.
+fn parse_file(path: &Path, text: &str) -> Result<Values> {
+    let mut values = Values::default();
     let line_of = |offset: usize| text.slice(..offset.min(text.len())).matches('\n').count() + 1;
-    let table = DeTable::parse(&text).map_err(|e| {
+    let table = DeTable::parse(text).map_err(|e| {
         let line = e.span().map_or(1, |span| line_of(span.start));
         Fault::usage(format!("{}:{line}: {}", path.display(), e.message()))
     })?;
     flatten("", table.get_ref(), &mut |key, value, offset| {
         let origin = Origin::File { path: path.to_owned(), line: line_of(offset) };
         let Some(setting) = Setting::find(&key) else {
-            return Err(Fault::usage(format!("{origin}: there is no setting `{key}`"))
-                .hint("`rag doctor -v` lists every setting"));
+            return Err(unknown_setting(&format!("{origin}: "), &key));
         };
         let value = from_toml(value, setting, &origin)?;
         values.0.insert(setting.key, (value, origin));
         Ok(())
     })?;
     Ok(values)
+}
+
+/// Checks the text of a configuration file that may replace the one at `path`. Returns the line of
+/// the setting `key`, if the text has it.
+///
+/// # Errors
+/// A usage fault for the first problem.
+pub fn check_file(path: &Path, text: &str, is_project: bool, key: &str) -> Result<Option<usize>> {
+    let values = parse_file(path, text)?;
+    if is_project {
+        refuse_personal(&values)?;
+    }
+    for setting in SETTINGS {
+        if let Some((value, origin)) = values.0.get(setting.key) {
+            check::check(setting, value, origin)?;
+        }
+    }
+    Ok(values.0.get(key).and_then(|(_, origin)| match origin {
+        Origin::File { line, .. } => Some(*line),
+        _ => None,
+    }))
+}
+
+/// The fault of a key that is no setting.
+pub fn unknown_setting(place: &str, key: &str) -> Fault {
+    let hint = match similar(key, SETTINGS.iter().map(|setting| setting.key)) {
+        Some(meant) => format!("did you mean `{meant}`? `rag config list` lists every setting"),
+        None => "`rag config list` lists every setting".to_owned(),
+    };
+    Fault::usage(format!("{place}there is no setting `{key}`")).hint(hint)
 }
 
 /// A value of a file as text; the parts of a list are joined by the setting's separator.

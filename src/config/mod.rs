@@ -7,9 +7,11 @@
 mod bucket;
 mod check;
 mod cluster;
+mod edit;
 mod load;
 mod setting;
 mod settings;
+mod terminal;
 #[cfg(test)]
 mod tests;
 
@@ -17,11 +19,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use check::{is_name, read_problem, secret_problem};
+pub use check::{is_name, secret_problem};
 pub use cluster::{Database, SharedStore};
-pub use load::{World, working_dir};
+pub use edit::edited;
+pub use load::{World, check_file, read_problem, unknown_setting, working_dir};
 pub use setting::{MIN_TOKEN_CHARS, Origin, Setting, Shape};
 pub use settings::SETTINGS;
+pub use terminal::{Links, Terminal};
 
 use crate::error::{Fault, Result};
 

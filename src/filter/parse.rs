@@ -9,7 +9,7 @@ use jiff::civil::{self, Date};
 use super::expression::{Days, Node, Op, Test, ends_word};
 use super::path::PathGlob;
 use crate::error::{Fault, Result};
-use crate::strings::StrExt as _;
+use crate::strings::{StrExt as _, similar};
 
 /// Longest filter in bytes. Filters of people and scripts have a few hundred.
 pub(super) const MAX_BYTES: usize = 4096;
@@ -20,6 +20,8 @@ pub(super) const MAX_TESTS: usize = 128;
 
 const FIELDS: &str = "the fields are path, domain, type, lang, date, size and meta.KEY, as in \
                       `type:markdown and not (path:drafts/** or size>100k)`";
+
+const FIELD_NAMES: [&str; 6] = ["path", "domain", "type", "lang", "date", "size"];
 
 /// A syntax error at a byte.
 struct Wrong {
@@ -179,7 +181,12 @@ impl<'a> Parser<'a> {
             "domain" => Test::Domain(value),
             "type" => Test::Type(value),
             "lang" => Test::Language(value),
-            _ => return Err(Wrong { at: key_at, why: format!("there is no field `{key}`") }),
+            _ => {
+                let meant = similar(&key, FIELD_NAMES);
+                let meant = meant.map(|field| format!("; did you mean `{field}`?"));
+                let why = format!("there is no field `{key}`{}", meant.unwrap_or_default());
+                return Err(Wrong { at: key_at, why });
+            }
         };
         Ok(test)
     }

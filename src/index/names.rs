@@ -20,6 +20,7 @@ use crate::depot::Depot;
 use crate::disk::{self, Lock};
 use crate::error::{Context as _, Fault, Result};
 use crate::state::State;
+use crate::strings;
 
 /// The indexes of a data directory, which may be copies of those in a depot.
 #[derive(Clone, Debug)]
@@ -257,12 +258,19 @@ impl Store {
             Some(replica) => replica.url().to_owned(),
         };
         let fault = Fault::failed(format!("there is no index named `{name}` in {place}"));
+        let meant = strings::similar(name, names.iter().map(String::as_str));
         let here = match names.is_empty() {
             true if self.here.pointer(name).is_ok_and(|pointer| pointer.is_some()) => {
                 format!("`rag index push` copies that of {} there", dir.display())
             }
             true => "make one with `rag ingest --dir FOLDER`".to_owned(),
-            false => format!("there are: {}", names.join(", ")),
+            false => match meant {
+                Some(meant) if names.len() == 1 => format!("did you mean `{meant}`?"),
+                Some(meant) => {
+                    format!("did you mean `{meant}`? There are: {}", names.join(", "))
+                }
+                None => format!("there are: {}", names.join(", ")),
+            },
         };
         let elsewhere = self.elsewhere();
         if elsewhere.is_empty() {

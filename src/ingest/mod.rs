@@ -11,6 +11,7 @@ mod embed;
 pub mod extractor;
 mod languages;
 mod last;
+mod preview;
 mod read;
 mod repair;
 mod report;
@@ -36,6 +37,7 @@ use crate::index::{
 use crate::model::{Library, ModelFiles, Network, Tokenizer};
 use crate::telemetry;
 use last::Last;
+pub use preview::{Preview, preview};
 pub use repair::{Rebuilt, Repair, Step, repair};
 pub use report::Report;
 pub use request::{Event, Request};

@@ -16,6 +16,7 @@ use crate::config::{Config, Place, is_name};
 use crate::disk;
 use crate::error::{Context as _, Fault, Result};
 use crate::state::{Record, State};
+use crate::strings;
 use crate::telemetry;
 
 /// The places in search order, and what was ignored in them. Cheap to clone.
@@ -94,8 +95,14 @@ impl Assets {
                 Err(why) => ignored.push(self.ignore(&dir, &why)),
             }
         }
+        let usable = self.list().into_iter().filter(|listed| listed.ignored.is_none());
+        let names: Vec<String> = usable.map(|listed| listed.name).collect();
+        let meant = strings::similar(name, names.iter().map(String::as_str))
+            .map(|meant| format!("did you mean `{meant}`? Otherwise "))
+            .unwrap_or_default();
         let hint = format!(
-            "run `scripts/setup` in the project's folder, or `rag model pull {name}`; looked in {}",
+            "{meant}run `scripts/setup` in the project's folder, or `rag model pull {name}`; \
+             looked in {}",
             self.shown("models")
         );
         Err(Fault::failed(format!("no model named `{name}` on this machine"))

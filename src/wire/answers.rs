@@ -394,6 +394,10 @@ pub struct AnswerJson<'a> {
     /// place of the shared one cannot be reached
     #[serde(skip_serializing_if = "Option::is_none")]
     index_age_s: Option<u64>,
+    /// Words and phrases of the question that no passage has, and what was searched for instead
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    notes: Vec<String>,
 }
 
 /// The call of a language model
@@ -506,6 +510,7 @@ impl<'a> AnswerJson<'a> {
             vectors_pending: PendingJson::new(response.pending),
             index_empty: response.index_empty,
             index_age_s: response.stale.as_ref().and_then(|stale| stale.age_s),
+            notes: response.notes.iter().map(ToString::to_string).collect(),
         }
     }
 }

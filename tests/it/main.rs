@@ -55,6 +55,8 @@ mod formats;
 mod generate;
 // Vectors of the reference implementation.
 mod golden;
+// Suggestions of completion scripts.
+mod completion;
 // A foreign folder with a library and a model.
 mod hostile;
 // `rag index`.
@@ -91,6 +93,8 @@ mod page;
 // A panic costs one question.
 #[cfg(feature = "serve")]
 mod panics;
+// `rag open`, `rag show`, and passages for other programs.
+mod places;
 // Nothing is written or sent outside the data directory.
 mod privacy;
 // `rag search`.
@@ -102,6 +106,8 @@ mod searchable;
 mod serve;
 // `rag chat` and `rag sessions`.
 mod sessions;
+// `rag status`, `rag init` and `rag config`.
+mod settings;
 // The cache that servers share, with a real Redis.
 #[cfg(feature = "cluster")]
 mod shared;

@@ -140,3 +140,83 @@ fn a_heading_fits_a_terminal_and_is_complete_in_a_pipe() {
         assert!(heading.is_some_and(|line| fits(line, WIDTH) && line.ends_with('…')), "{lines:#?}");
     }
 }
+
+/// What a search for bees writes to a terminal that shows links.
+fn searched(sandbox: &Sandbox, args: &[&str], env: &[(&str, &str)]) -> String {
+    let mut command = sandbox.command([&["search", "honey bees", "-k", "1"], args].concat());
+    command.envs([("TERM", "xterm"), ("TERM_PROGRAM", "WezTerm"), ("PAGER", "cat")]);
+    let mut terminal = Terminal::start(command.envs(env.iter().copied()), WIDTH);
+    assert_eq!(terminal.end(), Some(0), "{:?}", terminal.shown);
+    terminal.shown
+}
+
+#[test]
+fn matches_are_coloured_and_places_are_links_only_at_a_terminal() {
+    let sandbox = crate::fixtures::indexed();
+    let shown = searched(&sandbox, &[], &[]);
+    assert!(shown.contains("\x1b[1;31mHoney\x1b[0m \x1b[1;31mbees\x1b[0m dance"), "{shown:?}");
+    assert!(shown.contains("\x1b]8;;file://") && shown.contains("/docs/bees.md#3\x1b\\"));
+    let plain = searched(&sandbox, &[], &[("NO_COLOR", "1")]);
+    assert!(!plain.contains('\x1b') && plain.contains("Honey bees dance"), "{plain:?}");
+    assert!(!searched(&sandbox, &["--color", "never"], &[]).contains('\x1b'));
+    let unknown = searched(&sandbox, &[], &[("TERM_PROGRAM", "")]);
+    assert!(unknown.contains("\x1b[1;31m") && !unknown.contains("\x1b]8"), "{unknown:?}");
+    let forced = sandbox.rag(["search", "honey bees", "--color", "always"]).ok();
+    assert!(forced.stdout.contains("\x1b[1;31m") && !forced.stdout.contains("\x1b]8"));
+}
+
+#[test]
+fn a_list_longer_than_the_terminal_opens_in_the_pager() {
+    let sandbox = crate::fixtures::indexed();
+    let lines = |args: &[&str], pager: &str| {
+        let mut command = sandbox.command(args);
+        let command = command.env("TERM", "xterm").env("PAGER", pager);
+        let mut terminal = Terminal::start(command, WIDTH);
+        assert_eq!(terminal.end(), Some(0), "{:?}", terminal.shown);
+        terminal.lines()
+    };
+    let numbered = lines(&["config", "list"], "sed 's/^/P:/'");
+    assert!(numbered.iter().all(|line| line.starts_with("P:")), "{numbered:#?}");
+    // Short output, and a pager that does not exist.
+    assert!(!lines(&["documents", "list"], "sed 's/^/P:/'")[0].starts_with("P:"));
+    assert!(lines(&["config", "list"], "no-such-pager").len() > 24);
+    let piped = Run::of(sandbox.command(["config", "list"]).env("PAGER", "sed 's/^/P:/'")).ok();
+    assert!(!piped.stdout.starts_with("P:"), "{piped}");
+}
+
+#[test]
+fn the_sources_of_the_last_search_are_opened_by_number() {
+    let sandbox = crate::fixtures::indexed();
+    searched(&sandbox, &[], &[]);
+    let open = |n: &str| Run::of(sandbox.command(["open", n]).env("EDITOR", "echo"));
+    let run = open("1").ok();
+    assert!(run.stdout.starts_with("+3 /") && run.stdout.ends_with("/docs/bees.md\n"), "{run}");
+    open("2").exits(2).says("there is one source");
+    sandbox.rag(["show", "1"]).ok().prints("> ").prints("Honey bees dance");
+    sandbox.rag(["sessions", "remove", "--all", "--yes"]).ok();
+    open("1").exits(2);
+}
+
+#[test]
+fn a_chat_knows_the_commands_that_people_type() {
+    let sandbox = crate::fixtures::indexed();
+    let mut command = sandbox.command(["chat"]);
+    let mut terminal =
+        Terminal::start(command.env("TERM", "xterm").env("EDITOR", "echo edited"), WIDTH);
+    // What is typed before the prompt is ready would be lost.
+    let mut n_prompts = 0;
+    let mut enter = |terminal: &mut Terminal, line: &str, shown: &str| {
+        n_prompts += 1;
+        terminal.wait_for_times("\x1b[?2004h", n_prompts);
+        terminal.send(line);
+        terminal.wait_for(shown);
+    };
+    enter(&mut terminal, "How do bees tell \\\rwhere flowers are?\r", "docs/bees.md:3");
+    enter(&mut terminal, "/sources\r", "/sources");
+    enter(&mut terminal, "/open 1\r", "edited +3 ");
+    enter(&mut terminal, "/open 9\r", "has no source 9");
+    enter(&mut terminal, "/copy\r", "\x1b]52;c;");
+    enter(&mut terminal, "exit\r", "exit");
+    assert_eq!(terminal.shown.matches("docs/bees.md:3").count(), 2, "{:?}", terminal.shown);
+    assert_eq!(terminal.end(), Some(0), "{:?}", terminal.shown);
+}

@@ -1,12 +1,13 @@
 //! `rag eval`: measures of retrieval and answers.
 
 mod html;
+mod init;
 mod table;
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
 use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
 
 use super::args::{FilterArgs, Flags, existing, flag};
 use super::exit::Outcome;
@@ -27,7 +28,10 @@ use crate::wire;
 /// [["PATTERN", …], …], "source": [{"path": "…", "lines": [FIRST, LAST]}]}, whose answers are
 /// scored too. A folder has the layout of BEIR. With several, each counts the same.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct EvalArgs {
+    #[command(subcommand)]
+    action: Option<Action>,
     /// Files or BEIR folders of questions
     #[arg(required_unless_present = "generate", value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -79,6 +83,11 @@ pub struct EvalArgs {
     generator: Option<String>,
     #[command(flatten)]
     filter: FilterArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Init(init::InitArgs),
 }
 
 /// Settings that take effect when an index is built.
@@ -170,6 +179,9 @@ pub fn run(
     configured: &dyn Fn(Flags) -> Result<Config>,
     ui: &Ui,
 ) -> Result<Outcome> {
+    if let Some(Action::Init(args)) = &args.action {
+        return init::run(args, engine, ui);
+    }
     if let Some(n) = args.generate {
         return generate(n, args, engine, ui);
     }

@@ -1,7 +1,7 @@
 //! A pseudo-terminal of a given width in which `rag` runs.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::process::{Child, Command};
 
@@ -47,7 +47,12 @@ impl Terminal {
 
     /// Reads until `part` is on the screen.
     pub fn wait_for(&mut self, part: &str) {
-        while !self.shown.contains(part) {
+        self.wait_for_times(part, 1);
+    }
+
+    /// Reads until `part` has been shown `n` times.
+    pub fn wait_for_times(&mut self, part: &str, n: usize) {
+        while self.shown.matches(part).count() < n {
             assert!(self.read(), "it ended without {part:?}\n{:?}", self.shown);
         }
     }
@@ -58,6 +63,11 @@ impl Terminal {
         let n = self.screen.read(&mut bytes).unwrap_or(0);
         self.shown.push_str(&String::from_utf8_lossy(&bytes[..n]));
         n > 0
+    }
+
+    /// Types a text.
+    pub fn send(&mut self, text: &str) {
+        self.screen.write_all(text.as_bytes()).expect("the terminal reads");
     }
 
     pub fn interrupt(&self) {
