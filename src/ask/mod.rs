@@ -19,9 +19,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::analysis::untrusted::Risk;
-use crate::answer::{self, Evidence, Exchange, Intent};
+use crate::answer::{self, Evidence, Exchange, Inspected, Intent};
 use crate::config::Generator;
-use crate::document::Hit;
+use crate::document::{Hit, Note};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result, catch_panic};
 use crate::index::Snapshot;
@@ -50,6 +50,8 @@ pub struct Asker {
 /// The hits for a question and how they were found.
 struct Retrieved {
     hits: Vec<Hit>,
+    /// As [`ResolvedQuestion::corrections`].
+    corrections: Vec<(String, String)>,
     timings: Timings,
     cache: CacheUse,
     nothing_allowed: bool,
@@ -157,9 +159,11 @@ impl Asker {
         let earlier = exchanges(&request.earlier);
         let resolved = self.resolve(engine, request, &earlier)?;
         let intent = request.intent.unwrap_or_else(|| Intent::of(&resolved));
-        let question = ResolvedQuestion { request, resolved, intent, earlier };
-        let Retrieved { hits, mut timings, mut cache, nothing_allowed, pending, nearness } =
+        let mut question =
+            ResolvedQuestion { request, resolved, intent, corrections: Vec::new(), earlier };
+        let Retrieved { hits, corrections, mut timings, mut cache, nothing_allowed, pending, nearness } =
             self.retrieve(engine, &question)?;
+        question.corrections = corrections;
         on(Event::Found { hits: &hits, timings, cache });
 
         let generation = Instant::now();
@@ -203,6 +207,28 @@ impl Asker {
         };
         log(&response, evidence.len());
         Ok(response)
+    }
+
+    /// What the learned choice of answers sees of a question, `max_compared` units being compared
+    /// with it by vector. For `scripts/train`.
+    ///
+    /// # Errors
+    /// As [`Asker::ask`].
+    pub fn inspect(
+        &mut self,
+        engine: &Engine,
+        request: &Request,
+        max_compared: usize,
+    ) -> Result<Vec<Inspected>> {
+        let resolved = request.question.trim().to_owned();
+        let intent = request.intent.unwrap_or_else(|| Intent::of(&resolved));
+        let (corrections, earlier) = (Vec::new(), Vec::new());
+        let mut question = ResolvedQuestion { request, resolved, intent, corrections, earlier };
+        let Retrieved { hits, corrections, .. } = self.retrieve(engine, &question)?;
+        question.corrections = corrections;
+        let mut evidence = answer::evidence(&question.resolved, &hits, &question.options(engine));
+        heads::add(&self.searcher.snapshot, &question.resolved, &hits, &mut evidence)?;
+        extract::inspect(engine, &mut self.searcher, &question, &evidence, max_compared)
     }
 
     /// The question as it would be asked without the conversation.
@@ -252,7 +278,7 @@ impl Asker {
         let mut timings = Timings::default();
         let mut cache = CacheUse { retrieval_hit: true, ..CacheUse::default() };
         let (mut rankings, mut pending, mut nearness) = (Vec::new(), None, None::<f32>);
-        let mut nothing_allowed = false;
+        let (mut nothing_allowed, mut corrections) = (false, Vec::new());
         for query in answer::parts(&question.resolved) {
             let search = search::Request {
                 query,
@@ -273,12 +299,16 @@ impl Asker {
             cache.rerank_hits += found.rerank_hits;
             cache.rerank_misses += found.rerank_misses;
             pending = found.pending;
+            corrections.extend(found.notes.into_iter().filter_map(|note| match note {
+                Note::Corrected { word, instead } => Some((word, instead)),
+                Note::Similar { .. } | Note::NoPhrase(_) => None,
+            }));
             nearness = nearness.into_iter().chain(found.risk.nearness).reduce(f32::max);
             rankings.push((search.query, found.hits));
         }
         let hits =
             if rankings.len() == 1 { rankings.remove(0).1 } else { answer::merge(&rankings) };
-        Ok(Retrieved { hits, timings, cache, nothing_allowed, pending, nearness })
+        Ok(Retrieved { hits, corrections, timings, cache, nothing_allowed, pending, nearness })
     }
 
     /// Has the language model answer, or the extractive generator: where the configuration says so,
