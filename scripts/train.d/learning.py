@@ -13,9 +13,10 @@ COMMON = dict(
     num_leaves=4, feature_fraction=0.5, bagging_fraction=0.7, bagging_freq=1, lambda_l2=5.0, verbosity=-1,
     num_threads=1, deterministic=True, force_row_wise=True, seed=1,
 )
-CHOICE = dict(COMMON, objective="lambdarank", learning_rate=0.08, min_data_in_leaf=40, label_gain=list(range(11)), lambdarank_truncation_level=5)
+CHOICE = dict(COMMON, objective="lambdarank", learning_rate=0.1, min_data_in_leaf=40, label_gain=list(range(11)), lambdarank_truncation_level=5)
 SUPPORT = dict(COMMON, objective="binary", learning_rate=0.06, min_data_in_leaf=30, feature_fraction=0.4)
-CHOICE_TREES, SUPPORT_TREES = 200, 150
+# A choice is the mean of models with other seeds, which is steadier than one.
+CHOICE_SEEDS, CHOICE_TREES, SUPPORT_TREES = (1, 2, 3), 130, 150
 # Windows of a question that the first model learns from: those that hold some of the answer, and others.
 MOST_GOOD, MOST_BAD = 60, 140
 LEAST_QUALITY = 0.03
@@ -40,8 +41,18 @@ GROUPS = {
     "form": ["is_dependent", "is_led", "is_cut", "begins_in_list", "ends_in_list", "oddness", "brevity", "n_meta", "symbols"],
     "kind of answer": ["has_type", "defines", "defines_first", "explains", "intent", "answer_type", "wants_code", "lacks_type", "asks_for_maker"],
     "polarity": ["polarity"],
-    "absent words": ["unknown", "missing_names", "missing_anywhere", "missing_numbers", "n_corrected"],
+    "absent words": ["unknown", "missing_names", "missing_anywhere", "missing_numbers", "other_numbers", "n_corrected"],
 }
+
+
+class Mean:
+    """The mean of several models."""
+
+    def __init__(self, models):
+        self.models = models
+
+    def predict(self, rows, raw_score=True):
+        return np.mean([model.predict(rows, raw_score=raw_score) for model in self.models], axis=0)
 
 
 class Part:
@@ -77,7 +88,7 @@ class Part:
         others = scores[self.source != self.source[best]]
         verdict = self.verdicts[self.source[best]].copy()
         verdict[self.support_names.index("choice")] = scores[best]
-        verdict[self.support_names.index("ahead")] = scores[best] - (others.max() if len(others) else 0.0)
+        verdict[self.support_names.index("ahead")] = scores[best] - (others.max() if len(others) else np.nan)
         return best, np.concatenate([verdict, self.features[best]])
 
 
@@ -93,9 +104,13 @@ def read(path, collection):
 
 
 def fit_choice(collections):
+    return Mean([fit_one_choice(collections, seed) for seed in CHOICE_SEEDS])
+
+
+def fit_one_choice(collections, seed):
     """Learns from each question as it is, without cosines of units, by which they are preselected, and for some as in
     an index without vectors."""
-    chance = np.random.default_rng(1)
+    chance = np.random.default_rng(seed)
     rows, labels, weights, groups = [], [], [], []
     for collection in collections:
         for part in collection.parts:
@@ -112,7 +127,7 @@ def fit_choice(collections):
                 weights.append(np.full(len(taken), collection.weight))
                 groups.append(len(taken))
     data = lightgbm.Dataset(np.concatenate(rows), np.concatenate(labels), weight=np.concatenate(weights), group=groups)
-    return lightgbm.train(CHOICE, data, CHOICE_TREES)
+    return lightgbm.train(dict(CHOICE, seed=seed), data, CHOICE_TREES)
 
 
 def fit_support(collections, choices):
@@ -216,12 +231,13 @@ def without(collection, names):
 def exported(model, features):
     """The trees as the program reads them: nodes with their children, a child below zero being a leaf."""
     trees = []
-    for tree in model.dump_model()["tree_info"]:
+    models = model.models if isinstance(model, Mean) else [model]
+    for tree in [tree for one in models for tree in one.dump_model()["tree_info"]]:
         nodes, leaves = [], []
 
         def add(node):
             if "split_feature" not in node:
-                leaves.append(round(node["leaf_value"], 5))
+                leaves.append(round(node["leaf_value"] / len(models), 5))
                 return -len(leaves)
             at = len(nodes)
             nodes.append(None)

@@ -134,6 +134,19 @@ def xquad(data, name, most, chance):
     return Collection(name, name, source, found, 0.5 if most < MOST else 1.0)
 
 
+def one_paragraph(whole, chance):
+    """The same with one passage of evidence: the right one, or another."""
+    asked = [question for question in whole.questions if question.has_answer]
+    paths = [path for path, _ in whole.source]
+    found = []
+    for n, question in enumerate(asked[:240]):
+        right = next(path for path, text in whole.source if question.quality(text, path) == 1.0)
+        path = chance.choice(paths) if n % 2 else right
+        quality = question.quality if path == right else None
+        found.append(Question(f"{question.name}-1", question.text, quality, within=path))
+    return Collection("xquad_en, one paragraph", whole.index, whole.source, found, 1.0)
+
+
 def clapnq(data):
     folder = data / "clapnq_a"
     tidy = lambda text: re.sub(r" ([.,;:?!)])", r"\1", text.replace("`` ", '"').replace(" ''", '"'))
@@ -172,6 +185,7 @@ def collections(data, root):
         all_.append(Collection(name, name, folder, asked, 3.0))
     all_ += [clapnq(data), xquad(data, "xquad_en", MOST, chance), xquad(data, "xquad_zh", 200, chance)]
     all_ += [covidqa(data, chance), chroma(data, chance)]
+    all_.append(one_paragraph(next(c for c in all_ if c.name == "xquad_en"), chance))
     by_name = {collection.name: collection for collection in all_}
 
     def foreign(index, **counts):

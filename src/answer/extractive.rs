@@ -140,7 +140,14 @@ fn find(
         return Ok(Found { quotes: Vec::new(), confidence: 0.0 });
     };
     let best = ranked.best(evidence);
-    let confidence = ranked.confidence(question, &analysed, &spec, evidence, tools, best);
+    let mut confidence = ranked.confidence(question, &analysed, &spec, evidence, tools, best);
+    // Over all collections 25 questions met a passage with other years or versions than theirs; it
+    // answered one of them.
+    let source = ranked.windows[best].source;
+    let measured = Measured::new(question, &analysed, &spec, evidence, &ranked.candidates, tools);
+    if measured.other_numbers(question, source) > 0 {
+        confidence = confidence.min(LEARNED.least_confidence / 2.0);
+    }
     if confidence < LEARNED.least_confidence {
         return Ok(Found { quotes: Vec::new(), confidence });
     }
@@ -213,7 +220,8 @@ impl Ranked {
         let order = self.order();
         let leads: Vec<usize> = order.iter().map(|at| self.lead(*at)).collect();
         let newest = newest::newest(&leads, &self.candidates, evidence);
-        let holds = |at: &&usize| newest.is_some_and(|unit| self.windows[**at].units.contains(&unit));
+        let holds =
+            |at: &&usize| newest.is_some_and(|unit| self.windows[**at].units.contains(&unit));
         order.iter().find(holds).or(order.first()).copied().unwrap_or(0)
     }
 
@@ -222,7 +230,8 @@ impl Ranked {
         let units = self.windows[at].units.clone();
         let first = units.start;
         let coverage = |unit: usize| self.candidates[unit].features.coverage;
-        units.reduce(|best, unit| if coverage(unit) > coverage(best) { unit } else { best })
+        units
+            .reduce(|best, unit| if coverage(unit) > coverage(best) { unit } else { best })
             .unwrap_or(first)
     }
 
@@ -251,8 +260,7 @@ impl Ranked {
             source,
             features: &self.features[best],
             score: self.scores[best],
-            // A passage alone is ahead of one that says nothing.
-            runner_up: others.reduce(f64::max).unwrap_or(LEARNED.choice.base),
+            runner_up: others.reduce(f64::max).unwrap_or(f64::NAN),
         }
     }
 
@@ -290,7 +298,8 @@ impl Ranked {
             let is_new = chosen.iter().all(|other| section(*other) != section(at));
             let words: usize = chosen.iter().map(|other| n_words(*other)).sum();
             let has_room = words + n_words(at) <= options.max_words;
-            if is_new && has_room && chosen.len() < MAX_SECTIONS {
+            let is_about = self.features[at].coverage > 0.0;
+            if is_new && is_about && has_room && chosen.len() < MAX_SECTIONS {
                 chosen.push(at);
             }
         }

@@ -145,6 +145,8 @@ features! {
         missing_anywhere,
         /// Share of the question in terms with a digit that the chosen passage lacks.
         missing_numbers,
+        /// Years and versions of the question that the chosen passage lacks, while it has others.
+        other_numbers,
         /// The question asks who, where, when or how many, and no unit near the best has a name,
         /// date or number that the question lacks.
         lacks_type,

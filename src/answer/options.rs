@@ -51,7 +51,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             intent: None,
-            max_words: 80,
+            max_words: 90,
             max_nearest: 3,
             max_compared: 12,
             limits: Limits::default(),

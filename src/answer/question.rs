@@ -150,6 +150,11 @@ impl<'a> Question<'a> {
         found
     }
 
+    /// Whether a text has no term that the question lacks.
+    pub(super) fn says_all_of(&self, found: &TermMatches) -> bool {
+        found.terms.iter().all(|term| self.by_variant.contains_key(term))
+    }
+
     /// Whether the question itself has `word`.
     pub(super) fn mentions(&self, word: &str) -> bool {
         self.find(word).positions.iter().any(|positions| !positions.is_empty())

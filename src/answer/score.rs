@@ -8,7 +8,7 @@ use super::rows::{Columns, Row};
 use super::spec::AnswerSpec;
 use super::window::flag;
 use crate::analysis;
-use crate::document::{Chunk, UnitKind, context_line, extension_of, kind_name};
+use crate::document::{Chunk, Location, UnitKind, context_line, extension_of, kind_name};
 use crate::strings::{StrExt, lines};
 
 /// A sentence, row or block of code that could be quoted.
@@ -18,6 +18,8 @@ pub(super) struct Candidate {
     /// Index of its unit in the passage; `None` in source code.
     pub unit: Option<usize>,
     pub kind: UnitKind,
+    /// Its slide, sheet or attachment: what stands by itself. Sentences run over pages.
+    pub sheet: Option<Location>,
     /// A list item that the document numbers.
     pub is_numbered: bool,
     /// As an answer shows it.
@@ -30,6 +32,8 @@ pub(super) struct Candidate {
     pub in_title: Vec<bool>,
     /// It says that something is not so.
     pub negates: bool,
+    /// It has no term that the question lacks: a title, a label.
+    pub repeats_question: bool,
     pub features: Features,
     /// Cosine with the question on the common scale ([`Evidence::scaled`]); `None` where it was not
     /// compared.
@@ -166,6 +170,20 @@ pub(super) fn record(raw: &str) -> String {
     lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
+/// The part of a location that stands by itself; sentences run over pages.
+fn sheet(location: &Location) -> Option<Location> {
+    let inside = |at: &Option<Box<Location>>| at.as_deref().and_then(sheet).map(Box::new);
+    match location {
+        Location::Page(_) | Location::Cell(_) => None,
+        Location::Sheet(name, _) => Some(Location::Sheet(name.clone(), String::new())),
+        Location::Attachment { message, name, at } => {
+            Some(Location::Attachment { message: *message, name: name.clone(), at: inside(at) })
+        }
+        Location::File { name, at } => Some(Location::File { name: name.clone(), at: inside(at) }),
+        Location::Slide(_) | Location::Message(_) => Some(location.clone()),
+    }
+}
+
 fn is_csv(path: &str) -> bool {
     matches!(extension_of(&kind_name(path)), "csv" | "tsv")
 }
@@ -194,7 +212,9 @@ impl Maker<'_> {
                 UnitKind::Row => Shown::of_row(raw, &columns),
                 kind => Shown::of(kind, raw),
             };
-            candidates.extend(self.candidate(Some(n), unit.kind, raw, shown));
+            let candidate = self.candidate(Some(n), unit.kind, raw, shown);
+            let sheet = unit.location.as_ref().and_then(sheet);
+            candidates.extend(candidate.map(|candidate| Candidate { sheet, ..candidate }));
         }
         candidates
     }
@@ -208,14 +228,17 @@ impl Maker<'_> {
         Shown { text, searched, own }: Shown,
     ) -> Option<Candidate> {
         let Self { question, source } = *self;
+        let found = question.find(searched.as_ref().unwrap_or(&text));
         (!text.is_empty()).then(|| Candidate {
             source,
             unit,
             kind,
+            sheet: None,
             is_numbered: raw.starts_with(|c: char| c.is_ascii_digit())
                 && matches!(kind, UnitKind::Item { .. }),
             n_words: n_words(&text),
-            found: question.find(searched.as_ref().unwrap_or(&text)),
+            repeats_question: question.says_all_of(&found),
+            found,
             own: own.map(|own| (own.clone(), question.find(&own))),
             in_title: Vec::new(),
             negates: polarity::negates(&text),
@@ -550,7 +573,7 @@ fn has_type(answer_type: AnswerType, candidate: &Candidate, question: &Question<
     match answer_type {
         AnswerType::Number => words.any(|word| is_number(word) && is_new(word)),
         AnswerType::Time => {
-            words.any(|word| is_time(word) && is_new(word))
+            words.any(|word| (is_time(word) || is_may(word, text)) && is_new(word))
                 || text.contains('年') && text.contains(|c: char| c.is_ascii_digit())
         }
         AnswerType::Person | AnswerType::Place => {
@@ -572,6 +595,11 @@ fn is_number(word: &str) -> bool {
         thousands million millions billion half quarter third twice once several percent";
     word.contains(|c: char| c.is_numeric())
         || is_listed(&word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase(), NUMBERS)
+}
+
+/// The month, not the verb: with a capital inside a sentence.
+fn is_may(word: &str, text: &str) -> bool {
+    word.trim_matches(|c: char| !c.is_alphanumeric()) == "May" && !text.starts_with("May")
 }
 
 fn is_time(word: &str) -> bool {

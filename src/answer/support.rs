@@ -19,7 +19,7 @@ pub(super) struct Choice<'a> {
     pub features: &'a WindowFeatures,
     /// Log-odds.
     pub score: f64,
-    /// Those of the best window of another passage.
+    /// Those of the best window of another passage; NaN where there is none.
     pub runner_up: f64,
 }
 
@@ -59,6 +59,7 @@ pub(super) fn features(
         missing_names: question.missing_names(is_anywhere),
         missing_anywhere: heaviest(question, |term| !is_anywhere(term)),
         missing_numbers: question.share(|term| question.has_digit(term) && lacks(term)),
+        other_numbers: measured.other_numbers(text, choice.source) as f64,
         lacks_type: flag(expects_type && !candidates.iter().any(has_type)),
         asks_for_maker: flag(asks_for_maker(text)),
         best_passage_cosine: measured.best_passage_cosine(),

@@ -50,12 +50,21 @@ pub(super) fn windows(
             n_items += usize::from(last.begins_item());
             let bound = if n_items > 1 { max_words * LIST_STRETCH } else { max_words };
             let is_single = end == start + 1;
-            let is_outside = last.source != first.source || last.kind == UnitKind::Heading;
+            // What follows a list is about something else.
+            let follows_list = !is_single
+                && last.kind == UnitKind::Sentence
+                && matches!(candidates[end - 2].kind, UnitKind::Item { .. });
+            let is_outside = last.source != first.source
+                || last.kind == UnitKind::Heading
+                || last.sheet != first.sheet
+                || follows_list;
             if is_outside || !is_single && (n_words > bound || !may_join(first, last, spec)) {
                 break;
             }
-            let is_bare_code = candidates[start..end].iter().all(|unit| unit.kind == UnitKind::Code);
-            if !is_bare_code || spec.wants_code {
+            let units = &candidates[start..end];
+            let is_bare_code = units.iter().all(|unit| unit.kind == UnitKind::Code);
+            let says = units.iter().any(|unit| !unit.repeats_question);
+            if says && (!is_bare_code || spec.wants_code) {
                 windows.push(Window { source: first.source, units: start..end });
             }
         }
@@ -63,11 +72,11 @@ pub(super) fn windows(
     windows
 }
 
-/// Whether a unit may follow another in one window. A row or a record is complete by itself; rows
-/// are listed where the question asks for a list.
+/// Whether a unit may follow others, of which `first` is the first, in one window. A row or a
+/// record is complete by itself; rows are listed where the question asks for a list.
 fn may_join(first: &Candidate, last: &Candidate, spec: &AnswerSpec) -> bool {
-    let is_table = first.kind == UnitKind::Row && last.kind == UnitKind::Row;
-    !first.is_alone() && !last.is_alone() || is_table && spec.intent == Intent::List
+    let lists_rows = spec.intent == Intent::List && last.kind == UnitKind::Row;
+    !first.is_alone() && !last.is_alone() || lists_rows && first.kind != UnitKind::Record
 }
 
 /// What the features of the windows of one question have in common.
@@ -158,15 +167,23 @@ impl<'a> Measured<'a> {
         };
         let has: Vec<bool> =
             (0..question.len()).map(|term| units.iter().any(|unit| unit.found.has(term))).collect();
+        // A heading, or a message that asks, names what is said after it.
+        let title = candidates[passage.units.start..window.units.start]
+            .iter()
+            .rev()
+            .find(|unit| unit.is_title());
+        let is_titled = |term: usize| {
+            passage.in_titles[term] || title.is_some_and(|title| title.found.has(term))
+        };
         let before = self.neighbour(window, window.units.start.checked_sub(1));
         let after = self.neighbour(window, Some(window.units.end));
         let is_around = |term: usize| {
             !has[term] && [before, after].into_iter().flatten().any(|unit| unit.found.has(term))
         };
-        let largest = |value: &dyn Fn(&Candidate) -> f64| units.iter().map(value).fold(0.0, f64::max);
-        let count = |is: &dyn Fn(&Candidate) -> bool| {
-            units.iter().filter(|unit| is(unit)).count() as f64
-        };
+        let largest =
+            |value: &dyn Fn(&Candidate) -> f64| units.iter().map(value).fold(0.0, f64::max);
+        let count =
+            |is: &dyn Fn(&Candidate) -> bool| units.iter().filter(|unit| is(unit)).count() as f64;
         let is_item = |unit: &Candidate| matches!(unit.kind, UnitKind::Item { .. });
         let n_words: usize = units.iter().map(|unit| unit.n_words).sum();
         let (mut cosine_best, mut weighted, mut weight) = (f64::NAN, 0.0, 0.0);
@@ -179,14 +196,14 @@ impl<'a> Measured<'a> {
         }
         WindowFeatures {
             coverage: question.share(|term| has[term]),
-            coverage_titled: question.share(|term| has[term] || passage.in_titles[term]),
+            coverage_titled: question.share(|term| has[term] || is_titled(term)),
             coverage_first: first.features.coverage,
             coverage_best: largest(&|unit| unit.features.coverage),
             behind_coverage: 0.0,
             passage: passage.share,
             behind_passage: self.best.passage - passage.share,
             around: question.share(is_around),
-            missing: heaviest(question, |term| !has[term] && !passage.in_titles[term]),
+            missing: heaviest(question, |term| !has[term] && !is_titled(term)),
             missing_in_passage: passage.missing,
             adjacency: largest(&|unit| unit.features.adjacency),
             in_heading: first.features.in_heading,
@@ -214,9 +231,9 @@ impl<'a> Measured<'a> {
             is_dependent: flag(!first.is_alone() && is_dependent(&first.text)),
             is_led: flag(units.len() > 1 && first.announces()),
             is_cut: flag(last.announces()),
-            begins_in_list: flag(is_item(first) && before.is_some_and(|unit| {
-                is_item(unit) || unit.announces()
-            })),
+            begins_in_list: flag(
+                is_item(first) && before.is_some_and(|unit| is_item(unit) || unit.announces()),
+            ),
             ends_in_list: flag(is_item(last) && after.is_some_and(is_item)),
             oddness: units.iter().map(|unit| unit.features.oddness).sum(),
             brevity: first.features.brevity,
@@ -227,7 +244,8 @@ impl<'a> Measured<'a> {
             explains: largest(&|unit| unit.features.explains),
             symbols: symbols(units),
             polarity: flag(self.negates != units.iter().any(|unit| unit.negates)),
-            intent: Intent::ALL.iter().position(|intent| *intent == spec.intent).unwrap_or(0) as f64,
+            intent: Intent::ALL.iter().position(|intent| *intent == spec.intent).unwrap_or(0)
+                as f64,
             answer_type: spec.answer_type.index(),
             wants_code: flag(spec.wants_code),
             n_terms: question.len() as f64,
@@ -237,6 +255,16 @@ impl<'a> Measured<'a> {
     /// The candidate `at`, if it is in the passage of the window.
     fn neighbour(&self, window: &Window, at: Option<usize>) -> Option<&'a Candidate> {
         self.candidates.get(at?).filter(|unit| unit.source == window.source)
+    }
+
+    /// As [`polarity::other_numbers`], for a passage with its titles.
+    pub fn other_numbers(&self, question: &str, source: usize) -> usize {
+        let units = self.candidates[self.passages[source].units.clone()].iter();
+        let hit = &self.evidence[source].hit;
+        let titles = context_line(hit.title.as_deref(), &hit.chunk.heading);
+        let texts = units.map(|unit| unit.text.as_str());
+        let passage: Vec<&str> = texts.chain([titles.as_str(), &hit.path]).collect();
+        polarity::other_numbers(question, &passage.join("\n"))
     }
 
     pub fn best_passage_cosine(&self) -> f64 {
@@ -264,7 +292,9 @@ fn passage(
     let has: Vec<bool> = in_titles
         .iter()
         .enumerate()
-        .map(|(term, titled)| *titled || candidates[units.clone()].iter().any(|unit| unit.found.has(term)))
+        .map(|(term, titled)| {
+            *titled || candidates[units.clone()].iter().any(|unit| unit.found.has(term))
+        })
         .collect();
     Passage {
         share: question.share(|term| has[term]),
@@ -280,7 +310,10 @@ fn passage(
 
 /// The weight of the heaviest term for which `is` holds, as a share of the largest.
 pub(super) fn heaviest(question: &Question<'_>, is: impl Fn(usize) -> bool) -> f64 {
-    (0..question.len()).filter(|term| is(*term)).map(|term| question.weight(term)).fold(0.0, f64::max)
+    (0..question.len())
+        .filter(|term| is(*term))
+        .map(|term| question.weight(term))
+        .fold(0.0, f64::max)
 }
 
 pub(super) fn flag(is_set: bool) -> f64 {

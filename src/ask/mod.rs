@@ -161,8 +161,15 @@ impl Asker {
         let intent = request.intent.unwrap_or_else(|| Intent::of(&resolved));
         let mut question =
             ResolvedQuestion { request, resolved, intent, corrections: Vec::new(), earlier };
-        let Retrieved { hits, corrections, mut timings, mut cache, nothing_allowed, pending, nearness } =
-            self.retrieve(engine, &question)?;
+        let Retrieved {
+            hits,
+            corrections,
+            mut timings,
+            mut cache,
+            nothing_allowed,
+            pending,
+            nearness,
+        } = self.retrieve(engine, &question)?;
         question.corrections = corrections;
         on(Event::Found { hits: &hits, timings, cache });
 

@@ -135,11 +135,7 @@ mod tests {
                     corrections: Vec::new(),
                     earlier: Vec::new(),
                 }
-                .key(
-                    evidence,
-                    &["en"],
-                    more,
-                )
+                .key(evidence, &["en"], more)
             };
         let evidence = [piece("a", "one"), piece("b", "two")];
         let swapped = [piece("b", "two"), piece("a", "one")];

@@ -185,7 +185,7 @@ const OWN: &[Setting] = &[
     setting(
         "ask.max_words",
         "RAG_ASK_MAX_WORDS",
-        "80",
+        "90",
         Shape::Whole { least: 5, most: 2000 },
         "maximum words in an extractive answer",
     ),
