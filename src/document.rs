@@ -542,6 +542,9 @@ pub struct Answer {
     /// False when nothing in the index supports an answer; `citations` are then the nearest
     /// passages.
     pub supported: bool,
+    /// Estimated probability that the evidence supports an answer; `None` where it was not
+    /// estimated, as for what a language model wrote.
+    pub confidence: Option<f64>,
     pub citations: Vec<Citation>,
 }
 

@@ -18,8 +18,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        // Set by hand; `scripts/bench answers` shows their effect on XQuAD.
-        Self { max_passages: 8, max_per_source: 4 }
+        Self { max_passages: 10, max_per_source: 5 }
     }
 }
 
@@ -30,6 +29,23 @@ pub struct Evidence {
     pub hit: Hit,
     /// 0 for the best; passages with equal scores share a place.
     pub place: usize,
+}
+
+impl Evidence {
+    /// BM25 of the passage as a share of the best in the corpus, in tenths: an unrelated new
+    /// document seldom moves it.
+    #[must_use]
+    pub fn lexical(&self) -> f64 {
+        const STEPS: f64 = 10.0;
+        let lexical = self.hit.contributions.lexical;
+        lexical.map_or(0.0, |lexical| (lexical.normalised * STEPS).round() / STEPS)
+    }
+
+    /// Cosine of the passage with the question.
+    pub(super) fn cosine(&self) -> Option<f64> {
+        let cosine = self.hit.contributions.dense.map(|dense| dense.score);
+        cosine.filter(|cosine| cosine.is_finite())
+    }
 }
 
 /// The evidence among `hits`, best first, without duplicates.

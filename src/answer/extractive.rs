@@ -1,32 +1,31 @@
-//! Answers made of the documents' own sentences.
+//! Answers made of the documents' own units.
 //!
-//! Every sentence is scored; the best is taken, then what adds to it. A lead-in takes the list or
-//! code that it announces along; steps stay a list, code stays a fence. The chosen sentences are
-//! rendered in the order of the documents.
+//! `evidence → units → windows → features → choice → support`
+//!
+//! Every window of neighbouring units is a possible answer. Trees that `scripts/train` has learnt
+//! estimate which window answers, first without cosines to find the units worth comparing with the
+//! question, then with them. Further trees estimate whether the evidence supports an answer at all.
 
 use super::evidence::{self, Evidence, Limits};
-use super::intent::{AnswerType, Intent};
+use super::features::WindowFeatures;
+use super::intent::Intent;
+use super::newest;
 use super::options::{Options, Tools};
 use super::question::Question;
-use super::render::{Quote, Section, code_lines};
+use super::render::{Quote, Section};
 use super::score::{self, Candidate};
 use super::spec::AnswerSpec;
-use super::support::Strength;
-use super::{compare, metadata, newest, parts, render};
-use crate::document::{Answer, Hit, UnitKind};
+use super::support::{self, Choice};
+use super::trees::LEARNED;
+use super::window::{self, Measured, Window};
+use super::{metadata, parts, render};
+use crate::document::{Answer, Hit};
 use crate::error::Result;
 
-// Set by hand. `tests/measure.rs` and `scripts/bench answers` show their effect on XQuAD.
-
-/// Largest share of a sentence's terms that another chosen sentence may have.
-const MAX_REPEATED: f64 = 0.7;
-/// Words of a list, as a multiple of those of a paragraph: a list is read line by line.
-const LIST_STRETCH: usize = 2;
-const MAX_ITEMS: usize = 10;
-/// Sentences of a summary, each from another section as far as there are any.
-const SUMMARY_SENTENCES: usize = 5;
-/// Least share of a part's weight in a passage that was found for that part.
-const RELATED: f64 = 0.5;
+/// Sections of a summary.
+const MAX_SECTIONS: usize = 3;
+/// Rows and records of one answer that is no list.
+const MAX_ROWS: usize = 3;
 
 /// The passages that an answer to `question` may use. A question with several parts and a request
 /// for a summary get more.
@@ -50,12 +49,6 @@ pub fn answer(
     tools: &Tools<'_>,
     options: &Options,
 ) -> Result<Answer> {
-    let intent = options.intent.unwrap_or_else(|| Intent::of(question));
-    if intent == Intent::Comparison
-        && let Some(sections) = compare::sections(question, evidence, tools, options)
-    {
-        return Ok(render::render(sections, evidence));
-    }
     let questions = parts::questions(question);
     let n = questions.len();
     let options_of_part = Options {
@@ -64,418 +57,274 @@ pub fn answer(
         ..*options
     };
     let mut sections: Vec<Section> = Vec::new();
+    let mut confidence = 0.0_f64;
     for question in &questions {
-        let mut quotes = match metadata::quotes(question, evidence, tools) {
-            Some(stated) => stated,
-            None => quotes(question, n > 1, evidence, tools, &options_of_part)?,
+        let mut found = match metadata::quotes(question, evidence, tools) {
+            Some(quotes) => Found { quotes, confidence: 1.0 },
+            None => find(question, evidence, tools, &options_of_part)?,
         };
+        if !found.quotes.is_empty() {
+            add_things(question, &mut found.quotes, evidence, tools, &options_of_part)?;
+        }
+        let mut quotes = found.quotes;
         quotes.retain(|quote| {
             let mut earlier = sections.iter().flat_map(|section| &section.quotes);
             !earlier.any(|other| other.is_same(quote))
         });
+        // An answer is as sure as its least sure part, a refusal as its nearest.
+        confidence = match (sections.is_empty(), quotes.is_empty()) {
+            (true, _) => confidence.max(found.confidence),
+            (false, true) => confidence,
+            (false, false) => confidence.min(found.confidence),
+        };
         if !quotes.is_empty() {
-            sections.push(Section { label: None, quotes });
+            sections.push(Section { quotes });
         }
     }
     if sections.is_empty() {
         return Ok(Answer {
             text: String::new(),
             supported: false,
+            confidence: Some(confidence),
             citations: evidence::nearest(evidence, options.max_nearest),
         });
     }
-    Ok(render::render(sections, evidence))
+    Ok(Answer { confidence: Some(confidence), ..render::render(sections, evidence) })
 }
 
-/// The quotes that answer one question, best first; empty when the evidence does not support an
-/// answer.
-fn quotes(
+/// Adds what a thing is that a comparison names and the quotes do not mention.
+fn add_things(
     question: &str,
-    is_part: bool,
+    quotes: &mut Vec<Quote>,
     evidence: &[Evidence],
     tools: &Tools<'_>,
     options: &Options,
-) -> Result<Vec<Quote>> {
+) -> Result<()> {
+    /// Least share of a thing's name in a text that mentions it.
+    const MENTIONED: f64 = 0.6;
+    let things = parts::things(question);
+    for thing in &things {
+        let name = Question::new(thing, "", tools);
+        let found = name.find(&render::text(quotes));
+        if name.share(|term| found.has(term)) >= MENTIONED {
+            continue;
+        }
+        let options = Options {
+            intent: Some(Intent::Definition),
+            max_words: options.max_words.div_ceil(things.len()),
+            ..*options
+        };
+        quotes.extend(find(thing, evidence, tools, &options)?.quotes);
+    }
+    Ok(())
+}
+
+/// What was found for one question.
+struct Found {
+    /// Empty when the evidence does not support an answer.
+    quotes: Vec<Quote>,
+    /// Probability of support.
+    confidence: f64,
+}
+
+/// The quotes that answer one question.
+fn find(
+    question: &str,
+    evidence: &[Evidence],
+    tools: &Tools<'_>,
+    options: &Options,
+) -> Result<Found> {
     let spec = AnswerSpec::of(question, options);
     let analysed = Question::new(question, spec.intent.requests(), tools);
-    let mut candidates = score::candidates(&analysed, &spec, evidence);
-    // The cosines of a passage that was found for another part do not count for this one.
-    let is_related = |source: usize| {
-        !is_part
-            || candidates
-                .iter()
-                .any(|other| other.source == source && other.features.passage >= RELATED)
+    let Some(ranked) = Ranked::new(question, &analysed, &spec, evidence, tools, options)? else {
+        return Ok(Found { quotes: Vec::new(), confidence: 0.0 });
     };
-    let related = (0..).zip(evidence).filter(|(source, _)| is_related(*source));
-    let related = related.map(|(_, piece)| piece);
-    let strength = Strength::of(question, spec.answer_type, &analysed, &candidates, related);
-    let is_supported = strength.margin() > 0.0;
-    let mut shortlist = shortlist(&mut candidates, spec.intent, tools, options)?;
-    if !is_supported {
-        return Ok(Vec::new());
+    let best = ranked.best(evidence);
+    let mut confidence = ranked.confidence(question, &analysed, &spec, evidence, tools, best);
+    // Over all collections 25 questions met a passage with other years or versions than theirs; it
+    // answered one of them.
+    let source = ranked.windows[best].source;
+    let measured = Measured::new(question, &analysed, &spec, evidence, &ranked.candidates, tools);
+    if measured.other_numbers(question, source) > 0 {
+        confidence = confidence.min(LEARNED.least_confidence / 2.0);
     }
-    newest::prefer_newest(&mut shortlist, &candidates, evidence);
-    let chosen = choose(&candidates, &shortlist, &spec, evidence, options);
-    Ok(chosen.into_iter().map(|at| Quote::of(&candidates, at)).collect())
-}
-
-/// Scores the candidates and returns the indices of the best, best first. Their cosines with the
-/// question count where the index has vectors.
-fn shortlist(
-    candidates: &mut [Candidate],
-    intent: Intent,
-    tools: &Tools<'_>,
-    options: &Options,
-) -> Result<Vec<usize>> {
-    for candidate in &mut *candidates {
-        candidate.score = candidate.features.score(intent);
+    if confidence < LEARNED.least_confidence {
+        return Ok(Found { quotes: Vec::new(), confidence });
     }
-    // A heading names what is said below it and says nothing itself.
-    let mut order: Vec<usize> =
-        (0..candidates.len()).filter(|&at| !candidates[at].is_title()).collect();
-    sort_by_score(&mut order, candidates);
-    order.truncate(options.max_compared);
-    if let Some(similarity) = tools.similarity
-        && !order.is_empty()
-    {
-        let texts: Vec<String> = order.iter().map(|&at| candidates[at].text.clone()).collect();
-        for (&at, cosine) in order.iter().zip(similarity(&texts)?) {
-            candidates[at].features.cosine =
-                if cosine.is_finite() { cosine.clamp(0.0, 1.0) } else { 0.0 };
-            candidates[at].score = candidates[at].features.score(intent);
-        }
-        sort_by_score(&mut order, candidates);
-    }
-    Ok(order)
-}
-
-fn sort_by_score(order: &mut [usize], candidates: &[Candidate]) {
-    order.sort_by(|&a, &b| candidates[b].score.total_cmp(&candidates[a].score).then(a.cmp(&b)));
-}
-
-/// The candidates to quote, by index, unordered.
-fn choose(
-    candidates: &[Candidate],
-    shortlist: &[usize],
-    spec: &AnswerSpec,
-    evidence: &[Evidence],
-    options: &Options,
-) -> Vec<usize> {
-    let Some(&best) = shortlist.first() else { return Vec::new() };
-    if let Some(list) = (List { candidates, best, spec }).find(options.max_words) {
-        return list;
-    }
-    let mut chosen = Chosen::new(candidates, spec, options);
-    if spec.intent == Intent::HowTo
-        && let Some((lead, code)) = instructions_after(candidates, best)
-    {
-        chosen.push(best);
-        if lead != best {
-            chosen.push(lead);
-        }
-        chosen.push_code(code);
-        return chosen.indices;
-    }
-    let order = match spec.intent {
-        Intent::Summary => sections_first(candidates, shortlist, evidence),
-        _ => shortlist.to_vec(),
+    let chosen = match spec.intent {
+        Intent::Summary => ranked.sections(best, evidence, options),
+        _ => ranked.with_rows(best),
     };
-    for at in order {
-        let is_first = chosen.indices.is_empty();
-        if !is_first && !chosen.is_worth_adding(at, best) {
-            continue;
-        }
-        if candidates[at].kind == UnitKind::Code {
-            if is_first || chosen.wants_code_of(candidates[at].source) {
-                chosen.push_code(at);
-            }
-            continue;
-        }
-        if is_first || chosen.has_room_for(at) {
-            chosen.add(at);
-        }
-        if is_first
-            && spec.intent == Intent::Troubleshooting
-            && let Some(remedy) = remedy_after(candidates, at)
-            && chosen.has_room_for(remedy)
-        {
-            chosen.add(remedy);
-        }
-    }
-    chosen.indices
+    let units = chosen.into_iter().flat_map(|at| ranked.windows[at].units.clone());
+    let quotes = units
+        .filter(|unit| render::has_text(&ranked.candidates[*unit]))
+        .map(|unit| Quote::of(&ranked.candidates, unit))
+        .collect();
+    Ok(Found { quotes, confidence })
 }
 
-/// The shortlist with the best sentence of each section first, so that a summary covers all of
-/// them.
-fn sections_first(
-    candidates: &[Candidate],
-    shortlist: &[usize],
-    evidence: &[Evidence],
-) -> Vec<usize> {
-    let section = |at: usize| {
-        let hit = &evidence[candidates[at].source].hit;
-        (&hit.root, &hit.path, &hit.chunk.heading)
-    };
-    let is_new =
-        |n: usize| shortlist[..n].iter().all(|&before| section(before) != section(shortlist[n]));
-    let (first, further): (Vec<usize>, Vec<usize>) = (0..shortlist.len()).partition(|&n| is_new(n));
-    first.into_iter().chain(further).map(|n| shortlist[n]).collect()
+/// The windows of the evidence with the log-odds that each answers.
+pub(super) struct Ranked {
+    pub candidates: Vec<Candidate>,
+    pub windows: Vec<Window>,
+    pub features: Vec<WindowFeatures>,
+    pub scores: Vec<f64>,
 }
 
-/// The advice within a few sentences after the one that names the problem. Advice seldom repeats
-/// the words of the question, so its score says nothing.
-fn remedy_after(candidates: &[Candidate], best: usize) -> Option<usize> {
-    const MAX_AHEAD: usize = 3;
-    if candidates[best].gives_advice {
-        return None;
-    }
-    let is_near = |at: &usize| {
-        candidates[*at].source == candidates[best].source
-            && candidates[*at].kind != UnitKind::Heading
-    };
-    let mut ahead = (best + 1..candidates.len().min(best + 1 + MAX_AHEAD)).take_while(is_near);
-    ahead.find(|&at| candidates[at].gives_advice && candidates[at].features.oddness == 0.0)
-}
-
-/// The sentence that announces code and the code, shortly after the best sentence.
-fn instructions_after(candidates: &[Candidate], best: usize) -> Option<(usize, usize)> {
-    const MAX_AHEAD: usize = 4;
-    let source = candidates[best].source;
-    if !matches!(candidates[best].kind, UnitKind::Sentence | UnitKind::Item { .. }) {
-        return None;
-    }
-    let precedes_code = |at: usize| {
-        candidates.get(at + 1).is_some_and(|next| {
-            next.source == source
-                && next.kind == UnitKind::Code
-                && !code_lines(&next.text).is_empty()
-        })
-    };
-    (best..candidates.len().min(best + MAX_AHEAD))
-        .take_while(|&at| {
-            candidates[at].source == source && candidates[at].kind != UnitKind::Heading
-        })
-        .find(|&at| candidates[at].announces() && precedes_code(at))
-        .map(|lead| (lead, lead + 1))
-}
-
-/// The sentences chosen so far.
-struct Chosen<'a> {
-    candidates: &'a [Candidate],
-    spec: &'a AnswerSpec,
-    indices: Vec<usize>,
-    n_words: usize,
-    n_sentences: usize,
-    max_words: usize,
-    max_sentences: usize,
-}
-
-impl<'a> Chosen<'a> {
-    fn new(candidates: &'a [Candidate], spec: &'a AnswerSpec, options: &Options) -> Self {
-        let max_sentences = match spec.intent {
-            Intent::Summary => SUMMARY_SENTENCES.max(options.max_sentences),
-            _ => options.max_sentences,
+impl Ranked {
+    /// `None` when the evidence has no text.
+    pub fn new(
+        text: &str,
+        question: &Question<'_>,
+        spec: &AnswerSpec,
+        evidence: &[Evidence],
+        tools: &Tools<'_>,
+        options: &Options,
+    ) -> Result<Option<Self>> {
+        let mut candidates = score::candidates(question, spec, evidence);
+        let max_words = match spec.intent {
+            Intent::Summary => options.max_words.div_ceil(MAX_SECTIONS),
+            _ => options.max_words,
         };
-        Self {
-            candidates,
-            spec,
-            indices: Vec::new(),
-            n_words: 0,
-            n_sentences: 0,
-            max_words: options.max_words,
-            max_sentences,
+        let windows = window::windows(&candidates, spec, max_words);
+        if windows.is_empty() {
+            return Ok(None);
         }
-    }
-
-    /// Whether a further sentence adds to the `best` one.
-    fn is_worth_adding(&self, at: usize, best: usize) -> bool {
-        let (candidate, best) = (&self.candidates[at], &self.candidates[best]);
-        if candidate.is_alone() && !self.has_new_term(at) {
-            return false;
-        }
-        candidate.score >= best.score - self.spec.reach()
-            && candidate.features.oddness <= 0.0
-            && (candidate.is_alone() || !self.repeats(at))
-            // For a question that asks when, a sentence without a date is padding beside one that
-            // has it.
-            && best.features.has_type <= candidate.features.has_type
-    }
-
-    /// Whether a row or record has a term of the question that the chosen ones lack: the rows of a
-    /// table are alike, and each says something about another thing.
-    fn has_new_term(&self, at: usize) -> bool {
-        let n_terms = self.candidates[at].found.positions.len();
-        (0..n_terms).any(|term| {
-            let is_known = self.indices.iter().any(|&other| self.candidates[other].found.has(term));
-            self.candidates[at].has_own(term) && !is_known
-        })
-    }
-
-    fn has_room_for(&self, at: usize) -> bool {
-        self.n_sentences < self.max_sentences
-            && self.n_words + self.candidates[at].n_words <= self.max_words
-    }
-
-    fn has_code(&self) -> bool {
-        self.indices.iter().any(|&at| self.candidates[at].kind == UnitKind::Code)
-    }
-
-    /// Whether to add code of a passage: the question asks for it, and the passage is quoted.
-    fn wants_code_of(&self, source: usize) -> bool {
-        self.spec.wants_code
-            && !self.has_code()
-            && self.indices.iter().any(|&at| self.candidates[at].source == source)
-    }
-
-    /// Whether another chosen sentence has most of this one's terms.
-    fn repeats(&self, at: usize) -> bool {
-        let terms = &self.candidates[at].found.terms;
-        self.indices.iter().any(|&other| {
-            let others = &self.candidates[other].found.terms;
-            let shared = terms.iter().filter(|term| others.contains(term)).count();
-            at == other || shared as f64 > MAX_REPEATED * terms.len().min(others.len()) as f64
-        })
-    }
-
-    /// Adds a sentence, with the sentence that it refers to and the code that it announces.
-    fn add(&mut self, at: usize) {
-        self.push(at);
-        if let Some(before) = self.neighbour(at, at.checked_sub(1))
-            && score::is_dependent(&self.candidates[at].text)
-            && matches!(self.candidates[before].kind, UnitKind::Sentence | UnitKind::Item { .. })
-            && self.candidates[before].features.oddness == 0.0
-            && !self.indices.contains(&before)
-            && self.has_room_for(before)
-        {
-            self.push(before);
-        }
-        let Some(next) = self.neighbour(at, Some(at + 1)) else { return };
-        if self.is_continued_by(at, next) && self.has_room_for(next) {
-            self.push(next);
-        }
-        if self.candidates[next].kind == UnitKind::Code
-            && (self.candidates[at].announces() || self.spec.wants_code)
-            && !self.has_code()
-        {
-            self.push_code(next);
-        }
-    }
-
-    /// Whether a short first sentence is completed by the next one: "There is a command called x."
-    /// "It does y."
-    fn is_continued_by(&self, at: usize, next: usize) -> bool {
-        const SHORT: usize = 15;
-        let next = &self.candidates[next];
-        self.spec.answer_type == AnswerType::Anything
-            && self.n_sentences == 1
-            && self.candidates[at].n_words < SHORT
-            && next.kind == UnitKind::Sentence
-            && next.features.oddness == 0.0
-            && score::is_dependent(&next.text)
-    }
-
-    fn push_code(&mut self, at: usize) {
-        if !self.indices.contains(&at) && !code_lines(&self.candidates[at].text).is_empty() {
-            self.indices.push(at);
-        }
-    }
-
-    fn push(&mut self, at: usize) {
-        self.indices.push(at);
-        self.n_words += self.candidates[at].n_words;
-        self.n_sentences += 1;
-    }
-
-    /// `other`, if it is a candidate of the same passage as `at`.
-    fn neighbour(&self, at: usize, other: Option<usize>) -> Option<usize> {
-        let source = self.candidates[at].source;
-        other.filter(|&other| self.candidates.get(other).is_some_and(|c| c.source == source))
-    }
-}
-
-/// The search for the list that the best candidate announces or belongs to. A table is a list of
-/// its rows.
-struct List<'a> {
-    candidates: &'a [Candidate],
-    best: usize,
-    spec: &'a AnswerSpec,
-}
-
-impl List<'_> {
-    /// The lead-in and the items, if the question asks for a list and this one is about it.
-    fn find(&self, max_words: usize) -> Option<Vec<usize>> {
-        let start = self.start()?;
-        let lead = start.checked_sub(1).filter(|&lead| self.is_lead(lead));
-        let mut list = Vec::new();
-        let mut n_words = 0;
-        if start > self.best + 1 {
-            list.push(self.best);
-        }
-        if let Some(lead) = lead {
-            list.push(lead);
-            n_words += self.candidates[lead].n_words;
-        }
-        let mut n_items = 0;
-        for at in (start..self.candidates.len()).take_while(|&at| self.is_item(at)) {
-            n_items += usize::from(self.begins_item(at));
-            n_words += self.candidates[at].n_words;
-            if n_items > MAX_ITEMS || n_words > max_words * LIST_STRETCH {
-                break;
+        let measure = |candidates: &[Candidate]| {
+            let measured = Measured::new(text, question, spec, evidence, candidates, tools);
+            let features = measured.features(&windows);
+            let scores: Vec<f64> =
+                features.iter().map(|features| LEARNED.choice.sum(&features.values())).collect();
+            (features, scores)
+        };
+        let (mut features, mut scores) = measure(&candidates);
+        if let Some(similarity) = tools.similarity {
+            let compared = compared(&windows, &scores, options.max_compared);
+            let texts: Vec<String> =
+                compared.iter().map(|unit| candidates[*unit].text.clone()).collect();
+            for (unit, cosine) in compared.into_iter().zip(similarity(&texts)?) {
+                candidates[unit].cosine = cosine.is_finite().then(|| tools.scaled(cosine));
             }
-            list.push(at);
+            (features, scores) = measure(&candidates);
         }
-        let n_items = list.iter().filter(|&&at| self.begins_item(at)).count();
-        (self.is_on_topic(&list, lead) && list.contains(&self.best) && n_items > 1).then_some(list)
+        Ok(Some(Self { candidates, windows, features, scores }))
     }
 
-    /// The first item.
-    fn start(&self) -> Option<usize> {
-        let best = self.best;
-        if self.is_item(best) && self.spec.wants_list() {
-            return (0..=best).rev().take_while(|&at| self.is_item(at)).last();
+    /// Indices of the windows, best first; equal ones in the order of the documents.
+    pub fn order(&self) -> Vec<usize> {
+        order(&self.scores)
+    }
+
+    /// The best window, or one that says the same and is newer.
+    fn best(&self, evidence: &[Evidence]) -> usize {
+        let order = self.order();
+        let leads: Vec<usize> = order.iter().map(|at| self.lead(*at)).collect();
+        let newest = newest::newest(&leads, &self.candidates, evidence);
+        let holds =
+            |at: &&usize| newest.is_some_and(|unit| self.windows[**at].units.contains(&unit));
+        order.iter().find(holds).or(order.first()).copied().unwrap_or(0)
+    }
+
+    /// The unit of a window that has most of the question.
+    fn lead(&self, at: usize) -> usize {
+        let units = self.windows[at].units.clone();
+        let first = units.start;
+        let coverage = |unit: usize| self.candidates[unit].features.coverage;
+        units
+            .reduce(|best, unit| if coverage(unit) > coverage(best) { unit } else { best })
+            .unwrap_or(first)
+    }
+
+    /// The probability that the evidence supports an answer, the window `best` being chosen.
+    fn confidence(
+        &self,
+        text: &str,
+        question: &Question<'_>,
+        spec: &AnswerSpec,
+        evidence: &[Evidence],
+        tools: &Tools<'_>,
+        best: usize,
+    ) -> f64 {
+        let measured = Measured::new(text, question, spec, evidence, &self.candidates, tools);
+        let choice = self.choice(best);
+        let features =
+            support::features(text, question, spec, &self.candidates, &measured, tools, &choice);
+        support::confidence(&features, choice.features)
+    }
+
+    pub fn choice(&self, best: usize) -> Choice<'_> {
+        let source = self.windows[best].source;
+        let others = self.windows.iter().zip(&self.scores);
+        let others = others.filter(|(window, _)| window.source != source).map(|(_, score)| *score);
+        Choice {
+            source,
+            features: &self.features[best],
+            score: self.scores[best],
+            runner_up: others.reduce(f64::max).unwrap_or(f64::NAN),
         }
-        let precedes_list = |at: usize| self.is_item(at + 1) && !self.is_item(at);
-        let announces = |at: usize| self.candidates[at].announces();
-        if precedes_list(best) && (self.spec.wants_list() || announces(best)) {
-            return Some(best + 1);
+    }
+
+    /// The best window, and further rows or records if it is one: each says something about
+    /// another thing of the question.
+    fn with_rows(&self, best: usize) -> Vec<usize> {
+        let mut chosen = vec![best];
+        if !self.unit(best).is_alone() {
+            return chosen;
         }
-        if !self.spec.wants_list() {
-            return None;
+        let n_terms = self.unit(best).found.positions.len();
+        for at in self.order() {
+            let is_known = |term| chosen.iter().any(|other| self.unit(*other).found.has(term));
+            let has_new = (0..n_terms).any(|term| self.unit(at).has_own(term) && !is_known(term));
+            if has_new && self.unit(at).is_alone() && chosen.len() < MAX_ROWS {
+                chosen.push(at);
+            }
         }
-        let lead = (best + 1..=best + 2)
-            .find(|&at| precedes_list(at) && (announces(at) || self.is_row(at + 1)))?;
-        Some(lead + 1)
+        chosen
     }
 
-    fn is_row(&self, at: usize) -> bool {
-        self.spec.intent == Intent::List
-            && self.candidates.get(at).is_some_and(|candidate| candidate.kind == UnitKind::Row)
+    fn unit(&self, window: usize) -> &Candidate {
+        &self.candidates[self.windows[window].units.start]
     }
 
-    fn is_item(&self, at: usize) -> bool {
-        self.candidates.get(at).is_some_and(|candidate| {
-            candidate.source == self.candidates[self.best].source
-                && (matches!(candidate.kind, UnitKind::Item { .. }) || self.is_row(at))
-        })
+    /// The best windows of several sections, for a summary.
+    fn sections(&self, best: usize, evidence: &[Evidence], options: &Options) -> Vec<usize> {
+        let section = |at: usize| {
+            let hit = &evidence[self.windows[at].source].hit;
+            (&hit.root, &hit.path, &hit.chunk.heading)
+        };
+        let n_words = |at: usize| self.features[at].n_words as usize;
+        let mut chosen = vec![best];
+        for at in self.order() {
+            let is_new = chosen.iter().all(|other| section(*other) != section(at));
+            let words: usize = chosen.iter().map(|other| n_words(*other)).sum();
+            let has_room = words + n_words(at) <= options.max_words;
+            let is_about = self.features[at].coverage > 0.0;
+            if is_new && is_about && has_room && chosen.len() < MAX_SECTIONS {
+                chosen.push(at);
+            }
+        }
+        chosen
     }
+}
 
-    fn begins_item(&self, at: usize) -> bool {
-        matches!(self.candidates[at].kind, UnitKind::Item { first: true } | UnitKind::Row)
+/// The units to compare with the question: those of the best windows, best first.
+fn compared(windows: &[Window], scores: &[f64], max: usize) -> Vec<usize> {
+    let mut units: Vec<usize> = Vec::new();
+    for at in order(scores) {
+        for unit in windows[at].units.clone() {
+            if units.len() == max {
+                return units;
+            }
+            if !units.contains(&unit) {
+                units.push(unit);
+            }
+        }
     }
+    units
+}
 
-    fn is_lead(&self, at: usize) -> bool {
-        let candidate = &self.candidates[at];
-        candidate.source == self.candidates[self.best].source
-            && candidate.kind == UnitKind::Sentence
-            && (candidate.announces() || at == self.best)
-    }
-
-    /// A list with a single line that shares words with the question is a list of something else.
-    fn is_on_topic(&self, list: &[usize], lead: Option<usize>) -> bool {
-        let coverage = |at: usize| self.candidates[at].features.coverage;
-        let n_on_topic = list.iter().filter(|&&at| coverage(at) > 0.0).count();
-        self.candidates[self.best].features.in_heading >= 0.5
-            || lead.is_some_and(|lead| coverage(lead) >= 0.4)
-            || n_on_topic * 2 > list.len()
-    }
+fn order(scores: &[f64]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
+    order
 }

@@ -382,6 +382,11 @@ pub(super) enum AnswerType {
 }
 
 impl AnswerType {
+    /// Its place in the declaration, as a feature.
+    pub(super) fn index(self) -> f64 {
+        f64::from(self as u8)
+    }
+
     pub(super) fn of(question: &str) -> Self {
         let words = Words::of(question);
         let row = ANSWER_TYPES.iter().find(|(_, phrases)| words.has_any(phrases));

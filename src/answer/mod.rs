@@ -7,18 +7,20 @@
 //! language model writes is untrusted text until [`vet()`] has checked it.
 
 mod citations;
-mod compare;
 mod diagram;
 mod evidence;
 mod extractive;
+mod features;
 mod followup;
 mod grading;
+mod inspect;
 mod intent;
 mod lexer;
 mod metadata;
 mod newest;
 mod options;
 mod parts;
+mod polarity;
 mod prompt;
 mod question;
 mod render;
@@ -30,7 +32,9 @@ mod stream;
 mod support;
 #[cfg(test)]
 mod tests;
+mod trees;
 mod vet;
+mod window;
 
 pub use citations::{Mismatch, check, marks};
 pub use diagram::diagram;
@@ -38,6 +42,7 @@ pub use evidence::{Evidence, Limits, choose, in_order, nearest};
 pub use extractive::{answer, evidence};
 pub use followup::{Resolved, resolve};
 pub use grading::{drafting, grading};
+pub use inspect::{Inspected, inspect};
 pub use intent::Intent;
 pub use metadata::{asks_for_metadata, head};
 pub use options::{Options, Similarity, Tools};

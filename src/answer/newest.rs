@@ -18,37 +18,30 @@ struct Dated {
     at: String,
 }
 
-/// Puts what the newest document of a series says in the place of what older ones say.
-pub(super) fn prefer_newest(
-    shortlist: &mut Vec<usize>,
+/// The unit that the newest document of a series puts in the place of the first of `ranked`, which
+/// are the units of a ranking; the first itself where nothing newer says as much.
+pub(super) fn newest(
+    ranked: &[usize],
     candidates: &[Candidate],
     evidence: &[Evidence],
-) {
+) -> Option<usize> {
     let dated: Vec<Option<Dated>> =
         evidence.iter().map(|piece| dated(&piece.hit, evidence)).collect();
     let is_older = |older: usize, newer: usize| {
         let (Some(a), Some(b)) = (&dated[older], &dated[newer]) else { return false };
         a.series == b.series && (a.day, &a.at) < (b.day, &b.at)
     };
-    let newest = |at: usize| {
-        let older = &candidates[at];
-        let newer = shortlist.iter().copied().filter(|&other| {
-            let newer = &candidates[other];
-            is_older(older.source, newer.source) && says_as_much(older, newer)
-        });
-        // Of one document the sentence with the best score, which comes first.
-        newer.reduce(|best, other| {
-            if is_older(candidates[best].source, candidates[other].source) { other } else { best }
-        })
-    };
-    let mut settled: Vec<usize> = Vec::with_capacity(shortlist.len());
-    for &at in shortlist.iter() {
-        let at = newest(at).unwrap_or(at);
-        if !settled.contains(&at) {
-            settled.push(at);
-        }
-    }
-    *shortlist = settled;
+    let first = *ranked.first()?;
+    let older = &candidates[first];
+    let newer = ranked.iter().copied().filter(|&other| {
+        let newer = &candidates[other];
+        is_older(older.source, newer.source) && says_as_much(older, newer)
+    });
+    // Of one document the unit with the best score, which comes first.
+    let newest = newer.reduce(|best, other| {
+        if is_older(candidates[best].source, candidates[other].source) { other } else { best }
+    });
+    newest.or(Some(first))
 }
 
 /// Whether a sentence has every word of the question that the other has, in itself or in the title

@@ -34,6 +34,8 @@ struct Term {
     is_known: bool,
     /// Capitalised inside the question: the name of a person or a thing.
     is_name: bool,
+    /// A number, a version, an identifier with one.
+    has_digit: bool,
 }
 
 /// The matches of a question's terms in a text.
@@ -83,6 +85,7 @@ impl<'a> Question<'a> {
                 weight: rarity * f64::from(term.weight.min(1.0)) * factor,
                 is_known,
                 is_name: false,
+                has_digit: term.variants[0].contains(|c: char| c.is_ascii_digit()),
             });
             for variant in term.variants {
                 question.by_variant.entry(variant).or_default().push(at);
@@ -147,6 +150,11 @@ impl<'a> Question<'a> {
         found
     }
 
+    /// Whether a text has no term that the question lacks.
+    pub(super) fn says_all_of(&self, found: &TermMatches) -> bool {
+        found.terms.iter().all(|term| self.by_variant.contains_key(term))
+    }
+
     /// Whether the question itself has `word`.
     pub(super) fn mentions(&self, word: &str) -> bool {
         self.find(word).positions.iter().any(|positions| !positions.is_empty())
@@ -177,6 +185,11 @@ impl<'a> Question<'a> {
     /// Weight of a term, as a share of the largest.
     pub(super) fn weight(&self, at: usize) -> f64 {
         self.terms[at].weight / self.unseen
+    }
+
+    /// Whether a term is a number or has one in it.
+    pub(super) fn has_digit(&self, at: usize) -> bool {
+        self.terms[at].has_digit
     }
 
     /// Share of the question's weight in names for which `has` does not hold.

@@ -56,13 +56,21 @@ impl Quote {
 
 /// The answer to one part of a question.
 pub(super) struct Section {
-    /// The subject of a comparison's row.
-    pub label: Option<String>,
     /// Best first.
     pub quotes: Vec<Quote>,
 }
 
-/// Renders a paragraph for each section and a line for each row; within a section the best source
+/// The quotes as one text.
+pub(super) fn text(quotes: &[Quote]) -> String {
+    quotes.iter().map(|quote| quote.text.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether an answer would show anything of a candidate.
+pub(super) fn has_text(candidate: &Candidate) -> bool {
+    candidate.kind != UnitKind::Code || !code_lines(&candidate.text).is_empty()
+}
+
+/// Renders a paragraph for each section; within a section the best source
 /// first, within a source in its order.
 pub(super) fn render(mut sections: Vec<Section>, evidence: &[Evidence]) -> Answer {
     let mut sources: Vec<usize> = Vec::new();
@@ -77,10 +85,7 @@ pub(super) fn render(mut sections: Vec<Section>, evidence: &[Evidence]) -> Answe
         section.quotes.sort_by_key(|quote| (number(quote.source), quote.at));
         section.quotes.dedup_by(|a, b| a.is_same(b));
         if !text.is_empty() {
-            text.push_str(if section.label.is_some() { "\n" } else { "\n\n" });
-        }
-        if let Some(label) = &section.label {
-            text.extend(["- ", &*unambiguous(&neutralise(label)), ": "]);
+            text.push_str("\n\n");
         }
         text.push_str(&paragraph(&section.quotes, &number));
     }
@@ -97,7 +102,7 @@ pub(super) fn render(mut sections: Vec<Section>, evidence: &[Evidence]) -> Answe
         hit: evidence[source].hit.clone(),
         quoted: quoted(source),
     });
-    Answer { text, supported: true, citations: citations.collect() }
+    Answer { text, supported: true, confidence: None, citations: citations.collect() }
 }
 
 fn paragraph(quotes: &[Quote], number: &dyn Fn(usize) -> usize) -> String {

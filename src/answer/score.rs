@@ -2,11 +2,13 @@
 
 use super::evidence::Evidence;
 use super::intent::{AnswerType, Intent};
+use super::polarity;
 use super::question::{Question, TermMatches};
 use super::rows::{Columns, Row};
 use super::spec::AnswerSpec;
+use super::window::flag;
 use crate::analysis;
-use crate::document::{Chunk, UnitKind, context_line, extension_of, kind_name};
+use crate::document::{Chunk, Location, UnitKind, context_line, extension_of, kind_name};
 use crate::strings::{StrExt, lines};
 
 /// A sentence, row or block of code that could be quoted.
@@ -16,6 +18,8 @@ pub(super) struct Candidate {
     /// Index of its unit in the passage; `None` in source code.
     pub unit: Option<usize>,
     pub kind: UnitKind,
+    /// Its slide, sheet or attachment: what stands by itself. Sentences run over pages.
+    pub sheet: Option<Location>,
     /// A list item that the document numbers.
     pub is_numbered: bool,
     /// As an answer shows it.
@@ -26,10 +30,14 @@ pub(super) struct Candidate {
     pub own: Option<(String, TermMatches)>,
     /// For each term of the question whether the title of the document has it.
     pub in_title: Vec<bool>,
-    /// It says what to do. Troubleshooting only.
-    pub gives_advice: bool,
+    /// It says that something is not so.
+    pub negates: bool,
+    /// It has no term that the question lacks: a title, a label.
+    pub repeats_question: bool,
     pub features: Features,
-    pub score: f64,
+    /// Cosine with the question on the common scale ([`Evidence::scaled`]); `None` where it was not
+    /// compared.
+    pub cosine: Option<f64>,
 }
 
 impl Candidate {
@@ -41,6 +49,11 @@ impl Candidate {
     /// Whether it introduces what follows.
     pub fn announces(&self) -> bool {
         !self.is_alone() && self.text.ends_with([':', '：'])
+    }
+
+    /// The first unit of a list item, or a row.
+    pub fn begins_item(&self) -> bool {
+        matches!(self.kind, UnitKind::Item { first: true } | UnitKind::Row)
     }
 
     /// A row or a record: it is complete without its neighbours and without a full stop.
@@ -72,30 +85,20 @@ pub(super) struct Features {
     pub adjacency: f64,
     /// It has what the question asks for: a number, a date, a name.
     pub has_type: f64,
-    /// Share of the question's weight in the whole passage.
-    pub passage: f64,
     /// Share of the question's weight in the heading above.
     pub in_heading: f64,
     /// The same for the first sentence below a heading that is a question.
     pub answers_heading: f64,
     /// Troubleshooting: it names a cause, or a remedy.
     pub explains: f64,
-    /// 1 for the best passage, falling with its rank.
-    pub rank: f64,
-    /// Cosine with the question; 0 without vectors.
-    pub cosine: f64,
     /// Penalty: too short to say anything.
     pub brevity: f64,
     /// Penalty: a question, a heading, a caption; 2 for code that the question does not ask for.
     pub oddness: f64,
-    /// Penalty: it refers to the sentence before it.
-    pub dependence: f64,
     /// It says what the subject of the question is.
     pub defines: f64,
     /// Penalty: it announces what the text will do.
     pub meta: f64,
-    /// Length in words, 40 and more being 1.
-    pub length: f64,
 }
 
 /// Every sentence of the evidence with its features, in order.
@@ -106,7 +109,7 @@ pub(super) fn candidates(
 ) -> Vec<Candidate> {
     let mut all = Vec::new();
     for (source, piece) in evidence.iter().enumerate() {
-        let mut sentences = sentences(question, spec, source, piece);
+        let mut sentences = sentences(question, source, piece);
         set_features(question, spec, piece, &mut sentences);
         all.append(&mut sentences);
     }
@@ -114,14 +117,9 @@ pub(super) fn candidates(
 }
 
 /// The sentences of one passage, without features.
-fn sentences(
-    question: &Question<'_>,
-    spec: &AnswerSpec,
-    source: usize,
-    piece: &Evidence,
-) -> Vec<Candidate> {
+fn sentences(question: &Question<'_>, source: usize, piece: &Evidence) -> Vec<Candidate> {
     let chunk = &piece.hit.chunk;
-    let maker = Maker { question, spec, source };
+    let maker = Maker { question, source };
     if !chunk.units.is_empty() {
         return maker.of_units(&piece.hit.path, chunk);
     }
@@ -138,7 +136,6 @@ fn sentences(
 /// Makes the candidates of one passage.
 struct Maker<'a> {
     question: &'a Question<'a>,
-    spec: &'a AnswerSpec,
     source: usize,
 }
 
@@ -173,6 +170,20 @@ pub(super) fn record(raw: &str) -> String {
     lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
+/// The part of a location that stands by itself; sentences run over pages.
+fn sheet(location: &Location) -> Option<Location> {
+    let inside = |at: &Option<Box<Location>>| at.as_deref().and_then(sheet).map(Box::new);
+    match location {
+        Location::Page(_) | Location::Cell(_) => None,
+        Location::Sheet(name, _) => Some(Location::Sheet(name.clone(), String::new())),
+        Location::Attachment { message, name, at } => {
+            Some(Location::Attachment { message: *message, name: name.clone(), at: inside(at) })
+        }
+        Location::File { name, at } => Some(Location::File { name: name.clone(), at: inside(at) }),
+        Location::Slide(_) | Location::Message(_) => Some(location.clone()),
+    }
+}
+
 fn is_csv(path: &str) -> bool {
     matches!(extension_of(&kind_name(path)), "csv" | "tsv")
 }
@@ -201,7 +212,9 @@ impl Maker<'_> {
                 UnitKind::Row => Shown::of_row(raw, &columns),
                 kind => Shown::of(kind, raw),
             };
-            candidates.extend(self.candidate(Some(n), unit.kind, raw, shown));
+            let candidate = self.candidate(Some(n), unit.kind, raw, shown);
+            let sheet = unit.location.as_ref().and_then(sheet);
+            candidates.extend(candidate.map(|candidate| Candidate { sheet, ..candidate }));
         }
         candidates
     }
@@ -214,20 +227,23 @@ impl Maker<'_> {
         raw: &str,
         Shown { text, searched, own }: Shown,
     ) -> Option<Candidate> {
-        let Self { question, spec, source } = *self;
+        let Self { question, source } = *self;
+        let found = question.find(searched.as_ref().unwrap_or(&text));
         (!text.is_empty()).then(|| Candidate {
             source,
             unit,
             kind,
+            sheet: None,
             is_numbered: raw.starts_with(|c: char| c.is_ascii_digit())
                 && matches!(kind, UnitKind::Item { .. }),
             n_words: n_words(&text),
-            found: question.find(searched.as_ref().unwrap_or(&text)),
+            repeats_question: question.says_all_of(&found),
+            found,
             own: own.map(|own| (own.clone(), question.find(&own))),
             in_title: Vec::new(),
-            gives_advice: spec.intent == Intent::Troubleshooting && gives_advice(&text),
+            negates: polarity::negates(&text),
             features: Features::default(),
-            score: 0.0,
+            cosine: None,
             text,
         })
     }
@@ -251,7 +267,7 @@ fn set_features(
     let in_passage = (0..question.len())
         .map(|term| context.has(term) || sentences.iter().any(|s| s.found.has(term)))
         .collect();
-    let passage = Passage { question, spec, in_passage, rank: piece.place };
+    let passage = Passage { question, spec, in_passage };
     for at in 0..sentences.len() {
         // The messages after one that asks answer it.
         let asks = sentences[at].kind == UnitKind::Record && is_question(&sentences[at].text);
@@ -274,14 +290,12 @@ struct Passage<'a> {
     spec: &'a AnswerSpec,
     /// For each term of the question whether the passage or its headings have it.
     in_passage: Vec<bool>,
-    /// 0 for the best passage.
-    rank: usize,
 }
 
 impl Passage<'_> {
     /// The features of one sentence, those of its heading left out.
     fn features(&self, sentences: &[Candidate], at: usize) -> Features {
-        let Self { question, spec, in_passage, rank } = self;
+        let Self { question, spec, in_passage } = self;
         let here = &sentences[at];
         let is_in_neighbour = |term: usize| {
             at > 0 && sentences[at - 1].found.has(term)
@@ -295,50 +309,16 @@ impl Passage<'_> {
                 .share(|term| !here.found.has(term) && !is_in_neighbour(term) && in_passage[term]),
             adjacency: adjacency(question, &here.found),
             has_type: flag(has_type(spec.answer_type, here, question)),
-            passage: question.share(|term| in_passage[term]),
             explains: if spec.intent == Intent::Troubleshooting { explains(here) } else { 0.0 },
-            rank: 1.0 / (1.0 + *rank as f64),
             brevity: match here.is_alone() {
                 true => 0.0,
                 false => (1.0 - here.n_words as f64 / 8.0).max(0.0),
             },
             oddness: oddness(here, spec),
-            dependence: flag(!here.is_alone() && is_dependent(&here.text)),
             meta: flag(is_meta(&here.text)),
             defines: if spec.intent == Intent::Definition { defines(here, coverage) } else { 0.0 },
-            length: (here.n_words as f64 / 40.0).min(1.0),
             ..Features::default()
         }
-    }
-}
-
-fn flag(is_set: bool) -> f64 {
-    f64::from(u8::from(is_set))
-}
-
-impl Features {
-    /// Weights set by hand. `tests/measure.rs` and `scripts/bench answers` count the `XQuAD`
-    /// answers that contain the gold span.
-    pub fn score(&self, intent: Intent) -> f64 {
-        // A heading names what steps, lists and definitions are about; facts occur under any.
-        let heading = if intent == Intent::Factoid { 0.4 } else { 1.2 };
-        3.0 * self.coverage
-            + 1.0 * self.in_neighbours
-            + 0.6 * self.in_context
-            + 0.7 * self.adjacency
-            + 0.6 * self.has_type
-            + 1.0 * self.passage
-            + 0.8 * self.rank
-            + 1.5 * self.cosine
-            + heading * self.in_heading
-            + 1.0 * self.answers_heading
-            + 0.5 * self.explains
-            + 1.0 * self.defines
-            - 1.0 * self.brevity
-            - 1.0 * self.oddness
-            - 0.1 * self.dependence
-            - 0.5 * self.meta
-            + 0.5 * self.length
     }
 }
 
@@ -548,7 +528,7 @@ fn explains(candidate: &Candidate) -> f64 {
     ];
     let lower = candidate.text.to_lowercase();
     let names_cause = REASONS.iter().chain(CAUSES).any(|cause| lower.contains(cause));
-    0.5 * flag(names_cause) + 0.5 * flag(candidate.gives_advice)
+    0.5 * flag(names_cause) + 0.5 * flag(gives_advice(&candidate.text))
 }
 
 /// Whether a sentence says what to do: it begins with an imperative, or advises.
@@ -593,7 +573,7 @@ fn has_type(answer_type: AnswerType, candidate: &Candidate, question: &Question<
     match answer_type {
         AnswerType::Number => words.any(|word| is_number(word) && is_new(word)),
         AnswerType::Time => {
-            words.any(|word| is_time(word) && is_new(word))
+            words.any(|word| (is_time(word) || is_may(word, text)) && is_new(word))
                 || text.contains('年') && text.contains(|c: char| c.is_ascii_digit())
         }
         AnswerType::Person | AnswerType::Place => {
@@ -615,6 +595,11 @@ fn is_number(word: &str) -> bool {
         thousands million millions billion half quarter third twice once several percent";
     word.contains(|c: char| c.is_numeric())
         || is_listed(&word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase(), NUMBERS)
+}
+
+/// The month, not the verb: with a capital inside a sentence.
+fn is_may(word: &str, text: &str) -> bool {
+    word.trim_matches(|c: char| !c.is_alphanumeric()) == "May" && !text.starts_with("May")
 }
 
 fn is_time(word: &str) -> bool {

@@ -84,6 +84,7 @@ pub(super) fn record(answer: &Answer, evidence: &[Evidence]) -> CachedAnswer {
     CachedAnswer {
         text: answer.text.clone(),
         supported: answer.supported,
+        confidence: answer.confidence,
         sources,
         quoted,
         ..CachedAnswer::default()
@@ -98,5 +99,10 @@ fn render(record: &CachedAnswer, evidence: &[Evidence]) -> Option<Answer> {
         let quoted = record.quoted.get(at).cloned().unwrap_or_default();
         citations.push(Citation { n: *n, hit, quoted });
     }
-    Some(Answer { text: record.text.clone(), supported: record.supported, citations })
+    Some(Answer {
+        text: record.text.clone(),
+        supported: record.supported,
+        confidence: record.confidence,
+        citations,
+    })
 }

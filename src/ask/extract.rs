@@ -11,16 +11,17 @@ use std::collections::BTreeMap;
 use super::draft::{CacheEntry, Draft, record};
 use super::question::ResolvedQuestion;
 use crate::analysis;
-use crate::answer::{self, Evidence, Tools};
+use crate::answer::{self, Evidence, Inspected, Options, Tools};
 use crate::cache::CachedAnswer;
 use crate::config::{Generator, Mode};
 use crate::engine::{Engine, QueryStage};
 use crate::error::{Fault, Result};
 use crate::index::Snapshot;
+use crate::rank;
 use crate::search::{QueryContext, Searcher};
 
 /// Version of extractive answers. Raise it when the same evidence may give another answer.
-const EXTRACTIVE_VERSION: u32 = 10;
+const EXTRACTIVE_VERSION: u32 = 11;
 
 /// Steps between a word that every passage has and a word that none has. On `XQuAD`, as
 /// `answer/tests/measure.rs` counts right answers, 5 steps do as well as 1,000, and 3 do worse.
@@ -118,8 +119,7 @@ pub(super) fn answer(
     evidence: &[Evidence],
 ) -> Result<Draft> {
     let request = question.request;
-    let stop = &request.stop.stage(QueryStage::Generation);
-    let (snapshot, vectors) = searcher.split();
+    let (snapshot, _) = searcher.split();
     let meta = snapshot.meta();
     let languages = meta.query_languages();
     let key = question.key(
@@ -132,6 +132,7 @@ pub(super) fn answer(
             meta.model.fingerprint.as_bytes(),
             engine.config.search_mode.name().as_bytes(),
             &(engine.config.ask_max_words as u64).to_le_bytes(),
+            &zero(evidence).to_le_bytes(),
         ],
     );
     let scope = Generator::Extractive.name();
@@ -141,7 +142,59 @@ pub(super) fn answer(
         rarity.finish()?;
         return Ok(draft);
     }
+    rarity.finish()?;
 
+    let options = question.options(engine);
+    let text = question.corrected();
+    let made = with_tools(engine, searcher, question, evidence, |tools| {
+        answer::answer(&text, evidence, tools, &options)
+    })?;
+    let Made { result: answer, rarity, embed_hits, embed_misses } = made;
+    let record = CachedAnswer { rarity, ..record(&answer, evidence) };
+    entry.write(&record);
+    Ok(Draft { embed_hits, embed_misses, ..Draft::new(answer, record) })
+}
+
+/// What the learned choice sees of a question.
+///
+/// # Errors
+/// Whatever keeps the index or the model from being read.
+pub(super) fn inspect(
+    engine: &Engine,
+    searcher: &mut Searcher,
+    question: &ResolvedQuestion<'_>,
+    evidence: &[Evidence],
+    max_compared: usize,
+) -> Result<Vec<Inspected>> {
+    let options = Options { max_compared, ..question.options(engine) };
+    let text = question.corrected();
+    let made = with_tools(engine, searcher, question, evidence, |tools| {
+        answer::inspect(&text, evidence, tools, &options)
+    })?;
+    Ok(made.result)
+}
+
+/// What was made with the tools, and what it depends on and cost.
+struct Made<T> {
+    result: T,
+    rarity: Vec<(String, u8)>,
+    embed_hits: u64,
+    embed_misses: u64,
+}
+
+/// Hands the measurements of an open index to `make`.
+fn with_tools<T>(
+    engine: &Engine,
+    searcher: &mut Searcher,
+    question: &ResolvedQuestion<'_>,
+    evidence: &[Evidence],
+    make: impl FnOnce(&Tools<'_>) -> Result<T>,
+) -> Result<Made<T>> {
+    let request = question.request;
+    let stop = &request.stop.stage(QueryStage::Generation);
+    let (snapshot, vectors) = searcher.split();
+    let languages = snapshot.meta().query_languages();
+    let rarity = Rarity::new(snapshot);
     let context = QueryContext { engine, snapshot, caching: request.caching, stop };
     let vectors = RefCell::new(vectors);
     let embeds = Cell::new((0, 0));
@@ -154,11 +207,18 @@ pub(super) fn answer(
     let tools = Tools {
         weight: &|term| rarity.weight(term),
         languages: &languages,
+        n_corrected: question.corrections.len(),
+        zero: zero(evidence),
         similarity: (engine.config.search_mode != Mode::Lexical).then_some(&similarity),
     };
-    let answer = answer::answer(&question.resolved, evidence, &tools, &question.options(engine))?;
-    let record = CachedAnswer { rarity: rarity.finish()?, ..record(&answer, evidence) };
-    entry.write(&record);
+    let result = make(&tools)?;
     let (embed_hits, embed_misses) = embeds.get();
-    Ok(Draft { embed_hits, embed_misses, ..Draft::new(answer, record) })
+    Ok(Made { result, rarity: rarity.finish()?, embed_hits, embed_misses })
+}
+
+/// The cosine of an unrelated passage, in steps: a new document seldom moves it by one.
+fn zero(evidence: &[Evidence]) -> f64 {
+    const STEPS: f64 = 20.0;
+    let dense = evidence.iter().find_map(|piece| piece.hit.contributions.dense.as_ref());
+    dense.map_or(0.0, |dense| (rank::zero(dense) * STEPS).round() / STEPS)
 }

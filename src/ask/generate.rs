@@ -95,7 +95,7 @@ pub(super) fn answer(
     evidence: &[Evidence],
     on: &mut dyn FnMut(Event<'_>),
 ) -> Result<Draft> {
-    let ResolvedQuestion { request, resolved, intent, earlier } = question;
+    let ResolvedQuestion { request, resolved, intent, earlier, .. } = question;
     let llm = &engine.config.llm;
     let fitting = answer::fit(evidence.to_vec(), engine.config.llm_evidence_tokens, &n_tokens);
     let prompt = answer::prompt(resolved, earlier, fitting, form(*intent));
@@ -188,6 +188,7 @@ fn write(
     let answer = Answer {
         text: if is_shown { vetted.text } else { String::new() },
         supported: vetted.supported,
+        confidence: None,
         citations: if is_shown { vetted.citations } else { answer::nearest(&prompt.sources, 3) },
     };
     let checks = Checks {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::analysis::untrusted::Risk;
-use crate::answer::{self, Evidence, Exchange, Intent};
+use crate::answer::{self, Evidence, Exchange, Inspected, Intent};
 use crate::config::Generator;
 use crate::document::{Hit, Note};
 use crate::engine::Engine;
@@ -159,9 +159,11 @@ impl Asker {
         let earlier = exchanges(&request.earlier);
         let resolved = self.resolve(engine, request, &earlier)?;
         let intent = request.intent.unwrap_or_else(|| Intent::of(&resolved));
-        let question = ResolvedQuestion { request, resolved, intent, earlier };
+        let mut question =
+            ResolvedQuestion { request, resolved, intent, corrections: Vec::new(), earlier };
         let Retrieved { hits, mut timings, mut cache, nothing_allowed, pending, nearness, notes } =
             self.retrieve(engine, &question)?;
+        question.corrections = corrections(&notes);
         on(Event::Found { hits: &hits, timings, cache });
 
         let generation = Instant::now();
@@ -207,6 +209,29 @@ impl Asker {
         };
         log(&response, evidence.len());
         Ok(response)
+    }
+
+    /// What the learned choice of answers sees of a question, `max_compared` units being compared
+    /// with it by vector. For `scripts/train`.
+    ///
+    /// # Errors
+    /// As [`Asker::ask`].
+    pub fn inspect(
+        &mut self,
+        engine: &Engine,
+        request: &Request,
+        max_compared: usize,
+    ) -> Result<Vec<Inspected>> {
+        let resolved = request.question.trim().to_owned();
+        let intent = request.intent.unwrap_or_else(|| Intent::of(&resolved));
+        let (none, earlier) = (Vec::new(), Vec::new());
+        let mut question =
+            ResolvedQuestion { request, resolved, intent, corrections: none, earlier };
+        let Retrieved { hits, notes, .. } = self.retrieve(engine, &question)?;
+        question.corrections = corrections(&notes);
+        let mut evidence = answer::evidence(&question.resolved, &hits, &question.options(engine));
+        heads::add(&self.searcher.snapshot, &question.resolved, &hits, &mut evidence)?;
+        extract::inspect(engine, &mut self.searcher, &question, &evidence, max_compared)
     }
 
     /// The question as it would be asked without the conversation.
@@ -328,6 +353,15 @@ impl Asker {
 /// A usage fault that names the setting that is missing or wrong.
 pub fn client(engine: &Engine) -> Result<Arc<Client>> {
     Ok(Arc::new(generate::client(&engine.config.llm)?))
+}
+
+/// The words that the search replaced, each with what it searched instead.
+fn corrections(notes: &[Note]) -> Vec<(String, String)> {
+    let corrected = notes.iter().filter_map(|note| match note {
+        Note::Corrected { word, instead } => Some((word.clone(), instead.clone())),
+        Note::Similar { .. } | Note::NoPhrase(_) => None,
+    });
+    corrected.collect()
 }
 
 /// The end of a conversation, for a prompt.

@@ -13,6 +13,8 @@ pub(super) struct ResolvedQuestion<'a> {
     /// The question, completed from the conversation.
     pub resolved: String,
     pub intent: Intent,
+    /// The misspelt words of the question, and those of the index that the search read instead.
+    pub corrections: Vec<(String, String)>,
     /// The end of the conversation, oldest first.
     pub earlier: Vec<Exchange>,
 }
@@ -26,6 +28,21 @@ impl ResolvedQuestion<'_> {
         }
     }
 
+    /// The question with its misspelt words corrected.
+    pub fn corrected(&self) -> String {
+        self.corrections.iter().fold(self.resolved.clone(), |text, (word, instead)| {
+            let words = text.split(' ').map(|part| {
+                let bare = part.trim_matches(|c: char| !c.is_alphanumeric());
+                if bare.to_lowercase() == word.to_lowercase() {
+                    part.replace(bare, instead)
+                } else {
+                    part.to_owned()
+                }
+            });
+            words.collect::<Vec<_>>().join(" ")
+        })
+    }
+
     /// The key of the answer in the cache: everything that an answer depends on, except the rarity
     /// of words, which each cached answer lists itself. `languages` are those of the index, `more`
     /// is what the generator depends on.
@@ -34,21 +51,24 @@ impl ResolvedQuestion<'_> {
         let mut index_languages = Blake::new(32);
         languages.iter().for_each(|language| index_languages.add(language.as_bytes()));
         let index_languages: [u8; 32] = index_languages.finish();
-        let own: [&[u8]; 5] = [
+        let corrected = self.corrected();
+        let own: [&[u8]; 6] = [
             self.request.question.trim().as_bytes(),
             self.resolved.as_bytes(),
+            corrected.as_bytes(),
             self.intent.name().as_bytes(),
             &evidence,
             &index_languages,
         ];
-        Key::of("answer v1", own.into_iter().chain(more.iter().copied()))
+        Key::of("answer v2", own.into_iter().chain(more.iter().copied()))
     }
 }
 
 /// BLAKE2b over the evidence, in order: place, text and cosine of each piece.
 fn digest(evidence: &[Evidence]) -> [u8; 32] {
     let mut hash = Blake::new(32);
-    for Evidence { hit, place } in evidence {
+    for piece in evidence {
+        let Evidence { hit, place } = piece;
         let chunk = &hit.chunk;
         hash.add(&(*place as u64).to_le_bytes());
         for text in [&*hit.root, &*hit.path, hit.title.as_deref().unwrap_or_default(), &chunk.text]
@@ -64,6 +84,7 @@ fn digest(evidence: &[Evidence]) -> [u8; 32] {
         chunk.units.iter().for_each(|unit| hash.add(format!("{unit:?}").as_bytes()));
         let cosine = hit.contributions.dense.map(|dense| dense.score.to_bits());
         hash.add(&cosine.unwrap_or(0).to_le_bytes());
+        hash.add(&piece.lexical().to_le_bytes());
     }
     hash.finish()
 }
@@ -107,11 +128,14 @@ mod tests {
             |question: &str, resolved: &str, intent, evidence: &[Evidence], more: &[&[u8]]| {
                 let request = Request { question: question.to_owned(), ..Request::default() };
                 let resolved = resolved.to_owned();
-                ResolvedQuestion { request: &request, resolved, intent, earlier: Vec::new() }.key(
-                    evidence,
-                    &["en"],
-                    more,
-                )
+                ResolvedQuestion {
+                    request: &request,
+                    resolved,
+                    intent,
+                    corrections: Vec::new(),
+                    earlier: Vec::new(),
+                }
+                .key(evidence, &["en"], more)
             };
         let evidence = [piece("a", "one"), piece("b", "two")];
         let swapped = [piece("b", "two"), piece("a", "one")];

@@ -12,6 +12,9 @@ use super::table::{Key, Table};
 pub struct CachedAnswer {
     pub text: String,
     pub supported: bool,
+    /// As [`Answer::confidence`](crate::document::Answer::confidence).
+    #[serde(default)]
+    pub confidence: Option<f64>,
     /// Number of each source, and its index in the evidence.
     pub sources: Vec<(usize, usize)>,
     /// For each source the units that the answer quotes, by index.

@@ -199,7 +199,7 @@ const OWN: &[Setting] = &[
     setting(
         "ask.max_words",
         "RAG_ASK_MAX_WORDS",
-        "60",
+        "90",
         Shape::Whole { least: 5, most: 2000 },
         "maximum words in an extractive answer",
     ),

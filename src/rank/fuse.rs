@@ -76,6 +76,14 @@ pub struct Fused {
     pub contributions: Contributions,
 }
 
+/// The cosine of an unrelated passage, from what the dense retriever contributed to any passage.
+#[must_use]
+pub fn zero(dense: &Contribution) -> f64 {
+    // The inverse of `Normalised::scaled`.
+    let share = SURE * dense.normalised;
+    if share < 1.0 { (dense.score - share) / (1.0 - share) } else { 0.0 }
+}
+
 /// The best `depth` candidates, best first, and every one with the score of the last of them. The
 /// caller breaks ties by path, which this room does not know.
 pub fn fuse(candidates: &Candidates, fusion: Fusion, depth: usize) -> Vec<Fused> {

@@ -8,4 +8,4 @@ mod tests;
 
 pub use blend::blend;
 pub use diversify::{Candidate, Verdict, one_per_place};
-pub use fuse::{Candidates, Dense, Fused, Fusion, Head, Lexical, fuse};
+pub use fuse::{Candidates, Dense, Fused, Fusion, Head, Lexical, fuse, zero};

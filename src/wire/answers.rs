@@ -357,6 +357,9 @@ pub struct AnswerJson<'a> {
     answer: &'a str,
     /// False when nothing in the index supports an answer, or the text of the language model
     supported: bool,
+    /// Estimated probability, in hundredths, that the sources support an answer; null for what a
+    /// language model wrote
+    confidence: Option<f64>,
     /// Kind of answer
     intent: &'static str,
     /// What generated it: extractive or llm
@@ -486,6 +489,7 @@ impl<'a> AnswerJson<'a> {
             resolved: &response.resolved,
             answer: &response.answer.text,
             supported: response.answer.supported,
+            confidence: response.answer.confidence.map(|share| (share * 100.0).round() / 100.0),
             intent: response.intent.name(),
             generator: response.generator.name(),
             model: &response.model,

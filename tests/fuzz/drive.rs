@@ -51,7 +51,13 @@ pub fn ask(question: &str, texts: &[&str]) {
         Ok(texts.iter().map(|text| (text.len() % 10) as f64 / 10.0).collect::<Vec<f64>>())
     };
     for languages in LANGUAGES {
-        let tools = Tools { weight: &weight, languages, similarity: Some(&similarity) };
+        let tools = Tools {
+            weight: &weight,
+            languages,
+            n_corrected: 0,
+            zero: 0.0,
+            similarity: Some(&similarity),
+        };
         let options = Options::default();
         let evidence = answer::evidence(question, &hits, &options);
         let answered =

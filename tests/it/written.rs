@@ -690,7 +690,7 @@ fn every_explained_message_exists() {
 // Scripts.
 
 /// The contents of `scripts/`, and how each is tried.
-const SCRIPTS: [(&str, &str); 11] = [
+const SCRIPTS: [(&str, &str); 12] = [
     ("ablation", "run: on two small collections"),
     (
         "bench",
@@ -711,10 +711,12 @@ const SCRIPTS: [(&str, &str); 11] = [
     ),
     ("setup", "run: on what is complete; what is not is fetched from PyPI"),
     ("test", "not run: it runs these tests"),
+    ("train", "not run: it learns from public collections for minutes; train.d is parsed"),
 ];
 
 /// Folders whose files have separate tests.
-const FOLDERS: [&str; 6] = ["bench.d", "clients.d", "deploy", "monitoring", "pdf.d", "services.d"];
+const FOLDERS: [&str; 7] =
+    ["bench.d", "clients.d", "deploy", "monitoring", "pdf.d", "services.d", "train.d"];
 
 /// A script that uses the tested program instead of building one.
 fn script(sandbox: &Sandbox, name: &str, args: &[&str]) -> Command {

@@ -152,7 +152,13 @@ fn tally(corpus: &Corpus, questions: &[(String, Vec<String>)]) -> Tally {
     let (mut n_answered, mut n_right, mut n_words) = (0, 0, 0);
     let languages = [corpus.language];
     let weight = |term: &str| f64::from(corpus.index.idf(term));
-    let tools = Tools { weight: &weight, languages: &languages, similarity: None };
+    let tools = Tools {
+        weight: &weight,
+        languages: &languages,
+        n_corrected: 0,
+        zero: 0.0,
+        similarity: None,
+    };
     for (question, spans) in questions {
         let pieces =
             crate::answer::evidence(question, &corpus.hits(question, 8), &Options::default());

@@ -36,12 +36,18 @@ fn a_citation_has_the_place_of_its_sentence() {
         (Sentence, "The lighthouse was built in 1887 by the harbour board."),
         (Sentence, "Visitors are welcome on Sundays."),
     ];
-    check(
-        "When was the lighthouse built?",
-        &units,
-        "The lighthouse was built in 1887 by the harbour board. [1]",
-        "page 3",
-    );
+    let hits = [structured(1, "a.pdf", &units), hit(2, "b.md", 0, ELSEWHERE)];
+    let answer = ask("When was the lighthouse built?", &hits, &Options::default());
+    let quoted = &answer.citations[0].quoted;
+    assert!(quoted.contains(&2), "{answer:?}");
+    // Unit 0 is on page 1.
+    let pages = (quoted[0] + 1, quoted[quoted.len() - 1] + 1);
+    let place = if pages.0 == pages.1 {
+        format!("page {}", pages.0)
+    } else {
+        format!("pages {}–{}", pages.0, pages.1)
+    };
+    assert_eq!(answer.citations[0].extent().within(), Some(place));
 }
 
 const TORQUES: &[(UnitKind, &str)] = &[
