@@ -121,7 +121,12 @@ mod tests {
     use super::*;
 
     fn drawn(text: &str, intent: Intent) -> Option<String> {
-        let answer = Answer { text: text.to_owned(), supported: true, citations: Vec::new() };
+        let answer = Answer {
+            text: text.to_owned(),
+            supported: true,
+            confidence: None,
+            citations: Vec::new(),
+        };
         diagram("How do I \"start\"?", &answer, intent)
     }
 

@@ -359,7 +359,7 @@ pub fn client(engine: &Engine) -> Result<Arc<Client>> {
 fn corrections(notes: &[Note]) -> Vec<(String, String)> {
     let corrected = notes.iter().filter_map(|note| match note {
         Note::Corrected { word, instead } => Some((word.clone(), instead.clone())),
-        Note::Similar { .. } | Note::NoPhrase(_) => None,
+        _ => None,
     });
     corrected.collect()
 }

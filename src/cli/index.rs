@@ -534,10 +534,9 @@ fn collect(now: bool, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let done = engine.store.collect(now.then_some(Duration::ZERO))?;
     if ui.json {
         ui.json(&json!({
-            "depot": engine.store.depot()?.url(),
-            "files_deleted": done.files_deleted, "bytes_deleted": done.bytes_deleted,
-            "files_waiting": done.files_waiting, "files_kept": done.files_kept,
-            "leases": done.leases,
+            "depot": engine.store.depot()?.url(), "files_deleted": done.files_deleted,
+            "bytes_deleted": done.bytes_deleted, "files_waiting": done.files_waiting,
+            "files_kept": done.files_kept, "leases": done.leases,
         }));
     } else {
         ui.line(format!(

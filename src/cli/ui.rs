@@ -247,7 +247,7 @@ impl Ui {
         let Some(Stale { url, age_s }) = stale else { return };
         let since = match age_s {
             Some(age_s) => {
-                format!("compared with it {} ago", duration(Duration::from_secs(*age_s)))
+                format!("compared with it {} ago", duration(std::time::Duration::from_secs(*age_s)))
             }
             None => "of unknown age".to_owned(),
         };

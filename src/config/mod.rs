@@ -19,10 +19,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use check::{is_name, secret_problem};
+pub use check::{is_name, read_problem, secret_problem};
 pub use cluster::{Database, SharedStore};
 pub use edit::edited;
-pub use load::{World, check_file, read_problem, unknown_setting, working_dir};
+pub use load::{World, check_file, unknown_setting, working_dir};
 pub use setting::{MIN_TOKEN_CHARS, Origin, Setting, Shape};
 pub use settings::SETTINGS;
 pub use terminal::{Links, Terminal};

@@ -386,6 +386,9 @@ impl Replica {
                 let copies = here.names()?;
                 let mut seen = self.seen();
                 seen.failure = Some(fault.to_string());
+                if copies.is_empty() {
+                    return Err(fault);
+                }
                 seen.names = Some((Instant::now() + PAUSE, copies.clone()));
                 Ok(copies)
             }

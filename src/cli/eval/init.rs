@@ -34,8 +34,8 @@ pub fn run(args: &InitArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let index = &engine.config.index;
     let known = known_documents(engine)?;
     let is_known = |other: &str, name: &str| other == index && known.contains(name);
-    let dir = analytics::dir(&engine.config.data_dir);
-    let mut rated = analytics::feedback(&dir, 0)?;
+    let place = analytics::Place::new(&engine.ledger, &engine.config.data_dir);
+    let mut rated = analytics::feedback(&place, 0)?;
     rated.retain(|rated| rated.feedback.index == *index);
     let mut lines = evaluate::from_feedback(&rated, &is_known);
     let n_checked = lines.len();
@@ -45,7 +45,7 @@ pub fn run(args: &InitArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         for turn in turns(engine)? {
             drafts.add_turn(&turn);
         }
-        for question in analytics::questions(&dir, 0)? {
+        for question in analytics::questions(&place, 0)? {
             if question.index == *index {
                 drafts.add_recorded(&question);
             }
@@ -157,8 +157,14 @@ mod tests {
         let known = BTreeSet::from(["docs/a.md".to_owned()]);
         let (mut asked, mut lines) = (BTreeSet::new(), Vec::new());
         let mut drafts = Drafts { known: &known, asked: &mut asked, lines: &mut lines };
-        let cited =
-            |path: &str| Cited { n: 1, root: "docs".into(), path: path.into(), first: 1, last: 2 };
+        let cited = |path: &str| Cited {
+            n: 1,
+            root: "docs".into(),
+            path: path.into(),
+            first: 1,
+            last: 2,
+            ..Cited::default()
+        };
         let turn = |question: &str, path: &str, supported| Turn {
             at: 1,
             index: "default".into(),
@@ -169,6 +175,7 @@ mod tests {
             intent: "factoid".into(),
             generator: "extractive".into(),
             citations: vec![cited(path)],
+            ..Turn::default()
         };
         drafts.add_turn(&turn("Is it?", "a.md", true));
         drafts.add_turn(&turn("is it? ", "a.md", true));

@@ -242,6 +242,7 @@ fn a_depot_that_is_gone_stops_writers_but_not_readers() {
     assert_eq!(fault.kind(), Kind::Outside, "{fault}");
     let stranger = Machine::new(&place);
     assert_eq!(stranger.store.open("a").err().unwrap().kind(), Kind::Outside);
+    assert_eq!(stranger.store.names().unwrap_err().kind(), Kind::Outside);
     std::fs::rename(&away, &at).unwrap();
     machine.commit(&[("two", "the moon")]).unwrap();
     assert_eq!(paths(&machine.again(&place)), ["two"]);
