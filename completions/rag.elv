@@ -35,6 +35,8 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand search 'Rank the passages that match a question'
             cand ask 'Answer a question from the index, with citations'
             cand chat 'Ask questions interactively'
+            cand open 'Open a source of the last answer or search'
+            cand show 'Show a passage and what is around it'
             cand sessions 'List, show, export and remove conversations'
             cand index 'List, verify, move and remove indexes'
             cand documents 'List, show and remove the documents of an index'
@@ -46,7 +48,10 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand stats 'Show usage statistics'
             cand worker 'Run jobs until interrupted'
             cand migrate 'Bring the database schema up to date'
+            cand status 'Show what is indexed, how fresh it is, and what could be better'
             cand doctor 'Check the data directory, library, model, index, cache and outside services'
+            cand init 'Make a configuration file for this folder'
+            cand config 'Show and change settings'
             cand completions 'Print a shell completion script'
             cand man 'Print a man page'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -67,6 +72,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --color 'When to use colors'
             cand --sitemap 'Index the pages that the site''s sitemap lists below each URL'
             cand --only 'Remove all other folders from the index'
+            cand -y 'Do not ask for confirmation'
             cand --yes 'Do not ask for confirmation'
             cand --no-cache 'Do not read or write the embedding cache'
             cand --retry-failed 'Retry unchanged files that failed before'
@@ -203,6 +209,8 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --mode 'Retrievers to use [default: hybrid]'
             cand --filter 'Only documents that match, such as `type:markdown and not path:drafts/**`'
             cand --rerank 'Rerank the top N passages, with `rerank.model` [default: 20]'
+            cand --format 'Text for people, passages as Markdown for a language model (context), paths, or `path:line:text` (lines) [default: text]'
+            cand --tokens 'Maximum tokens of `--format context` [default: 4000]'
             cand --data-dir 'Folder for models, indexes and caches [default: data]'
             cand --index 'Index to use [default: default]'
             cand --color 'When to use colors'
@@ -218,6 +226,8 @@ set edit:completion:arg-completer[rag] = {|@words|
         }
         &'rag;ask'= {
             cand --batch 'Answer every line of FILE (`-`: standard input), one JSON object per line'
+            cand --format 'Text for people, the passages as Markdown for a language model (context), paths, `path:line:text` (lines), or the steps of the answer as a diagram (mermaid) [default: text]'
+            cand --tokens 'Maximum tokens of `--format context` [default: 4000]'
             cand --session 'Start or continue the conversation ID'
             cand -k 'Number of passages to consider [default: 10]'
             cand --mode 'Retrievers to use [default: hybrid]'
@@ -257,6 +267,32 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --continue 'Continue the last used conversation'
             cand --no-cache 'Do not read or write the cache'
             cand --refresh 'Recompute and replace cached results'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'rag;open'= {
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'rag;show'= {
+            cand -C 'Passages to show before and after it'
+            cand --context 'Passages to show before and after it'
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
             cand --json 'Print results as JSON'
             cand -q 'Print only results and errors'
             cand --quiet 'Print only results and errors'
@@ -875,6 +911,29 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --verbose 'Print more detail'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
+            cand init 'Print questions that users asked, for `rag eval`'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'rag;eval;init'= {
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
+            cand --drafts 'Also print the questions of conversations, and those recorded in words, with the documents that their answers cite'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'rag;eval;help'= {
+            cand init 'Print questions that users asked, for `rag eval`'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'rag;eval;help;init'= {
+        }
+        &'rag;eval;help;help'= {
         }
         &'rag;mcp'= {
             cand --root 'Folder below which clients may ingest (repeatable) [default: setting `serve.roots`]'
@@ -930,6 +989,18 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'rag;status'= {
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'rag;doctor'= {
             cand --data-dir 'Folder for models, indexes and caches [default: data]'
             cand --index 'Index to use [default: default]'
@@ -942,7 +1013,51 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
-        &'rag;completions'= {
+        &'rag;init'= {
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
+            cand --force 'Overwrite an existing rag.toml'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'rag;config'= {
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand list 'List settings, and where each is set'
+            cand get 'Print a setting'
+            cand set 'Set a setting in the user''s file'
+            cand unset 'Remove a setting from the user''s file'
+            cand edit 'Open the user''s file in an editor'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'rag;config;list'= {
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
+            cand --changed 'Only settings that are not built in'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rag;config;get'= {
             cand --data-dir 'Folder for models, indexes and caches [default: data]'
             cand --index 'Index to use [default: default]'
             cand --color 'When to use colors'
@@ -953,6 +1068,77 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --verbose 'Print more detail'
             cand -h 'Print help'
             cand --help 'Print help'
+        }
+        &'rag;config;set'= {
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
+            cand --project 'Set it in ./rag.toml, for this folder only'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rag;config;unset'= {
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
+            cand --project 'Remove it from ./rag.toml'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rag;config;edit'= {
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
+            cand --project 'Open ./rag.toml'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rag;config;help'= {
+            cand list 'List settings, and where each is set'
+            cand get 'Print a setting'
+            cand set 'Set a setting in the user''s file'
+            cand unset 'Remove a setting from the user''s file'
+            cand edit 'Open the user''s file in an editor'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'rag;config;help;list'= {
+        }
+        &'rag;config;help;get'= {
+        }
+        &'rag;config;help;set'= {
+        }
+        &'rag;config;help;unset'= {
+        }
+        &'rag;config;help;edit'= {
+        }
+        &'rag;config;help;help'= {
+        }
+        &'rag;completions'= {
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'rag;man'= {
             cand --data-dir 'Folder for models, indexes and caches [default: data]'
@@ -972,6 +1158,8 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand search 'Rank the passages that match a question'
             cand ask 'Answer a question from the index, with citations'
             cand chat 'Ask questions interactively'
+            cand open 'Open a source of the last answer or search'
+            cand show 'Show a passage and what is around it'
             cand sessions 'List, show, export and remove conversations'
             cand index 'List, verify, move and remove indexes'
             cand documents 'List, show and remove the documents of an index'
@@ -983,7 +1171,10 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand stats 'Show usage statistics'
             cand worker 'Run jobs until interrupted'
             cand migrate 'Bring the database schema up to date'
+            cand status 'Show what is indexed, how fresh it is, and what could be better'
             cand doctor 'Check the data directory, library, model, index, cache and outside services'
+            cand init 'Make a configuration file for this folder'
+            cand config 'Show and change settings'
             cand completions 'Print a shell completion script'
             cand man 'Print a man page'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -1015,6 +1206,10 @@ set edit:completion:arg-completer[rag] = {|@words|
         &'rag;help;ask'= {
         }
         &'rag;help;chat'= {
+        }
+        &'rag;help;open'= {
+        }
+        &'rag;help;show'= {
         }
         &'rag;help;sessions'= {
             cand list 'List conversations, last used first'
@@ -1110,6 +1305,9 @@ set edit:completion:arg-completer[rag] = {|@words|
         &'rag;help;serve'= {
         }
         &'rag;help;eval'= {
+            cand init 'Print questions that users asked, for `rag eval`'
+        }
+        &'rag;help;eval;init'= {
         }
         &'rag;help;mcp'= {
         }
@@ -1119,7 +1317,28 @@ set edit:completion:arg-completer[rag] = {|@words|
         }
         &'rag;help;migrate'= {
         }
+        &'rag;help;status'= {
+        }
         &'rag;help;doctor'= {
+        }
+        &'rag;help;init'= {
+        }
+        &'rag;help;config'= {
+            cand list 'List settings, and where each is set'
+            cand get 'Print a setting'
+            cand set 'Set a setting in the user''s file'
+            cand unset 'Remove a setting from the user''s file'
+            cand edit 'Open the user''s file in an editor'
+        }
+        &'rag;help;config;list'= {
+        }
+        &'rag;help;config;get'= {
+        }
+        &'rag;help;config;set'= {
+        }
+        &'rag;help;config;unset'= {
+        }
+        &'rag;help;config;edit'= {
         }
         &'rag;help;completions'= {
         }

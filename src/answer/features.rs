@@ -162,3 +162,8 @@ features! {
         n_corrected,
     }
 }
+
+/// 1 where it is set.
+pub(super) fn flag(is_set: bool) -> f64 {
+    f64::from(u8::from(is_set))
+}

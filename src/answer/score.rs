@@ -1,12 +1,12 @@
 //! Features of a sentence as the answer to a question, and their weights.
 
 use super::evidence::Evidence;
+use super::features::flag;
 use super::intent::{AnswerType, Intent};
 use super::polarity;
 use super::question::{Question, TermMatches};
 use super::rows::{Columns, Row};
 use super::spec::AnswerSpec;
-use super::window::flag;
 use crate::analysis;
 use crate::document::{Chunk, Location, UnitKind, context_line, extension_of, kind_name};
 use crate::strings::{StrExt, lines};

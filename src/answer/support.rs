@@ -1,13 +1,13 @@
 //! Whether the evidence supports an answer at all, and how sure that is.
 
-use super::features::{SupportFeatures, WindowFeatures};
+use super::features::{SupportFeatures, WindowFeatures, flag};
 use super::intent::{AnswerType, asks_for_maker};
 use super::options::Tools;
 use super::question::Question;
 use super::score::Candidate;
 use super::spec::AnswerSpec;
 use super::trees::{LEARNED, probability};
-use super::window::{Measured, flag, heaviest};
+use super::window::{Measured, heaviest};
 use crate::document::UnitKind;
 
 /// Least share of the best unit's support in a unit that counts as near the best.

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::evidence::Evidence;
-use super::features::WindowFeatures;
+use super::features::{WindowFeatures, flag};
 use super::intent::Intent;
 use super::options::Tools;
 use super::polarity;
@@ -314,10 +314,6 @@ pub(super) fn heaviest(question: &Question<'_>, is: impl Fn(usize) -> bool) -> f
         .filter(|term| is(*term))
         .map(|term| question.weight(term))
         .fold(0.0, f64::max)
-}
-
-pub(super) fn flag(is_set: bool) -> f64 {
-    f64::from(u8::from(is_set))
 }
 
 /// Share of characters that are neither letters nor white space.
