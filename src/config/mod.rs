@@ -192,6 +192,14 @@ pub struct Serve {
     pub token_file: Option<PathBuf>,
     /// Accepted Host names, besides those of the loopback interface; lower case.
     pub allowed_hosts: Vec<String>,
+    /// Origins of web pages that may use the server, as browsers send them.
+    pub cors_origins: Vec<String>,
+    /// Certificate chain for TLS.
+    pub tls_certificate: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    /// Addresses that the end of each job is posted to.
+    pub webhooks: Vec<String>,
+    pub webhook_secret: Option<Secret>,
     /// Folders that clients with write access may ingest, and folders below them.
     pub roots: Vec<PathBuf>,
     /// Maximum concurrent questions.

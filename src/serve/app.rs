@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::access::Access;
 use super::error::{self, Error};
 use super::rate_limit::{Allowance, Caller, Limiter};
+use super::tls::Tls;
 use super::upload_quota::Uploads;
 use super::watcher::JobWatcher;
 use crate::config::Serve;
@@ -37,6 +38,8 @@ pub struct App {
     limiter: Mutex<Limiter>,
     /// Open connections.
     pub(super) connections: AtomicU64,
+    /// The certificate, where the server speaks TLS.
+    pub(super) tls: Option<Arc<Tls>>,
     pub(super) watcher: JobWatcher,
     pub(super) uploads: Arc<Mutex<Uploads>>,
     /// Cancelled when the server stops accepting connections.
@@ -62,6 +65,7 @@ impl App {
             ))
             .hint("set RAG_SERVE_TOKEN or serve.token_file, or listen on 127.0.0.1"));
         }
+        let tls = Tls::new(&engine.config)?.map(Arc::new);
         telemetry::install();
         let service = Arc::new(Service::start(engine)?);
         Ok(Self {
@@ -69,6 +73,7 @@ impl App {
             mcp: crate::mcp::http(Arc::clone(&service)),
             _sampler: service.sample(),
             _exporter: service.export()?,
+            tls,
             watcher: JobWatcher::new(Arc::clone(&service)),
             service,
             access,

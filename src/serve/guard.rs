@@ -40,6 +40,9 @@ pub struct Allowed {
     pub scope: Scope,
     /// Index of the caller's token, where the server has tokens.
     pub token: Option<usize>,
+    /// Whose rate limit a further message counts against.
+    caller: Caller,
+    allowance: Allowance,
 }
 
 /// The kind of body that a route accepts.
@@ -64,11 +67,21 @@ pub async fn outer(State(app): State<Arc<App>>, mut request: Request, next: Next
     }
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
     let is_chunked = body::is_chunked(request.headers());
+    let origin = foreign_origin(&app, &request);
     let mut response = match check_head(&app, &request) {
+        Ok(()) if origin.is_some() && is_preflight(&request) => preflight(),
         Ok(()) => service::within(trace, next.run(request).instrument(span.clone())).await,
         Err(error) => error.into_response(),
     };
     response = span.in_scope(|| finish(response, &app, in_progress.route(), &id));
+    if let Some(origin) = origin {
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
+    }
+    if !app.settings().cors_origins.is_empty() {
+        response.headers_mut().append(header::VARY, HeaderValue::from_static("origin"));
+    }
     if is_chunked {
         // hyper drops a `Content-Length` that came with this header. If a proxy had believed it,
         // the two would disagree on where the next request begins (RFC 9112, 6.1).
@@ -113,11 +126,45 @@ fn check_head(app: &App, request: &Request) -> Result<()> {
     if let Some(origin) = headers.get(header::ORIGIN) {
         let origin = origin.to_str().unwrap_or_default();
         let name = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-        if !name.is_some_and(|name| name.eq_ignore_ascii_case(&host)) {
-            return Err(Error::forbidden("cross-origin requests are not allowed"));
+        let is_own = name.is_some_and(|name| name.eq_ignore_ascii_case(&host));
+        if !is_own && foreign_origin(app, request).is_none() {
+            return Err(Error::forbidden("cross-origin requests are not allowed")
+                .hint("the setting `serve.cors_origins` lists the allowed origins"));
         }
     }
     Ok(())
+}
+
+/// Headers of responses that pages of other origins may read.
+const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("x-request-id, retry-after");
+
+/// Headers of requests that pages of other origins may set.
+const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
+    "authorization, content-type, x-request-id, x-rag-k, x-rag-filter, x-rag-session, x-rag-intent",
+);
+
+/// The origin of a request, when the settings allow it.
+fn foreign_origin(app: &App, request: &Request) -> Option<HeaderValue> {
+    let origin = request.headers().get(header::ORIGIN)?;
+    let name = origin.to_str().ok()?.to_ascii_lowercase();
+    app.settings().cors_origins.contains(&name).then(|| origin.clone())
+}
+
+/// Whether a browser asks if it may send a request (CORS).
+fn is_preflight(request: &Request) -> bool {
+    request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// The reply to a preflight of an allowed origin. Credentials are not allowed: tokens are sent in a
+/// header.
+fn preflight() -> Response {
+    let headers = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE")),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS),
+        (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600")),
+    ];
+    (StatusCode::NO_CONTENT, headers).into_response()
 }
 
 /// The host of a request, which must name exactly one.
@@ -144,7 +191,7 @@ fn authorize(app: &App, request: &Request, scope: Scope) -> Result<Allowed> {
     let (allowed, caller, rate) = if app.access.is_open() {
         (Scope::Admin, peer.map(Caller::Peer), None)
     } else {
-        let token = request.headers().get(header::AUTHORIZATION).and_then(|value| bearer(value));
+        let token = token_of(request.headers());
         match token.and_then(|token| app.access.grant(token, app.engine().now_s())) {
             Some(grant) => (grant.scope, Some(Caller::Token(grant.token)), grant.rate_per_minute),
             None if scope == Scope::Open => (Scope::Open, peer.map(Caller::Peer), None),
@@ -167,16 +214,32 @@ fn authorize(app: &App, request: &Request, scope: Scope) -> Result<Allowed> {
             scope.name()
         )));
     }
+    let per_minute = rate.unwrap_or(settings.rate_per_minute);
+    let allowance = Allowance { per_minute, per_day: settings.quota_per_day };
+    let caller = caller.unwrap_or(Caller::Others);
     if scope != Scope::Open {
-        let per_minute = rate.unwrap_or(settings.rate_per_minute);
-        let allowance = Allowance { per_minute, per_day: settings.quota_per_day };
-        app.admit(caller.unwrap_or(Caller::Others), allowance).map_err(Error::too_many)?;
+        app.admit(caller, allowance).map_err(Error::too_many)?;
     }
     let token = match caller {
-        Some(Caller::Token(n)) => Some(n),
+        Caller::Token(n) => Some(n),
         _ => None,
     };
-    Ok(Allowed { scope: allowed, token })
+    Ok(Allowed { scope: allowed, token, caller, allowance })
+}
+
+/// Counts a message of a WebSocket like a request.
+pub fn admit_message(app: &App, allowed: &Allowed) -> Result<()> {
+    app.admit(allowed.caller, allowed.allowance).map_err(Error::too_many)
+}
+
+/// The token of a request. A page cannot set the header of a WebSocket, and offers the token as a
+/// protocol instead.
+fn token_of(headers: &HeaderMap) -> Option<&str> {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        return bearer(value);
+    }
+    let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+    offered.split(',').find_map(|protocol| protocol.trim().strip_prefix("bearer."))
 }
 
 fn bearer(value: &HeaderValue) -> Option<&str> {

@@ -305,6 +305,33 @@ pub fn breaker(service: &str, is_open: bool) {
     t::BREAKER_OPEN.set(&[service], f64::from(u8::from(is_open)));
 }
 
+/// Counts a WebSocket as open until this is dropped.
+#[derive(Debug)]
+pub struct OpenSocket(());
+
+impl OpenSocket {
+    pub fn begin() -> Self {
+        t::WEBSOCKETS.shift(&[], 1.0);
+        Self(())
+    }
+}
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        t::WEBSOCKETS.shift(&[], -1.0);
+    }
+}
+
+/// Counts a message of a WebSocket: `received` or `sent`.
+pub fn socket_message(direction: &str) {
+    t::WEBSOCKET_MESSAGES.add(&[direction], 1);
+}
+
+/// Counts a delivery of a webhook: `delivered`, `failed` or `dropped`.
+pub fn webhook(outcome: &str) {
+    t::WEBHOOKS.add(&[outcome], 1);
+}
+
 /// Counts records of analytics: `written`, `dropped` or `failed`.
 pub fn analytics(outcome: &str, n: u64) {
     t::ANALYTICS_RECORDS.add(&[outcome], n);

@@ -328,6 +328,18 @@ table! {
         &[("engine", ENGINES)],
     );
 
+    WEBSOCKETS = gauge("rag_websockets", "Open WebSockets.", NO_LABELS);
+    WEBSOCKET_MESSAGES = counter(
+        "rag_websocket_messages_total",
+        "Messages of WebSockets, except pings.",
+        &[("direction", Values::Of(&["received", "sent"]))],
+    );
+    WEBHOOKS = counter(
+        "rag_webhooks_total",
+        "Deliveries of webhooks, by outcome; retries count once.",
+        &[("outcome", Values::Of(&["delivered", "failed", "dropped"]))],
+    );
+
     ANALYTICS_RECORDS = counter(
         "rag_analytics_records_total",
         "Records of analytics, by outcome.",

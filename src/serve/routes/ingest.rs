@@ -18,11 +18,11 @@ use crate::jobs::{IngestSpec, Job, Priority, Spec, State as JobState, Work};
 use crate::serve::access::Scope;
 use crate::serve::app::App;
 use crate::serve::body::Json;
-use crate::serve::error::{Error, ErrorBody, Result, public};
+use crate::serve::error::{Error, ErrorBody, Result};
 use crate::serve::extractors::{PathParam, Query};
 use crate::serve::guard::{Allowed, RequestId};
 use crate::serve::sandbox::{self, Folder, Roots};
-use crate::serve::watcher::Jobs;
+use crate::serve::watcher::{Jobs, public_job};
 use crate::sites;
 use crate::wire;
 use crate::work;
@@ -186,18 +186,6 @@ pub async fn ingest_start(
     Ok((StatusCode::ACCEPTED, axum::Json(StartedReply { job_id, message })))
 }
 
-/// A job as clients see it: without paths of this machine.
-fn job_json(mut job: Value) -> Value {
-    if let Some(reason) = job["reason"].as_str() {
-        job["reason"] = public(reason).into();
-    }
-    if let Some(dir) = job["result"]["index_dir"].as_str() {
-        let generation = dir.rsplit('/').next().unwrap_or_default();
-        job["result"]["index_dir"] = format!("indexes/{generation}").into();
-    }
-    job
-}
-
 /// The job with this id.
 ///
 /// # Errors
@@ -232,7 +220,7 @@ pub async fn ingest_status(
     PathParam(id): PathParam,
 ) -> Result<axum::Json<Value>> {
     let job = app.blocking(move |app| find(app.engine(), &id)).await?;
-    Ok(axum::Json(job_json(wire::job(&job))))
+    Ok(axum::Json(public_job(wire::job(&job))))
 }
 
 /// Selects jobs
@@ -280,7 +268,7 @@ pub async fn ingest_list(
         })
         .await?;
     let matches = |job: &&Job| state.is_none_or(|state| job.state == state);
-    let jobs = jobs.iter().filter(matches).map(|job| job_json(wire::job(job))).collect();
+    let jobs = jobs.iter().filter(matches).map(|job| public_job(wire::job(job))).collect();
     Ok(axum::Json(JobsReply { jobs }))
 }
 
@@ -318,17 +306,17 @@ async fn stream_job(app: Arc<App>, request: RequestId, id: String, stream: Strea
     let mut sent = None;
     let error = loop {
         let now: Jobs = jobs.borrow_and_update().clone();
-        let job = now.as_ref().and_then(|now| now.get(&id)).cloned().map(job_json);
+        let job = now.as_ref().and_then(|now| now.get(&id)).cloned().map(public_job);
         // The log may have been read before the job was added.
         if job.is_none() && sent.is_some() {
             break no_job();
         }
         if let Some(job) = job {
             if job["ended"].is_number() {
-                return stream.end("done", &job).await;
+                return stream.end("done", job).await;
             }
             if sent.as_ref() != Some(&job) {
-                if !stream.send("progress", &job).await {
+                if !stream.send("progress", job.clone()).await {
                     return;
                 }
                 sent = Some(job);
@@ -340,7 +328,7 @@ async fn stream_job(app: Arc<App>, request: RequestId, id: String, stream: Strea
             () = app.stopping.cancelled() => break Error::closing(),
         }
     };
-    stream.end("error", &json!({ "error": error.json(&request.0) })).await;
+    stream.end("error", json!({ "error": error.json(&request.0) })).await;
 }
 
 /// Cancel a queued or running job
@@ -367,5 +355,5 @@ pub async fn ingest_cancel(
             Ok(engine.jobs.cancel(&id, engine.now_ms())?)
         })
         .await?;
-    Ok(axum::Json(job_json(wire::job(&job))))
+    Ok(axum::Json(public_job(wire::job(&job))))
 }

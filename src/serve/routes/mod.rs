@@ -22,6 +22,7 @@ mod page;
 mod params;
 mod search;
 mod sessions;
+mod socket;
 mod sse;
 mod stats;
 mod uploads;
@@ -33,6 +34,8 @@ use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::IntoResponse as _;
 use serde_json::Value;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityRequirement;
@@ -55,6 +58,7 @@ fn all(routes: Routes) -> Routes {
         .add(Read, Json, routes!(search::search))
         .add(Read, Json, routes!(feedback::feedback))
         .add(Admin, Json, routes!(feedback::feedback_export))
+        .add(Read, Json, routes!(socket::socket))
         .add(Write, Json, routes!(ingest::ingest_start))
         .add(Read, Json, routes!(ingest::ingest_status))
         .add(Read, Json, routes!(ingest::ingest_list))
@@ -205,6 +209,16 @@ fn build(app: &Arc<App>) -> (Router<Arc<App>>, Value) {
     (router, document)
 }
 
+/// The smallest body that is worth compressing.
+const MIN_COMPRESSED_BYTES: u16 = 1024;
+
+fn is_compressible() -> impl Predicate {
+    SizeAbove::new(MIN_COMPRESSED_BYTES)
+        .and(NotForContentType::SSE)
+        .and(NotForContentType::const_new("application/x-ndjson"))
+        .and(NotForContentType::IMAGES)
+}
+
 pub fn router(app: &Arc<App>) -> Router {
     let (router, document) = build(app);
     let document = openapi::Document(document.to_string().into());
@@ -213,6 +227,8 @@ pub fn router(app: &Arc<App>) -> Router {
             Error::not_found("no such route").hint("GET /openapi.json lists the routes")
         })
         .layer(axum::Extension(document))
+        // Streams are sent as they come, so they are not compressed.
+        .layer(CompressionLayer::new().compress_when(is_compressible()))
         // A panic in a handler fails its request only; the guard outside adds the request id.
         .layer(CatchPanicLayer::custom(|_| Error::internal().into_response()))
         .layer(from_fn_with_state(Arc::clone(app), guard::outer))

@@ -8,7 +8,9 @@ mod routes;
 mod schema;
 mod secrets;
 mod soak;
+mod sockets;
 mod streams;
+mod transport;
 
 use serde_json::{Value, json};
 

@@ -458,7 +458,7 @@ async fn stream_answer(
     ticket: Ticket,
     stream: Stream,
 ) {
-    if !stream.plain(&frame.chunk(&json!({ "role": "assistant", "content": "" }), None)).await {
+    if !stream.plain(frame.chunk(&json!({ "role": "assistant", "content": "" }), None)).await {
         return;
     }
     let mut writing = Writing::new(ticket);
@@ -470,7 +470,7 @@ async fn stream_answer(
         };
         match piece {
             Ok(Some(text)) => {
-                if !stream.plain(&frame.chunk(&json!({ "content": *text }), None)).await {
+                if !stream.plain(frame.chunk(&json!({ "content": *text }), None)).await {
                     return;
                 }
             }
@@ -483,7 +483,7 @@ async fn stream_answer(
         Err(error) => {
             guard::record(&app, &error, "/v1/chat/completions");
             let error = json!({ "error": error.openai().json(&frame.id.0) });
-            stream.plain(&error.to_string()).await;
+            stream.plain(error.to_string()).await;
             return;
         }
     };
@@ -502,7 +502,7 @@ async fn stream_answer(
     }
     chunks.push("[DONE]".to_owned());
     for chunk in chunks {
-        if !stream.plain(&chunk).await {
+        if !stream.plain(chunk).await {
             return;
         }
     }

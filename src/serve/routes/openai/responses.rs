@@ -348,11 +348,11 @@ struct Events {
 
 impl Events {
     /// Sends an event; false when the client has left.
-    async fn send(&mut self, kind: &str, mut fields: Value) -> bool {
+    async fn send(&mut self, kind: &'static str, mut fields: Value) -> bool {
         fields["type"] = kind.into();
         fields["sequence_number"] = self.next.into();
         self.next += 1;
-        self.stream.send(kind, &fields).await
+        self.stream.send(kind, fields).await
     }
 }
 
