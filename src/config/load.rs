@@ -405,6 +405,11 @@ fn serve(values: &Values, threads: usize) -> Serve {
         port: values.whole("serve.port") as u16,
         token: values.secret("serve.token"),
         token_file: values.path("serve.token_file"),
+        jwt_issuer: values.text("serve.jwt_issuer").to_owned(),
+        jwt_audience: values.text("serve.jwt_audience").to_owned(),
+        jwt_keys: values.text("serve.jwt_keys").to_owned(),
+        jwt_scope_claim: values.text("serve.jwt_scope_claim").to_owned(),
+        jwt_indexes_claim: values.text("serve.jwt_indexes_claim").to_owned(),
         allowed_hosts: values
             .list("serve.allowed_hosts", ',')
             .map(str::to_ascii_lowercase)

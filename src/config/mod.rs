@@ -190,6 +190,13 @@ pub struct Serve {
     /// A token with full access.
     pub token: Option<Secret>,
     pub token_file: Option<PathBuf>,
+    /// An identity provider: issuer, audience, and the file or the address of its keys; empty for
+    /// none.
+    pub jwt_issuer: String,
+    pub jwt_audience: String,
+    pub jwt_keys: String,
+    pub jwt_scope_claim: String,
+    pub jwt_indexes_claim: String,
     /// Accepted Host names, besides those of the loopback interface; lower case.
     pub allowed_hosts: Vec<String>,
     /// Origins of web pages that may use the server, as browsers send them.

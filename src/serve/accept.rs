@@ -14,6 +14,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use super::access::Access;
 use super::app::App;
 use super::connection::Connection;
 use super::guard::Peer;
@@ -49,6 +50,7 @@ pub async fn run(listener: TcpListener, app: Arc<App>, shutdown: impl Future<Out
     let permits = Arc::new(Semaphore::new(settings.connections));
     let stopping = app.stopping.clone();
     webhooks::start(&app);
+    tokio::spawn(Access::follow(Arc::clone(&app.access), stopping.clone()));
     if let Some(tls) = &app.tls {
         tokio::spawn(Tls::follow(Arc::clone(tls), stopping.clone()));
     }

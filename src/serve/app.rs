@@ -34,7 +34,7 @@ pub struct App {
     _sampler: Sampler,
     /// Stops when dropped.
     _exporter: Option<Exporter>,
-    pub(super) access: Access,
+    pub(super) access: Arc<Access>,
     limiter: Mutex<Limiter>,
     /// Open connections.
     pub(super) connections: AtomicU64,
@@ -56,14 +56,14 @@ impl App {
     /// A usage fault for invalid tokens, and for an address that other machines can reach while no
     /// token is configured.
     pub fn new(engine: Engine, address: SocketAddr) -> Result<Self> {
-        let access = Access::new(&engine.config)?;
+        let access = Arc::new(Access::new(&engine.config)?);
         let is_local = address.ip().is_loopback();
         if access.is_open() && !is_local {
             return Err(Fault::usage(format!(
                 "{} can be reached from other machines, and no token is configured",
                 address.ip()
             ))
-            .hint("set RAG_SERVE_TOKEN or serve.token_file, or listen on 127.0.0.1"));
+            .hint("add one with `rag token add`, set RAG_SERVE_TOKEN, or listen on 127.0.0.1"));
         }
         let tls = Tls::new(&engine.config)?.map(Arc::new);
         telemetry::install();
@@ -109,8 +109,8 @@ impl App {
 
     /// The public name of a session: its id, followed by a mark that only the token which created
     /// the session yields. Without tokens, the id alone.
-    pub(super) fn session_name(&self, id: &str, token: Option<usize>) -> String {
-        match token.and_then(|n| self.access.hash(n)) {
+    pub(super) fn session_name(id: &str, token: Option<&str>) -> String {
+        match token {
             Some(hash) => {
                 let mark = disk::sha256_hex(format!("session {hash} {id}").as_bytes());
                 format!("{id}{}", mark.slice(..16))

@@ -1,5 +1,5 @@
-//! An open connection, which counts and holds its permit until the last holder drops it: the task that
-//! serves it, and the WebSocket that it may become.
+//! An open connection, which counts and holds its permit until the last holder drops it: the task
+//! that serves it, and the WebSocket that it may become.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};

@@ -14,12 +14,15 @@ use axum::response::{IntoResponse as _, Response};
 use super::access::Scope;
 use super::app::App;
 use super::body;
-use super::error::{Error, Result};
+use super::error::{Error, Result, no_index};
+use super::grant::Grant;
 use super::metrics::InProgress;
 use super::rate_limit::{Allowance, Caller};
 use crate::disk;
 use crate::service;
+use crate::strings::StrExt as _;
 use crate::telemetry::{self, Instrument as _, Trace};
+use crate::tokens::Indexes;
 
 const REQUEST_ID: &str = "x-request-id";
 const MAX_REQUEST_ID_BYTES: usize = 128;
@@ -35,14 +38,50 @@ pub struct Peer(pub SocketAddr);
 pub struct RequestId(pub Arc<str>);
 
 /// What the caller may do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Allowed {
     pub scope: Scope,
-    /// Index of the caller's token, where the server has tokens.
-    pub token: Option<usize>,
+    /// The caller's token, where the server has tokens.
+    grant: Option<Grant>,
     /// Whose rate limit a further message counts against.
     caller: Caller,
     allowance: Allowance,
+}
+
+impl Allowed {
+    /// Names the token.
+    pub fn token(&self) -> Option<&str> {
+        self.grant.as_ref().map(|grant| &*grant.key)
+    }
+
+    pub fn indexes(&self) -> Indexes {
+        self.grant.as_ref().map(|grant| grant.indexes.clone()).unwrap_or_default()
+    }
+
+    /// The index of a request: the given one, else the configured one, else the first that the
+    /// token may use.
+    ///
+    /// # Errors
+    /// For an index that the token may not use, the same as for a missing one.
+    pub fn index(&self, given: Option<String>, app: &App) -> Result<Option<String>> {
+        let indexes = self.indexes();
+        match given {
+            Some(name) if !indexes.allows(&name) => Err(no_index(&name)),
+            None if !indexes.is_all() => {
+                Ok(Some(indexes.default_of(&app.engine().config.index).to_owned()))
+            }
+            given => Ok(given),
+        }
+    }
+
+    /// # Errors
+    /// For a token of some indexes: the request is about all of them.
+    pub fn check_all_indexes(&self) -> Result<()> {
+        match self.indexes().is_all() {
+            true => Ok(()),
+            false => Err(Error::forbidden("a token for all indexes is required")),
+        }
+    }
 }
 
 /// The kind of body that a route accepts.
@@ -100,6 +139,8 @@ pub async fn scoped(
         .and_then(|allowed| check_body(&request, body).map(|()| allowed));
     match checked {
         Ok(allowed) => {
+            // For the tools of the Model Context Protocol.
+            request.extensions_mut().insert(allowed.indexes());
             request.extensions_mut().insert(allowed);
             next.run(request).await
         }
@@ -188,47 +229,65 @@ fn host_of(headers: &HeaderMap, uri: &Uri) -> Result<String> {
 fn authorize(app: &App, request: &Request, scope: Scope) -> Result<Allowed> {
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
     let settings = app.settings();
-    let (allowed, caller, rate) = if app.access.is_open() {
-        (Scope::Admin, peer.map(Caller::Peer), None)
-    } else {
-        let token = token_of(request.headers());
-        match token.and_then(|token| app.access.grant(token, app.engine().now_s())) {
-            Some(grant) => (grant.scope, Some(Caller::Token(grant.token)), grant.rate_per_minute),
-            None if scope == Scope::Open => (Scope::Open, peer.map(Caller::Peer), None),
-            None => {
-                // Guesses of tokens count against the peer.
-                let allowance = Allowance {
-                    per_minute: settings.rate_per_minute,
-                    per_day: settings.quota_per_day,
-                };
-                app.admit(peer.map_or(Caller::Others, Caller::Peer), allowance)
-                    .map_err(Error::too_many)?;
-                return Err(Error::unauthorized("missing or invalid token")
-                    .hint("send `Authorization: Bearer TOKEN`"));
-            }
+    let by_peer = peer.map_or(Caller::Others, Caller::Peer);
+    let default =
+        Allowance { per_minute: settings.rate_per_minute, per_day: settings.quota_per_day };
+    let is_open = app.access.is_open();
+    let grant = match is_open {
+        true => None,
+        false => token_of(request.headers())
+            .and_then(|token| app.access.grant(token, app.engine().now_s())),
+    };
+    let allowed = match grant {
+        Some(grant) => {
+            let n = u64::from_str_radix(grant.key.slice(grant.key.len().saturating_sub(16)..), 16);
+            let n = n.unwrap_or_default();
+            let caller = if grant.is_subject { Caller::Subject(n) } else { Caller::Token(n) };
+            let allowance = Allowance {
+                per_minute: grant.rate_per_minute.unwrap_or(default.per_minute),
+                per_day: grant.quota_per_day.unwrap_or(default.per_day),
+            };
+            Allowed { scope: grant.scope, grant: Some(grant), caller, allowance }
+        }
+        None if is_open || scope == Scope::Open => {
+            let scope = if is_open { Scope::Admin } else { Scope::Open };
+            Allowed { scope, grant: None, caller: by_peer, allowance: default }
+        }
+        None => {
+            // Guesses of tokens count against the peer.
+            app.admit(by_peer, default).map_err(Error::too_many)?;
+            return Err(Error::unauthorized("missing or invalid token")
+                .hint("send `Authorization: Bearer TOKEN`"));
         }
     };
-    if allowed < scope {
+    if allowed.scope < scope {
         return Err(Error::forbidden(format!(
             "a token with the scope {} is required",
             scope.name()
         )));
     }
-    let per_minute = rate.unwrap_or(settings.rate_per_minute);
-    let allowance = Allowance { per_minute, per_day: settings.quota_per_day };
-    let caller = caller.unwrap_or(Caller::Others);
     if scope != Scope::Open {
-        app.admit(caller, allowance).map_err(Error::too_many)?;
+        app.admit(allowed.caller, allowed.allowance).map_err(Error::too_many)?;
     }
-    let token = match caller {
-        Caller::Token(n) => Some(n),
-        _ => None,
-    };
-    Ok(Allowed { scope: allowed, token, caller, allowance })
+    Ok(allowed)
+}
+
+/// Whether the token of an open connection is still valid.
+pub fn is_still_allowed(app: &App, allowed: &Allowed) -> bool {
+    match &allowed.grant {
+        Some(grant) => app.access.is_still_valid(grant, app.engine().now_s()),
+        None => app.access.is_open(),
+    }
 }
 
 /// Counts a message of a WebSocket like a request.
+///
+/// # Errors
+/// When the token is not valid any more, or its limit is reached.
 pub fn admit_message(app: &App, allowed: &Allowed) -> Result<()> {
+    if !is_still_allowed(app, allowed) {
+        return Err(Error::unauthorized("the token is not valid any more"));
+    }
     app.admit(allowed.caller, allowed.allowance).map_err(Error::too_many)
 }
 

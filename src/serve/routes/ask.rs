@@ -57,7 +57,7 @@ pub struct AskBody {
 
 impl AskBody {
     /// The question, parsed, without its session.
-    pub fn question(&self, allowed: Allowed) -> Result<Question> {
+    pub fn question(&self, allowed: &Allowed) -> Result<Question> {
         Ok(Question {
             text: self.query.clone(),
             kind: RequestKind::Answer {
@@ -126,11 +126,12 @@ pub async fn ask(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
     Extension(allowed): Extension<Allowed>,
-    Json(body): Json<AskBody>,
+    Json(mut body): Json<AskBody>,
 ) -> Result<Response> {
-    let mut question = body.question(allowed)?;
+    body.index = allowed.index(body.index, &app)?;
+    let mut question = body.question(&allowed)?;
     if let (Some(name), RequestKind::Answer { session, .. }) = (&body.session, &mut question.kind) {
-        *session = Some(sessions::session_id(&app, allowed, name)?);
+        *session = Some(sessions::session_id(&allowed, name)?);
     }
     let ticket = app.service.ask(question).await?;
     if body.stream {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -18,6 +19,7 @@ use crate::naming;
 use crate::serve::app::App;
 use crate::serve::error::{Error, ErrorBody, Result, no_index};
 use crate::serve::extractors::Query;
+use crate::serve::guard::Allowed;
 use crate::serve::limits::WRITER_WAIT;
 use crate::serve::{sandbox, upload_quota};
 use crate::wire;
@@ -163,6 +165,7 @@ pub fn snapshot(app: &App, index: Option<&str>) -> Result<Arc<Snapshot>> {
 )]
 pub async fn documents_list(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<DocumentsReply>> {
     let all = [
@@ -186,7 +189,7 @@ pub async fn documents_list(
         after: query.cursor,
         limit,
     };
-    let index = query.index;
+    let index = allowed.index(query.index, &app)?;
     let page = app.blocking(move |app| {
         let snapshot = snapshot(app, index.as_deref())?;
         Ok(documents::page(&snapshot, &paging)?)
@@ -236,10 +239,12 @@ impl DocumentQuery {
 )]
 pub async fn documents_content(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     Query(query): Query<ContentQuery>,
 ) -> Result<axum::Json<Value>> {
     let (part, around) = (query.part()?, query.around);
     let ContentQuery { index, root, path, .. } = query;
+    let index = allowed.index(index, &app)?;
     let query = DocumentQuery { index, root, path };
     let Document { roots, record, chunks } =
         app.blocking(move |app| query.find(&*snapshot(app, query.index.as_deref())?)).await?;
@@ -288,8 +293,10 @@ pub async fn documents_content(
 )]
 pub async fn documents_remove(
     State(app): State<Arc<App>>,
-    Query(query): Query<DocumentQuery>,
+    Extension(allowed): Extension<Allowed>,
+    Query(mut query): Query<DocumentQuery>,
 ) -> Result<axum::Json<Value>> {
+    query.index = allowed.index(query.index, &app)?;
     let changed = app
         .blocking(move |app| {
             let index = sandbox::known_index(query.index.as_deref(), &app.engine().config.index)?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,6 +15,7 @@ use crate::index;
 use crate::serve::app::App;
 use crate::serve::error::{Error, ErrorBody, Result, no_index};
 use crate::serve::extractors::{EmptyBody, OptionalJson, PathParam, Query};
+use crate::serve::guard::Allowed;
 use crate::serve::limits::WRITER_WAIT;
 use crate::serve::sandbox;
 use crate::wire;
@@ -36,20 +38,26 @@ fn damage(fault: &Fault) -> String {
     tag = "indexes",
     responses((status = 200, description = "The indexes", body = Vec<wire::IndexJson>))
 )]
-pub async fn indexes_list(State(app): State<Arc<App>>) -> Result<axum::Json<Value>> {
-    let rows = app.blocking(|app| {
+pub async fn indexes_list(
+    State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
+) -> Result<axum::Json<Value>> {
+    let indexes = allowed.indexes();
+    let rows = app.blocking(move |app| {
         let store = &app.engine().store;
         Ok(store
             .names()?
             .iter()
+            .filter(|name| indexes.allows(name))
             .map(|name| wire::index(name, &store.meta(name), &damage))
             .collect())
     });
     Ok(axum::Json(rows.await?))
 }
 
-/// Fails unless the index exists.
-fn check_exists(app: &App, name: &str) -> Result<()> {
+/// Fails unless the index exists and the token may use it.
+fn check_exists(app: &App, allowed: &Allowed, name: &str) -> Result<()> {
+    allowed.index(Some(name.to_owned()), app)?;
     let name = sandbox::known_index(Some(name), "")?;
     app.engine().store.pointer(name)?.map(drop).ok_or_else(|| no_index(name))
 }
@@ -68,11 +76,12 @@ fn check_exists(app: &App, name: &str) -> Result<()> {
 )]
 pub async fn indexes_verify(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     PathParam(name): PathParam,
     OptionalJson(EmptyBody {}): OptionalJson<EmptyBody>,
 ) -> Result<axum::Json<Value>> {
     let verified = app.blocking(move |app| {
-        check_exists(app, &name)?;
+        check_exists(app, &allowed, &name)?;
         let store = &app.engine().store;
         let problems = index::verify(store, &name)?;
         let mut verified = wire::verified(&name, &problems);
@@ -105,11 +114,12 @@ pub async fn indexes_verify(
 )]
 pub async fn indexes_rollback(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     PathParam(name): PathParam,
     OptionalJson(EmptyBody {}): OptionalJson<EmptyBody>,
 ) -> Result<axum::Json<Value>> {
     let meta = app.blocking(move |app| {
-        check_exists(app, &name)?;
+        check_exists(app, &allowed, &name)?;
         let engine = app.engine();
         let _lock = engine.store.lock(Duration::ZERO, &|| engine.interrupted())?;
         if engine.store.pointer(&name)?.is_none_or(|pointer| pointer.previous.is_none()) {
@@ -150,11 +160,12 @@ pub struct FolderQuery {
 )]
 pub async fn folders_remove(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     PathParam(name): PathParam,
     Query(FolderQuery { folder }): Query<FolderQuery>,
 ) -> Result<axum::Json<Value>> {
     let changed = app.blocking(move |app| {
-        check_exists(app, &name)?;
+        check_exists(app, &allowed, &name)?;
         let mut config = app.engine().config.clone();
         config.index.clone_from(&name);
         let engine = app.engine().with(config);

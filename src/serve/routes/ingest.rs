@@ -20,10 +20,11 @@ use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, ErrorBody, Result};
 use crate::serve::extractors::{PathParam, Query};
-use crate::serve::guard::{Allowed, RequestId};
+use crate::serve::guard::{self, Allowed, RequestId};
 use crate::serve::sandbox::{self, Folder, Roots};
 use crate::serve::watcher::{Jobs, public_job};
 use crate::sites;
+use crate::tokens::Indexes;
 use crate::wire;
 use crate::work;
 
@@ -146,6 +147,12 @@ pub async fn ingest_start(
     Extension(allowed): Extension<Allowed>,
     Json(body): Json<IngestBody>,
 ) -> Result<(StatusCode, axum::Json<StartedReply>)> {
+    let index = allowed.index(body.index, &app)?;
+    if !allowed.indexes().is_all() {
+        // A folder may belong to other indexes.
+        return Err(Error::forbidden("a token for all indexes is required to ingest folders")
+            .hint("upload documents with POST /documents"));
+    }
     let urls = body.urls.unwrap_or_default();
     let dirs: Vec<String> = match (body.dir, body.dirs) {
         (Some(dir), None) => vec![dir],
@@ -160,8 +167,8 @@ pub async fn ingest_start(
         sites::address(url).map_err(|fault| Error::usage(fault.to_string()).param("urls"))?;
     }
     let sitemap = body.sitemap.unwrap_or(false);
-    let priority = params::priority(body.priority.as_deref(), allowed)?;
-    let (index, model, no_cache) = (body.index, body.model, !body.use_cache.unwrap_or(true));
+    let priority = params::priority(body.priority.as_deref(), &allowed)?;
+    let (model, no_cache) = (body.model, !body.use_cache.unwrap_or(true));
     let only = body.only.unwrap_or(false);
     let (job_id, (n_folders, n_pages)) = app
         .blocking(move |app| {
@@ -189,13 +196,19 @@ pub async fn ingest_start(
 /// The job with this id.
 ///
 /// # Errors
-/// The same for an unknown and for a malformed id.
-fn find(engine: &Engine, id: &str) -> Result<Job> {
+/// The same for an unknown and for a malformed id, and for a job of another index.
+fn find(engine: &Engine, indexes: &Indexes, id: &str) -> Result<Job> {
     if !sandbox::is_id(id) {
         return Err(no_job());
     }
     let jobs = engine.jobs.list(engine.now_ms())?;
-    jobs.into_iter().find(|job| job.id == id).ok_or_else(no_job)
+    jobs.into_iter().find(|job| job.id == id && is_about(job, indexes)).ok_or_else(no_job)
+}
+
+/// Whether a job is about an index that the token may use.
+fn is_about(job: &Job, indexes: &Indexes) -> bool {
+    let Work::Ingest(spec) = &job.spec.work;
+    indexes.allows(&spec.index)
 }
 
 fn no_job() -> Error {
@@ -217,9 +230,10 @@ fn no_job() -> Error {
 )]
 pub async fn ingest_status(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     PathParam(id): PathParam,
 ) -> Result<axum::Json<Value>> {
-    let job = app.blocking(move |app| find(app.engine(), &id)).await?;
+    let job = app.blocking(move |app| find(app.engine(), &allowed.indexes(), &id)).await?;
     Ok(axum::Json(public_job(wire::job(&job))))
 }
 
@@ -245,6 +259,7 @@ pub struct ListQuery {
 )]
 pub async fn ingest_list(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     Query(ListQuery { state }): Query<ListQuery>,
 ) -> Result<axum::Json<JobsReply>> {
     let all = [
@@ -258,12 +273,14 @@ pub async fn ingest_list(
         params::named("state", state.as_deref(), all.iter().map(|state| state.name()), |name| {
             all.into_iter().find(|state| state.name() == name)
         })?;
+    let indexes = allowed.indexes();
     let jobs = app
-        .blocking(|app| {
+        .blocking(move |app| {
             let engine = app.engine();
             let before = work::keep_from(engine);
             let mut jobs = engine.jobs.list(engine.now_ms())?;
             jobs.retain(|job| job.ended_ms.is_none_or(|ended| ended >= before));
+            jobs.retain(|job| is_about(job, &indexes));
             Ok(jobs)
         })
         .await?;
@@ -294,15 +311,24 @@ pub async fn ingest_list(
 pub async fn ingest_events(
     State(app): State<Arc<App>>,
     Extension(request): Extension<RequestId>,
+    Extension(allowed): Extension<Allowed>,
     PathParam(id): PathParam,
 ) -> Result<Response> {
-    let id = app.blocking(move |app| find(app.engine(), &id).map(|job| job.id)).await?;
-    Ok(sse::response(move |stream| stream_job(app, request, id, stream)))
+    let indexes = allowed.indexes();
+    let id = app.blocking(move |app| find(app.engine(), &indexes, &id).map(|job| job.id)).await?;
+    Ok(sse::response(move |stream| stream_job(app, request, allowed, id, stream)))
 }
 
 /// Sends the states of a job until it ends.
-async fn stream_job(app: Arc<App>, request: RequestId, id: String, stream: Stream) {
+async fn stream_job(
+    app: Arc<App>,
+    request: RequestId,
+    allowed: Allowed,
+    id: String,
+    stream: Stream,
+) {
     let mut jobs = app.watcher.follow();
+    let mut tokens = app.access.changes();
     let mut sent = None;
     let error = loop {
         let now: Jobs = jobs.borrow_and_update().clone();
@@ -324,6 +350,9 @@ async fn stream_job(app: Arc<App>, request: RequestId, id: String, stream: Strea
         }
         tokio::select! {
             changed = jobs.changed() => if changed.is_err() { break Error::internal() },
+            _ = tokens.changed() => if !guard::is_still_allowed(&app, &allowed) {
+                break Error::unauthorized("the token is not valid any more");
+            },
             () = stream.closed() => return,
             () = app.stopping.cancelled() => break Error::closing(),
         }
@@ -344,12 +373,13 @@ async fn stream_job(app: Arc<App>, request: RequestId, id: String, stream: Strea
 )]
 pub async fn ingest_cancel(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     PathParam(id): PathParam,
 ) -> Result<axum::Json<Value>> {
     let job = app
         .blocking(move |app| {
             let engine = app.engine();
-            if find(engine, &id)?.state.is_over() {
+            if find(engine, &allowed.indexes(), &id)?.state.is_over() {
                 return Err(Error::conflict("the job has already ended"));
             }
             Ok(engine.jobs.cancel(&id, engine.now_ms())?)

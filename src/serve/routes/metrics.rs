@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
 
 use crate::serve::app::App;
 use crate::serve::error::{Error, Result};
+use crate::serve::guard::Allowed;
 use crate::serve::metrics as server_metrics;
 
 /// Show metrics in the text format of Prometheus
@@ -23,7 +25,9 @@ use crate::serve::metrics as server_metrics;
 )]
 pub async fn metrics(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
 ) -> Result<([(HeaderName, &'static str); 1], String)> {
+    allowed.check_all_indexes()?;
     if cfg!(not(feature = "telemetry")) {
         return Err(Error::left_out("telemetry"));
     }

@@ -54,12 +54,12 @@ pub struct RemovedReply {
 ///
 /// # Errors
 /// The same for an unknown session, a session of another token, and a malformed name.
-pub fn session_id(app: &App, allowed: Allowed, name: &str) -> Result<String> {
+pub fn session_id(allowed: &Allowed, name: &str) -> Result<String> {
     // `GET /sessions` shows bare ids to the scope admin.
-    if sandbox::is_id(name) && allowed.scope == Scope::Admin {
+    if sandbox::is_id(name) && allowed.scope == Scope::Admin && allowed.indexes().is_all() {
         return Ok(name.to_owned());
     }
-    let is_own = |id: &&str| sandbox::is_id(id) && *name == app.session_name(id, allowed.token);
+    let is_own = |id: &&str| sandbox::is_id(id) && *name == App::session_name(id, allowed.token());
     name.get(..32).filter(is_own).map(str::to_owned).ok_or_else(no_session)
 }
 
@@ -80,7 +80,7 @@ pub async fn sessions_begin(
     OptionalJson(EmptyBody {}): OptionalJson<EmptyBody>,
 ) -> Result<(StatusCode, axum::Json<BegunReply>)> {
     let id = app.service.new_session()?;
-    let id = app.session_name(&id, allowed.token);
+    let id = App::session_name(&id, allowed.token());
     Ok((StatusCode::CREATED, axum::Json(BegunReply { id })))
 }
 
@@ -91,15 +91,19 @@ pub async fn sessions_begin(
     tag = "sessions",
     responses((status = 200, description = "The sessions", body = SessionsReply))
 )]
-pub async fn sessions_list(State(app): State<Arc<App>>) -> Result<axum::Json<SessionsReply>> {
+pub async fn sessions_list(
+    State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
+) -> Result<axum::Json<SessionsReply>> {
+    allowed.check_all_indexes()?;
     let found =
         app.blocking(|app| Ok(app.engine().sessions()?.list(app.engine().now_s())?)).await?;
     Ok(axum::Json(SessionsReply { sessions: found.iter().map(wire::session).collect() }))
 }
 
 /// The turns of a session; empty before its first question.
-async fn turns(app: &Arc<App>, allowed: Allowed, name: &str) -> Result<Vec<Turn>> {
-    let id = session_id(app, allowed, name)?;
+async fn turns(app: &Arc<App>, allowed: &Allowed, name: &str) -> Result<Vec<Turn>> {
+    let id = session_id(allowed, name)?;
     app.blocking(move |app| match app.engine().sessions()?.show(&id, app.engine().now_s()) {
         Err(fault) if fault.kind() == Kind::Usage => match app.service.is_new_session(&id) {
             true => Ok(Vec::new()),
@@ -126,7 +130,7 @@ pub async fn sessions_show(
     Extension(allowed): Extension<Allowed>,
     PathParam(id): PathParam,
 ) -> Result<axum::Json<SessionReply>> {
-    let turns = turns(&app, allowed, &id).await?;
+    let turns = turns(&app, &allowed, &id).await?;
     let turns = turns.iter().map(wire::turn).collect();
     Ok(axum::Json(SessionReply { id, turns }))
 }
@@ -152,7 +156,7 @@ pub async fn sessions_export(
     Extension(allowed): Extension<Allowed>,
     PathParam(id): PathParam,
 ) -> Result<([(HeaderName, &'static str); 2], String)> {
-    let lines = wire::exported(&id, &turns(&app, allowed, &id).await?);
+    let lines = wire::exported(&id, &turns(&app, &allowed, &id).await?);
     let headers = [
         (header::CONTENT_TYPE, "application/x-ndjson"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"session.jsonl\""),
@@ -176,7 +180,7 @@ pub async fn sessions_remove(
     Extension(allowed): Extension<Allowed>,
     PathParam(id): PathParam,
 ) -> Result<axum::Json<RemovedReply>> {
-    let id = session_id(&app, allowed, &id)?;
+    let id = session_id(&allowed, &id)?;
     let removed = app
         .blocking(move |app| {
             let was_new = app.service.forget_session(&id);

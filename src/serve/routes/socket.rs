@@ -1,4 +1,5 @@
-//! `GET /ws`: several questions at once over one WebSocket, answered with the events of `POST /ask`.
+//! `GET /ws`: several questions at once over one WebSocket, answered with the events of
+//! `POST /ask`.
 //!
 //! A message is a JSON object with a `type` and the `id` of its question, which the client chooses.
 //! Each question has a task; one task of the socket reads, writes and notices the end of the
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
@@ -72,9 +74,9 @@ enum Kind {
 ///
 /// A client sends `{"type": "ask", "id": "1", "query": "…"}`, with the fields of `POST /ask` except
 /// `stream`, and `{"type": "cancel", "id": "1"}`. The server sends `metadata`, `retrieval`, `token`
-/// (repeated), `citations` and `done`, or `error` or `cancelled`: each is an object with the `type`,
-/// the `id` of the question and the fields of the event of `POST /ask`. Up to 16 questions are
-/// answered at once. A page offers the protocols `rag` and `bearer.TOKEN` instead of a header.
+/// (repeated), `citations` and `done`, or `error` or `cancelled`: each is an object with the
+/// `type`, the `id` of the question and the fields of the event of `POST /ask`. Up to 16 questions
+/// are answered at once. A page offers the protocols `rag` and `bearer.TOKEN` instead of a header.
 #[utoipa::path(
     get,
     path = "/ws",
@@ -139,6 +141,8 @@ enum Next {
     Received(Option<std::result::Result<Message, axum::Error>>),
     Send(Outgoing),
     Ping,
+    /// The tokens of the server have changed.
+    Changed,
     Stopping,
 }
 
@@ -152,11 +156,13 @@ impl Talk {
         let mut heard = Instant::now();
         let mut pings = tokio::time::interval_at(heard + PING, PING);
         let stopping = self.app.stopping.clone();
+        let mut tokens = self.app.access.changes();
         loop {
             let next = tokio::select! {
                 received = socket.recv() => Next::Received(received),
                 Some(outgoing) = self.receiver.recv() => Next::Send(outgoing),
                 _ = pings.tick() => Next::Ping,
+                _ = tokens.changed() => Next::Changed,
                 () = stopping.cancelled(), if self.questions.is_empty() => Next::Stopping,
             };
             let is_open = match next {
@@ -178,7 +184,11 @@ impl Talk {
                 }
                 Next::Ping => {
                     heard.elapsed() < 2 * PING
-                        && socket.send(Message::Ping(Vec::new().into())).await.is_ok()
+                        && socket.send(Message::Ping(Bytes::new())).await.is_ok()
+                }
+                Next::Changed => {
+                    guard::is_still_allowed(&self.app, &self.allowed)
+                        || close(&mut socket, close_code::POLICY, "the token is not valid").await
                 }
                 Next::Stopping => {
                     close(&mut socket, close_code::AWAY, "the server is shutting down").await
@@ -232,14 +242,15 @@ impl Talk {
             let what = format!("{MAX_QUESTIONS} questions of this socket are in progress");
             return Err(Error::conflict(what).hint("wait for an answer, or cancel a question"));
         }
-        let body: AskBody = input::read(&Value::Object(body))
+        let mut body: AskBody = input::read(&Value::Object(body))
             .map_err(|misfit| Error::misfit(&misfit, "the message"))?;
         guard::admit_message(&self.app, &self.allowed)?;
-        let mut question = body.question(self.allowed)?;
+        body.index = self.allowed.index(body.index, &self.app)?;
+        let mut question = body.question(&self.allowed)?;
         if let (Some(name), RequestKind::Answer { session, .. }) =
             (&body.session, &mut question.kind)
         {
-            *session = Some(sessions::session_id(&self.app, self.allowed, name)?);
+            *session = Some(sessions::session_id(&self.allowed, name)?);
         }
         let ticket = self.app.service.ask(question).await?;
         let (stream, mut events) = sse::channel();

@@ -10,6 +10,7 @@ mod secrets;
 mod soak;
 mod sockets;
 mod streams;
+mod tenants;
 mod transport;
 
 use serde_json::{Value, json};
