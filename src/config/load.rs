@@ -329,6 +329,7 @@ fn build(world: &World, values: &Values) -> Result<Config> {
             "json" => LogFormat::Json,
             _ => LogFormat::Text,
         },
+        logs_requests: values.text("log.requests") == "true",
         otlp_endpoint: values.url("telemetry.otlp_endpoint"),
         analytics: records(values),
         allows_mcp_ingest: values.text("mcp.ingest") == "true",

@@ -307,6 +307,8 @@ pub struct Config {
     /// `None` when not set: a server then logs at `info`, a command not at all.
     pub log_level: Option<LogLevel>,
     pub log_format: LogFormat,
+    /// A server logs a line for each request.
+    pub logs_requests: bool,
     /// URL of an OpenTelemetry collector; empty for none.
     pub otlp_endpoint: String,
     pub analytics: Records,

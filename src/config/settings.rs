@@ -345,6 +345,13 @@ const OWN: &[Setting] = &[
         Shape::OneOf(&["text", "json"]),
         "format of log lines: text or json",
     ),
+    setting(
+        "log.requests",
+        "LOG_REQUESTS",
+        "true",
+        Shape::OneOf(&["false", "true"]),
+        "log a line for each request of a server",
+    ),
     personal(
         "telemetry.otlp_endpoint",
         "RAG_TELEMETRY_OTLP_ENDPOINT",

@@ -118,6 +118,9 @@ async fn serve_connection(
     let weak = open.downgrade();
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        if let Some(uri) = routes::unversioned(request.uri()) {
+            *request.uri_mut() = uri;
+        }
         if let Some(open) = weak.upgrade() {
             request.extensions_mut().insert(open);
         }

@@ -99,7 +99,8 @@ pub async fn outer(State(app): State<Arc<App>>, mut request: Request, next: Next
     let traceparent = request.headers().get(TRACEPARENT).and_then(|header| header.to_str().ok());
     let trace = Trace::of_request(traceparent, app.engine().now().as_nanos(), random);
     let traced = trace.map(|trace| (trace, Arc::clone(&id)));
-    let in_progress = InProgress::new(&request, span.clone(), traced);
+    let is_logged = app.engine().config.logs_requests;
+    let in_progress = InProgress::new(&request, span.clone(), traced, is_logged);
     if let Some(trace) = trace {
         // For handlers that spawn a task.
         request.extensions_mut().insert(trace);

@@ -21,6 +21,7 @@ mod metrics;
 mod rate_limit;
 mod routes;
 mod sandbox;
+mod summary;
 mod tls;
 mod upload_quota;
 mod watcher;

@@ -30,6 +30,7 @@ mod uploads;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::Uri;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::IntoResponse as _;
 use serde_json::Value;
@@ -102,6 +103,8 @@ fn all(routes: Routes) -> Routes {
         .add(Open, Json, routes!(health::ready))
         .add(Read, Json, routes!(openapi::document))
         .add(Read, Json, routes!(metrics::metrics))
+        .add(Read, Json, routes!(metrics::metrics_summary))
+        .add(Read, Json, routes!(metrics::metrics_health))
         .add(Read, Json, routes!(mcp::mcp))
         .add_alias(Read, Json, "/mcp/", routes!(mcp::mcp))
         .add(Open, Json, routes!(page::page))
@@ -235,6 +238,17 @@ pub fn router(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
+/// The prefix under which every route is served as well.
+const VERSIONED: &str = "/api/v1";
+
+/// The address of a route without its version: `/api/v1/ask` is `/ask`.
+pub fn unversioned(uri: &Uri) -> Option<Uri> {
+    let path = uri.path_and_query()?.as_str().strip_prefix(VERSIONED)?;
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(path.starts_with('/').then(|| path.parse().ok())??);
+    Uri::from_parts(parts).ok()
+}
+
 /// One route of the router.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -259,4 +273,25 @@ pub fn list(app: &Arc<App>) -> Vec<Route> {
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_has_a_versioned_form() {
+        let check = |given: &str, expected: Option<&str>| {
+            let found = unversioned(&given.parse().unwrap());
+            assert_eq!(found.map(|uri| uri.to_string()).as_deref(), expected, "{given}");
+        };
+        check("/api/v1/ask", Some("/ask"));
+        check("/api/v1/documents?path=a%2Fb&x", Some("/documents?path=a%2Fb&x"));
+        check("/api/v1/api/tags", Some("/api/tags"));
+        check("/api/v1/", Some("/"));
+        check("/api/v1", None);
+        check("/api/v10/ask", None);
+        check("/ask", None);
+        check("/api/chat", None);
+    }
 }

@@ -64,7 +64,7 @@ fn a_cancelled_question_ends_and_others_go_on() {
     let server = with_llm(&sandbox, &llm, &[]);
     let mut socket = Socket::connect(&server, &[]).expect("a socket");
     socket.send(&ask("slow", QUESTION));
-    assert_eq!(socket.until("token", "slow")["text"], "Honey bees");
+    assert!(socket.until("token", "slow")["text"].as_str().unwrap().starts_with("Honey"));
     socket.send(&ask("tide", "When does the tide rise?"));
     assert!(socket.until("done", "tide")["supported"].is_boolean());
     socket.send(&json!({ "type": "cancel", "id": "slow" }));

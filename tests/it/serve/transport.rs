@@ -177,3 +177,48 @@ fn the_end_of_a_job_is_posted_signed_and_retried() {
     let mut command = sandbox.command(["serve", "--port", "0"]);
     Run::of(command.env("RAG_SERVE_WEBHOOKS", url)).exits(2).says("serve.webhook_secret");
 }
+
+#[test]
+fn every_route_has_a_versioned_address() {
+    let Some(sandbox) = indexed() else { return };
+    let server = Server::start(&sandbox, &[]);
+    let body = query(QUESTION).to_string();
+    let own = server.request("POST", "/ask", &[], &body).ok().json();
+    let versioned = server.request("POST", "/api/v1/ask", &[], &body).ok().json();
+    assert_eq!(super::stable(own), super::stable(versioned));
+    server.get("/api/v1/documents?limit=1").ok();
+    server.get("/api/v1/api/tags").ok();
+    server.get("/api/v1").is(404);
+    // It is the same route, for metrics and for tokens.
+    assert_eq!(
+        server.count("rag_http_requests_total{route=\"/ask\",method=\"POST\",status=\"2xx\"}"),
+        2
+    );
+    server.stop();
+    let server = Server::start(&sandbox, &[("RAG_SERVE_TOKEN", "admin-token-00000000")]);
+    server.request("POST", "/api/v1/ask", &[], &body).is(401);
+    server.stop();
+}
+
+#[test]
+fn metrics_are_summed_up_for_people_and_requests_logged_on_demand() {
+    let Some(sandbox) = indexed() else { return };
+    for (is_logged, expected) in [("true", true), ("false", false)] {
+        let env = [("LOG_REQUESTS", is_logged), ("RAG_LOG_LEVEL", "info")];
+        let server = Server::start(&sandbox, &env);
+        for _ in 0..3 {
+            server.post("/ask", &query(QUESTION)).ok();
+        }
+        let summary = server.get("/metrics/summary").ok().json();
+        assert_eq!(summary["questions"]["answered"], 3, "{summary}");
+        assert!(summary["questions"]["p95_ms"].as_f64().unwrap() > 0.0, "{summary}");
+        assert!(summary["process"]["memory_bytes"].as_u64().unwrap() > 1 << 20, "{summary}");
+        let health = server.get("/metrics/health").ok().json();
+        assert_eq!(
+            (&health["status"], health["checks"].as_array().map(Vec::len)),
+            (&json!("ok"), Some(5))
+        );
+        let log = server.stop().stderr;
+        assert_eq!(log.contains("route=\"/ask\"") || log.contains("route=/ask"), expected, "{log}");
+    }
+}
