@@ -116,13 +116,14 @@ impl Engine {
         };
         let is_same_place =
             config.data_dir == self.config.data_dir && config.depot.url == self.config.depot.url;
+        let jobs = Jobs::of(&self.ledger, &config.jobs_dir);
         let other = Self::new(config, self.clock, self.interrupted);
         Self {
+            jobs,
             // With it, what this process knows of the depot.
             store: if is_same_place { self.store.clone() } else { other.store.clone() },
             shared: self.shared.clone(),
             ledger: self.ledger.clone(),
-            jobs: Jobs::of(&self.ledger, &config.jobs_dir),
             cache,
             reranker,
             sessions,

@@ -96,60 +96,6 @@ impl Sessions {
     /// As [`Sessions::list`], only those with every word of `words` in their title, questions or
     /// answers, in upper or lower case.
     pub fn search(&self, words: &str, now_s: i64) -> Result<Vec<Summary>> {
-        let words: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();
-        let all = self.list(now_s)?;
-        if words.is_empty() {
-            return Ok(all);
-        }
-        let mut found = Vec::new();
-        for summary in all {
-            let mut text = summary.title.clone().unwrap_or_default();
-            for turn in self.show(&summary.id, now_s).unwrap_or_default() {
-                text = format!("{text}\n{}\n{}", turn.question, turn.answer);
-            }
-            let text = text.to_lowercase();
-            if words.iter().all(|word| text.contains(word)) {
-                found.push(summary);
-            }
-        }
-        Ok(found)
-    }
-
-    /// Gives a session a title; an empty one removes it.
-    ///
-    /// # Errors
-    /// Those of [`Sessions::show`].
-    pub fn rename(&self, id: &str, title: &str, now_s: i64) -> Result<()> {
-        self.show(id, now_s)?;
-        self.check_writable()?;
-        let title = Some(title.trim()).filter(|title| !title.is_empty());
-        self.write(|transaction| rows::rename(transaction, id, title))?;
-        self.checkpoint()
-    }
-
-    /// Removes the last turn of a session, which must be the `n`-th. A session without turns is
-    /// removed.
-    ///
-    /// # Errors
-    /// [`Kind::Usage`] when it is not the last, or the session does not exist; [`Kind::Busy`] when
-    /// the session is in use.
-    pub fn remove_last(&self, id: &str, n: u64, now_s: i64) -> Result<()> {
-        let _lock = self.try_hold(id)?;
-        let turns = self.show(id, now_s)?;
-        if turns.len() as u64 != n {
-            return Err(Fault::usage(format!("the session has {} questions", turns.len()))
-                .hint("only the last one can be removed"));
-        }
-        self.check_writable()?;
-        let created = turns.first().map_or(now_s, |first| first.at);
-        let before = turns.iter().rev().nth(1);
-        self.write(|transaction| rows::remove_last(transaction, id, n, created, before))?;
-        self.checkpoint()
-    }
-
-    /// As [`Sessions::list`], only those with every word of `words` in their title, questions or
-    /// answers, in upper or lower case.
-    pub fn search(&self, words: &str, now_s: i64) -> Result<Vec<Summary>> {
         match self {
             Self::File(file) => file.search(words, now_s),
             Self::Remote(remote) => remote.search(words, now_s),

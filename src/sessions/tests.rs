@@ -1,4 +1,5 @@
 use super::*;
+use crate::sessions::Made;
 
 const DAY: i64 = 86_400;
 
