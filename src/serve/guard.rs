@@ -270,10 +270,7 @@ fn authorize(app: &App, request: &Request, scope: Scope) -> (Result<Allowed>, Op
         None => {
             let refused = Error::unauthorized("missing or invalid token")
                 .hint("send `Authorization: Bearer TOKEN`");
-            return (
-                Err(refused),
-                Some(Charge { caller: by_peer, key: None, allowance: default }),
-            );
+            return (Err(refused), Some(Charge { caller: by_peer, key: None, allowance: default }));
         }
     };
     if allowed.scope < scope {

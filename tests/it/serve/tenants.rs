@@ -14,7 +14,7 @@ use crate::support::socket::Socket;
 use crate::support::{Sandbox, has_loopback};
 use crate::tools::wait_for;
 
-/// A tenant: its index, the only document of that index, and what it has made.
+/// A tenant: its index, the document of that index, and what it has made.
 struct Tenant {
     index: &'static str,
     /// In its document and in no other.
@@ -30,6 +30,7 @@ struct Tenant {
 impl Tenant {
     fn new(sandbox: &Sandbox, index: &'static str, word: &'static str, path: &'static str) -> Self {
         let text = format!("# The {word}\n\nThe {word} lives in the river and eats fish.\n");
+        sandbox.write(&format!("{index}/gone-{path}"), &text);
         sandbox.write(&format!("{index}/{path}"), text);
         let ingested = sandbox.rag(["ingest", "--json", "--dir", index, "--index", index]).ok();
         let corpus_id = ingested.json()["corpus_id"].as_str().unwrap().to_owned();
@@ -43,7 +44,7 @@ impl Tenant {
         server.request(method, target, &[("authorization", &self.bearer)], body)
     }
 
-    /// Asks in a session and uploads a document.
+    /// Asks in a session, uploads a document and removes one.
     fn settle(&mut self, server: &Server) {
         let begun = self.send(server, "POST", "/sessions", "{}").is(201).json();
         self.session = begun["id"].as_str().unwrap().to_owned();
@@ -58,6 +59,8 @@ impl Tenant {
             let job = self.send(server, "GET", &target, "").ok().json();
             (job["state"] == "succeeded").then_some(())
         });
+        let target = format!("/documents?root={}&path=gone-{}", self.index, self.path);
+        self.send(server, "DELETE", &target, "").ok();
     }
 
     /// What shows that something of this tenant was seen.
@@ -114,10 +117,19 @@ fn requests(method: &str, path: &str, names: Names<'_>) -> Option<Vec<(String, V
         ("GET", "/ingest/status/{id}" | "/ingest/events/{id}")
         | ("POST", "/ingest/cancel/{id}") => get(job),
         ("GET", "/documents") => query("limit=10"),
-        ("GET", "/documents/content") => query(&format!("root={}&path={}", of.index, of.path)),
+        ("GET", "/documents/removed") => query(""),
+        ("POST", "/documents/restore") => {
+            with_index(json!({ "root": of.index, "path": format!("gone-{}", of.path) }))
+        }
+        ("GET", "/documents/content" | "/documents/original") => {
+            query(&format!("root={}&path={}", of.index, of.path))
+        }
         ("DELETE", "/documents") => query("root=nobody&path=nothing.md"),
         ("GET" | "DELETE", "/sessions/{id}") | ("GET", "/sessions/{id}/export") => get(session),
-        ("POST", "/indexes/{name}/verify" | "/indexes/{name}/rollback") => get(of.index),
+        ("PUT", "/sessions/{id}") => Some(vec![(filled(session), json!({ "title": "Fish" }))]),
+        ("GET", "/sessions") => Some(vec![(format!("{path}?words=river"), Value::Null)]),
+        ("GET", "/indexes/{name}/suggestions")
+        | ("POST", "/indexes/{name}/verify" | "/indexes/{name}/rollback") => get(of.index),
         ("DELETE", "/indexes/{name}/folders") => {
             Some(vec![(format!("{}?folder=nobody", filled(of.index)), Value::Null)])
         }
@@ -236,6 +248,10 @@ fn two_tokens_with_an_index_each_see_nothing_of_each_other() {
         "/ask",
         "/search",
         "/documents",
+        "/documents/original",
+        "/documents/removed",
+        "/indexes/{name}/suggestions",
+        "/sessions/{id}/export",
         "/v1/models",
         "/api/tags",
         "/indexes",
@@ -304,16 +320,30 @@ fn check_matrix(server: &Server, tenants: &[Tenant; 2]) -> (usize, BTreeMap<Stri
     }
     for (tenant, other) in [(&tenants[0], &tenants[1]), (&tenants[1], &tenants[0])] {
         let (session, index) = (&other.session, other.index);
-        for (method, target) in [
-            ("DELETE", format!("/sessions/{session}")),
-            ("DELETE", format!("/documents?index={index}&root={index}&path={}", other.path)),
-            ("DELETE", format!("/indexes/{index}/folders?folder={index}")),
-            ("POST", format!("/indexes/{index}/rollback")),
+        let title = json!({ "title": "Taken" }).to_string();
+        let path = other.path;
+        let gone = json!({ "index": index, "root": index, "path": format!("gone-{path}") });
+        let document = format!("index={index}&root={index}&path={path}");
+        for (method, target, body) in [
+            ("DELETE", format!("/sessions/{session}"), ""),
+            ("DELETE", format!("/sessions/{session}/turns/1"), ""),
+            ("PUT", format!("/sessions/{session}"), &title),
+            ("GET", format!("/sessions/{session}/export?format=markdown"), ""),
+            ("DELETE", format!("/documents?{document}"), ""),
+            ("GET", format!("/documents/original?{document}"), ""),
+            ("GET", format!("/documents/removed?index={index}"), ""),
+            ("POST", "/documents/restore".to_owned(), &gone.to_string()),
+            ("GET", format!("/indexes/{index}/suggestions"), ""),
+            ("DELETE", format!("/indexes/{index}/folders?folder={index}"), ""),
+            ("POST", format!("/indexes/{index}/rollback"), ""),
         ] {
-            tenant.send(server, method, &target, "").is(404);
+            tenant.send(server, method, &target, body).is(404);
             n += 1;
         }
-        other.send(server, "GET", &format!("/sessions/{session}"), "").ok();
+        // The list has the sessions of everybody.
+        tenant.send(server, "GET", "/sessions?words=fish", "").is(403);
+        let kept = other.send(server, "GET", &format!("/sessions/{session}"), "").ok();
+        assert!(!kept.json()["turns"].as_array().unwrap().is_empty(), "nothing was removed");
         let found = other.send(server, "POST", "/search", &json!({ "query": "fish" }).to_string());
         assert!(found.ok().body.contains(other.path), "nothing was removed");
     }
