@@ -43,6 +43,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand cache 'Show, empty and warm the cache'
             cand model 'List, verify, add and download embedding models'
             cand serve 'Serve a web page and an HTTP API'
+            cand token 'Add, list and revoke access tokens of `rag serve`'
             cand eval 'Measure search and answers on questions with known answers'
             cand mcp 'Serve the indexes to agents over the Model Context Protocol'
             cand stats 'Show usage statistics'
@@ -886,6 +887,77 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'rag;token'= {
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand add 'Add a token and print it'
+            cand list 'List tokens, oldest first'
+            cand revoke 'Revoke a token'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'rag;token;add'= {
+            cand --scope 'What it may do: read (ask and search), write (also change documents) or admin'
+            cand --indexes 'Indexes that it may use, separated by commas; it sees nothing of others [default: all]'
+            cand --expires-in 'Days until it expires [default: never]'
+            cand --rate 'Requests per minute [default: the setting `serve.rate_per_minute`]'
+            cand --quota 'Requests per day [default: the setting `serve.quota_per_day`]'
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'rag;token;list'= {
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rag;token;revoke'= {
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rag;token;help'= {
+            cand add 'Add a token and print it'
+            cand list 'List tokens, oldest first'
+            cand revoke 'Revoke a token'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'rag;token;help;add'= {
+        }
+        &'rag;token;help;list'= {
+        }
+        &'rag;token;help;revoke'= {
+        }
+        &'rag;token;help;help'= {
+        }
         &'rag;eval'= {
             cand --dir 'Measure a temporary index of DIR (repeatable: one for each FILE)'
             cand --mode 'Modes to measure [default: all; none with `--run`]'
@@ -1166,6 +1238,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand cache 'Show, empty and warm the cache'
             cand model 'List, verify, add and download embedding models'
             cand serve 'Serve a web page and an HTTP API'
+            cand token 'Add, list and revoke access tokens of `rag serve`'
             cand eval 'Measure search and answers on questions with known answers'
             cand mcp 'Serve the indexes to agents over the Model Context Protocol'
             cand stats 'Show usage statistics'
@@ -1303,6 +1376,17 @@ set edit:completion:arg-completer[rag] = {|@words|
         &'rag;help;model;pull'= {
         }
         &'rag;help;serve'= {
+        }
+        &'rag;help;token'= {
+            cand add 'Add a token and print it'
+            cand list 'List tokens, oldest first'
+            cand revoke 'Revoke a token'
+        }
+        &'rag;help;token;add'= {
+        }
+        &'rag;help;token;list'= {
+        }
+        &'rag;help;token;revoke'= {
         }
         &'rag;help;eval'= {
             cand init 'Print questions that users asked, for `rag eval`'

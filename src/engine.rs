@@ -124,6 +124,7 @@ impl Engine {
         let jobs = Jobs::of(&self.ledger, &config.jobs_dir);
         let other = Self::new(config, self.clock, self.interrupted);
         Self {
+            jobs,
             // With it, what this process knows of the depot.
             store: if is_same_place { self.store.clone() } else { other.store.clone() },
             shared: self.shared.clone(),

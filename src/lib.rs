@@ -46,6 +46,7 @@ pub mod rank;
 pub mod sessions;
 pub mod sites;
 pub mod text;
+pub mod tokens;
 
 pub mod engine;
 

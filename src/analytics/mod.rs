@@ -33,7 +33,7 @@ use crate::telemetry;
 pub use feedback::{Rated, feedback, questions};
 pub use place::Place;
 pub use record::{Access, Feedback, Load, Question, Reason, Record};
-pub use report::{DocumentCount, ErrorCount, Latency, QuestionCount, Report, report};
+pub use report::{DocumentCount, ErrorCount, Latency, QuestionCount, Report, report, report_of};
 use rows::File;
 
 /// Length of the queue. A server answers a few hundred questions a second; the thread writes

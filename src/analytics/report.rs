@@ -91,8 +91,30 @@ pub struct ErrorCount {
 /// # Errors
 /// [`Kind::Damaged`](crate::error::Kind::Damaged) for a file that is not a database.
 pub fn report(place: impl Into<Place>, since_s: i64) -> Result<Option<Report>> {
+    report_of(place, since_s, &|_| true)
+}
+
+/// As [`report`], of the records that `is_shown` selects by their index; errors and samples of the
+/// system have none.
+///
+/// # Errors
+/// [`Kind::Damaged`](crate::error::Kind::Damaged) for a file that is not a database.
+pub fn report_of(
+    place: impl Into<Place>,
+    since_s: i64,
+    is_shown: &dyn Fn(Option<&str>) -> bool,
+) -> Result<Option<Report>> {
     let mut summary = Summary::default();
-    let exists = place.into().read(since_s, &mut |at, record| summary.take(at, record))?;
+    let exists = place.into().read(since_s, &mut |at, record| {
+        let index = match &record {
+            Some(Record::Question(question)) => Some(question.index.as_str()),
+            Some(Record::Feedback(feedback)) => Some(feedback.index.as_str()),
+            _ => None,
+        };
+        if is_shown(index) {
+            summary.take(at, record);
+        }
+    })?;
     Ok(exists.then(|| summary.finish(since_s)))
 }
 

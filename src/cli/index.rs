@@ -559,12 +559,8 @@ fn copied_json(index: &str, url: &str, copied: Copied) -> Value {
 
 /// `12 of 31 files copied, 3.1 MB`.
 fn copied_text(copied: Copied) -> String {
-    let files = counted(copied.files as u64, "file");
-    format!(
-        "{} of {files} copied, {}",
-        count(copied.files_copied as u64),
-        size(copied.bytes_copied)
-    )
+    let (files, n) = (counted(copied.files as u64, "file"), count(copied.files_copied as u64));
+    format!("{n} of {files} copied, {}", size(copied.bytes_copied))
 }
 
 fn note_missing_model(missing: Option<&Fault>, ui: &Ui) {

@@ -50,6 +50,7 @@ mod status;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod token;
 mod ui;
 mod watch;
 mod worker;
@@ -107,6 +108,7 @@ enum Command {
     Cache(cache::CacheArgs),
     Model(model::ModelArgs),
     Serve(serve::ServeArgs),
+    Token(token::TokenArgs),
     Eval(eval::EvalArgs),
     Mcp(mcp::McpArgs),
     Stats(stats::StatsArgs),
@@ -227,6 +229,7 @@ fn run(cli: &Cli, ui: &Ui) -> Result<Outcome> {
             };
             with_engine(args.flags(), &|engine| eval::run(args, engine, &configured, ui))
         }
+        Command::Token(args) => with_engine(Flags::new(), &|engine| token::run(args, engine, ui)),
         Command::Stats(args) => with_engine(Flags::new(), &|engine| stats::run(args, engine, ui)),
         Command::Worker(args) => with_engine(Flags::new(), &|engine| worker::run(args, engine, ui)),
         Command::Migrate(args) => {

@@ -28,6 +28,7 @@ const PROJECT_CONFIG: (&str, &str) =
 const INDEXES: (&str, &str) = ("DATA_DIR/indexes/", "indexes, one folder per generation");
 const CACHE: (&str, &str) = ("DATA_DIR/cache/cache.db", "embeddings, rankings and answers");
 const SESSIONS: (&str, &str) = ("DATA_DIR/sessions/sessions.db", "conversations");
+const TOKENS: (&str, &str) = ("DATA_DIR/access/tokens.db", "hashes of access tokens");
 const JOBS: (&str, &str) = ("DATA_DIR/jobs/", "records of ingests; worker.log of the workers");
 const MODELS: (&str, &str) = ("DATA_DIR/models/NAME/", "embedding models");
 const RUNTIME: (&str, &str) = ("DATA_DIR/runtime/", "the ONNX Runtime library");
@@ -441,6 +442,40 @@ pub const PAGES: &[Page] = &[
         settings: &["serve.", "log.", "telemetry.", "analytics.", "batch."],
         files: &[INDEXES, CACHE, ANALYTICS, ("DATA_DIR/uploads/INDEX/", "uploaded documents")],
         see_also: &["rag-mcp", "rag-stats"],
+    },
+    Page {
+        name: "rag-token",
+        examples: &[],
+        settings: &["serve.token", "serve.rate", "serve.quota"],
+        files: &[TOKENS],
+        see_also: &["rag-serve"],
+    },
+    Page {
+        name: "rag-token-add",
+        examples: &[
+            ("Let a program ask about one index:", "rag token add reports --indexes finance"),
+            (
+                "Let somebody upload for a month:",
+                "rag token add ada --scope write --indexes wiki --expires-in 30",
+            ),
+        ],
+        settings: &["serve.rate", "serve.quota"],
+        files: &[TOKENS],
+        see_also: &["rag-token-revoke", "rag-serve"],
+    },
+    Page {
+        name: "rag-token-list",
+        examples: &[("List tokens:", "rag token list")],
+        settings: &[],
+        files: &[TOKENS],
+        see_also: &["rag-token-add"],
+    },
+    Page {
+        name: "rag-token-revoke",
+        examples: &[("Revoke a token:", "rag token revoke ada")],
+        settings: &[],
+        files: &[TOKENS],
+        see_also: &["rag-token-list"],
     },
     Page {
         name: "rag-eval",

@@ -42,8 +42,8 @@ pub fn run(engine: Engine, interrupted: &AtomicBool, ui: &Ui) -> Result<Outcome>
     let listener = serve::bind(&engine.config)?;
     let address =
         listener.local_addr().or_failed(|| "cannot read the address listened on".into())?;
+    let url = format!("{}://{address}", serve::scheme(&engine.config));
     let app = Arc::new(App::new(engine, address)?);
-    let url = format!("http://{address}");
     if ui.json {
         ui.json_line(&json!({ "url": url, "host": address.ip(), "port": address.port() }));
     } else {

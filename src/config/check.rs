@@ -33,7 +33,7 @@ pub fn check(setting: &Setting, value: &str, origin: &Origin) -> Result<()> {
 /// A fault such as `search.k = 0 (./rag.toml:3): must be at least 1`; a secret value is left out.
 pub fn refusal(setting: &Setting, value: &str, origin: &Origin, why: &str) -> Fault {
     // A URL such as `http://user:password@host` holds a password.
-    let is_address = matches!(setting.shape, Shape::Url | Shape::Engine { .. });
+    let is_address = matches!(setting.shape, Shape::Url | Shape::Urls | Shape::Engine { .. });
     let is_shown = !setting.shape.is_secret() && !(is_address && value.contains('@'));
     let value = if is_shown { format!(" = {}", value.escape_debug()) } else { String::new() };
     Fault::usage(format!("{}{value} ({origin}): {why}", setting.key))
@@ -92,6 +92,10 @@ fn problem(shape: Shape, value: &str) -> Option<String> {
             addresses.find_map(|address| Some(format!("`{address}` {}", address_problem(address)?)))
         }
         Shape::Depot => depot_problem(value),
+        Shape::Urls => {
+            let mut urls = value.split(',').map(str::trim).filter(|url| !url.is_empty());
+            urls.find_map(|url| url_problem(url).map(|why| format!("an address {why}")))
+        }
         Shape::Host => host_problem(value),
         Shape::Hosts => {
             let mut hosts = value.split(',').map(str::trim).filter(|host| !host.is_empty());

@@ -123,6 +123,10 @@ impl Values {
         self.text(key).parse().unwrap_or_default()
     }
 
+    fn secret(&self, key: &str) -> Option<Secret> {
+        Some(self.text(key).trim()).filter(|secret| !secret.is_empty()).map(Secret::new)
+    }
+
     fn seconds(&self, key: &str) -> Duration {
         Duration::from_secs(self.whole(key))
     }
@@ -363,6 +367,7 @@ fn build(world: &World, values: &Values) -> Result<Config> {
             "json" => LogFormat::Json,
             _ => LogFormat::Text,
         },
+        logs_requests: values.text("log.requests") == "true",
         otlp_endpoint: values.url("telemetry.otlp_endpoint"),
         analytics: records(values),
         allows_mcp_ingest: values.text("mcp.ingest") == "true",
@@ -477,14 +482,25 @@ fn serve(values: &Values, threads: usize) -> Serve {
     Serve {
         host: values.text("serve.host").to_owned(),
         port: values.whole("serve.port") as u16,
-        token: Some(values.text("serve.token").trim())
-            .filter(|token| !token.is_empty())
-            .map(Secret::new),
+        token: values.secret("serve.token"),
         token_file: values.path("serve.token_file"),
+        jwt_issuer: values.text("serve.jwt_issuer").to_owned(),
+        jwt_audience: values.text("serve.jwt_audience").to_owned(),
+        jwt_keys: values.text("serve.jwt_keys").to_owned(),
+        jwt_scope_claim: values.text("serve.jwt_scope_claim").to_owned(),
+        jwt_indexes_claim: values.text("serve.jwt_indexes_claim").to_owned(),
         allowed_hosts: values
             .list("serve.allowed_hosts", ',')
             .map(str::to_ascii_lowercase)
             .collect(),
+        cors_origins: values
+            .list("serve.cors_origins", ',')
+            .map(|origin| origin.trim_end_matches('/').to_ascii_lowercase())
+            .collect(),
+        tls_certificate: values.path("serve.tls_certificate"),
+        tls_key: values.path("serve.tls_key"),
+        webhooks: values.list("serve.webhooks", ',').map(str::to_owned).collect(),
+        webhook_secret: values.secret("serve.webhook_secret"),
         roots: values.list("serve.roots", ':').map(PathBuf::from).collect(),
         workers: match values.size("serve.workers") {
             0 => threads,

@@ -195,8 +195,23 @@ pub struct Serve {
     /// A token with full access.
     pub token: Option<Secret>,
     pub token_file: Option<PathBuf>,
+    /// An identity provider: issuer, audience, and the file or the address of its keys; empty for
+    /// none.
+    pub jwt_issuer: String,
+    pub jwt_audience: String,
+    pub jwt_keys: String,
+    pub jwt_scope_claim: String,
+    pub jwt_indexes_claim: String,
     /// Accepted Host names, besides those of the loopback interface; lower case.
     pub allowed_hosts: Vec<String>,
+    /// Origins of web pages that may use the server, as browsers send them.
+    pub cors_origins: Vec<String>,
+    /// Certificate chain for TLS.
+    pub tls_certificate: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    /// Addresses that the end of each job is posted to.
+    pub webhooks: Vec<String>,
+    pub webhook_secret: Option<Secret>,
     /// Folders that clients with write access may ingest, and folders below them.
     pub roots: Vec<PathBuf>,
     /// Maximum concurrent questions.
@@ -322,6 +337,8 @@ pub struct Config {
     /// `None` when not set: a server then logs at `info`, a command not at all.
     pub log_level: Option<LogLevel>,
     pub log_format: LogFormat,
+    /// A server logs a line for each request.
+    pub logs_requests: bool,
     /// URL of an OpenTelemetry collector; empty for none.
     pub otlp_endpoint: String,
     pub analytics: Records,

@@ -59,6 +59,8 @@ pub enum Shape {
     Host,
     /// Hosts, separated by `,`.
     Hosts,
+    /// Addresses like those of [`Shape::Url`], separated by `,`.
+    Urls,
     /// `host:port`, separated by `,`.
     Addresses,
     /// The address of an engine with one of these schemes. Messages do not show its password.
@@ -81,7 +83,7 @@ impl Shape {
     /// The separator of a list; `None` for a single value.
     pub fn separator(self) -> Option<&'static str> {
         match self {
-            Self::Hosts | Self::Addresses => Some(","),
+            Self::Hosts | Self::Addresses | Self::Urls => Some(","),
             Self::Folders => Some(":"),
             _ => None,
         }

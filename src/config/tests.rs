@@ -113,7 +113,7 @@ fn bad_value(shape: Shape) -> Option<&'static str> {
         Shape::Passage { .. } => Some("7"),
         Shape::Whole { .. } | Shape::UpTo(_) => Some("many"),
         Shape::OneOf(_) => Some("psychic"),
-        Shape::Url | Shape::Depot => Some("ftp://127.0.0.1"),
+        Shape::Url | Shape::Urls | Shape::Depot => Some("ftp://127.0.0.1"),
         Shape::Host | Shape::Hosts => Some("no host"),
         Shape::Addresses => Some("no-port"),
         Shape::Engine { .. } => Some("ftp://127.0.0.1"),

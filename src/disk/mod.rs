@@ -15,8 +15,8 @@ mod write;
 
 pub use given::{given_file, given_folder};
 pub use hash::{
-    BLOCK_BYTES, Blake, FileSum, block_sums, file_sum, hex, open_regular, read_small, sha256_hex,
-    sha256_of,
+    BLOCK_BYTES, Blake, FileSum, block_sums, file_sum, hex, hmac_sha256_hex, open_regular,
+    read_small, sha256_hex, sha256_of,
 };
 pub use id::random_id;
 pub use identity::{FileId, FileVersion, file_id, id_of};

@@ -246,9 +246,23 @@ impl Poster {
         max_time: Duration,
         stop: &dyn Fn() -> bool,
     ) -> std::result::Result<Exchange, Trouble> {
+        self.post_with(json, &[], max_time, stop)
+    }
+
+    /// As [`Poster::post`], with further headers.
+    pub fn post_with(
+        &self,
+        json: Vec<u8>,
+        headers: &[(&str, &str)],
+        max_time: Duration,
+        stop: &dyn Fn() -> bool,
+    ) -> std::result::Result<Exchange, Trouble> {
         let runtime = runtime().map_err(|e| Trouble::Unreachable(e.into()))?;
         let mut request =
             self.inner.post(self.url.clone()).header("content-type", "application/json").body(json);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
         }

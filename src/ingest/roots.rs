@@ -300,7 +300,17 @@ pub fn walk_options(engine: &Engine, root: &Root) -> WalkOptions {
 /// Folders that this program writes to and never ingests.
 pub fn data_dirs(engine: &Engine) -> Vec<PathBuf> {
     let config = &engine.config;
-    let own = ["analytics", "indexes", "models", "runtime", "runs", "sessions", "sites", "uploads"];
+    let own = [
+        "access",
+        "analytics",
+        "indexes",
+        "models",
+        "runtime",
+        "runs",
+        "sessions",
+        "sites",
+        "uploads",
+    ];
     let own = own.map(|below| config.data_dir.join(below));
     let dirs = own.into_iter().chain([config.cache_dir.clone(), config.jobs_dir.clone()]);
     dirs.filter_map(|dir| dir.canonicalize().ok()).collect()

@@ -112,7 +112,12 @@ impl Client {
             deadline: (self.timing.now)() + self.endpoint.answer_timeout,
             received: Received::default(),
         };
+        let begun = (self.timing.now)();
         let outcome = self.call(&mut call);
+        if let Ok(Reply { usage: Some(usage), .. }) = &outcome {
+            let elapsed = (self.timing.now)().saturating_sub(begun);
+            telemetry::llm_speed(usage.completion_tokens, elapsed);
+        }
         self.update_breaker(&outcome);
         count(&outcome);
         outcome.map_err(|failure| failure.fault)

@@ -18,6 +18,7 @@ use crate::index::{Record, State, Stored};
 use crate::naming;
 use crate::search;
 use crate::service::{Priority, Question, Reply, RequestKind};
+use crate::tokens::Indexes;
 use crate::wire::input;
 
 #[derive(Deserialize)]
@@ -323,11 +324,12 @@ pub fn list_documents(args: &DocumentsArgs, engine: &Engine, max_bytes: usize) -
     Ok(result)
 }
 
-pub fn list_indexes(engine: &Engine, max_bytes: usize) -> Result<Value> {
+pub fn list_indexes(engine: &Engine, allowed: &Indexes, max_bytes: usize) -> Result<Value> {
     let mut budget = Budget::new(max_bytes);
     let mut indexes = Vec::new();
-    for name in engine.store.names()? {
-        let mut object = json!({ "name": name, "is_default": name == engine.config.index });
+    let own = allowed.default_of(&engine.config.index);
+    for name in engine.store.names()?.into_iter().filter(|name| allowed.allows(name)) {
+        let mut object = json!({ "name": name, "is_default": name == own });
         match engine.store.meta(&name) {
             Ok(meta) => {
                 object["documents"] = meta.counts.documents.into();

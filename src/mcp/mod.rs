@@ -37,6 +37,7 @@ use crate::error::{Context as _, Fault, Kind, Reason, Result};
 use crate::observe;
 use crate::service::{self, Problem, Question, Reply, Service};
 use crate::telemetry::{self, Trace};
+use crate::tokens::Indexes;
 use blocking::blocking;
 pub use lines::{INVALID_REQUEST, PARSE_ERROR, error};
 
@@ -164,33 +165,44 @@ impl Server {
         context: &RequestContext<RoleServer>,
     ) -> std::result::Result<Value, Problem> {
         let max_bytes = self.engine().config.mcp_max_result_bytes;
+        let allowed = indexes_of(context);
         match name {
             "search" => {
                 let args: calls::SearchArgs = calls::arguments(given)?;
-                Ok(calls::reply(&self.ask(args.question()?, &context.ct).await?, max_bytes)?)
+                Ok(calls::reply(
+                    &self.ask(args.question()?, &allowed, &context.ct).await?,
+                    max_bytes,
+                )?)
             }
             "ask" => {
                 let args: calls::AskArgs = calls::arguments(given)?;
-                Ok(calls::reply(&self.ask(args.question()?, &context.ct).await?, max_bytes)?)
+                Ok(calls::reply(
+                    &self.ask(args.question()?, &allowed, &context.ct).await?,
+                    max_bytes,
+                )?)
             }
             "get_passage" => {
                 let args: calls::PassageArgs = calls::arguments(given)?;
                 let index = args.index.clone();
-                self.with_index(index, move |engine| calls::get_passage(&args, engine, max_bytes))
-                    .await
+                self.with_index(index, &allowed, move |engine| {
+                    calls::get_passage(&args, engine, max_bytes)
+                })
+                .await
             }
             "list_documents" => {
                 let args: calls::DocumentsArgs = calls::arguments(given)?;
                 let index = args.index.clone();
-                self.with_index(index, move |engine| {
+                self.with_index(index, &allowed, move |engine| {
                     calls::list_documents(&args, engine, max_bytes)
                 })
                 .await
             }
             "list_indexes" => {
                 let _: calls::IndexesArgs = calls::arguments(given)?;
-                Ok(blocking(&self.service, move |engine| calls::list_indexes(engine, max_bytes))
-                    .await?)
+                Ok(blocking(&self.service, move |engine| {
+                    calls::list_indexes(engine, &allowed, max_bytes)
+                })
+                .await?)
             }
             // `call_tool` has checked the name.
             _ => {
@@ -205,11 +217,16 @@ impl Server {
     /// Submits a question, and cancels it when the client does.
     async fn ask(
         &self,
-        question: Question,
+        mut question: Question,
+        allowed: &Indexes,
         cancelled: &CancellationToken,
     ) -> std::result::Result<Reply, Problem> {
         if let Some(index) = &question.index {
             calls::index_name(Some(index), "")?;
+            check_allowed(allowed, index)?;
+        } else if !allowed.is_all() {
+            let own = allowed.default_of(&self.engine().config.index);
+            question.index = Some(own.to_owned());
         }
         let mut ticket = self.service.ask(question).await?;
         tokio::select! {
@@ -222,10 +239,12 @@ impl Server {
     async fn with_index(
         &self,
         index: Option<String>,
+        allowed: &Indexes,
         work: impl FnOnce(&Engine) -> Result<Value> + Send + 'static,
     ) -> std::result::Result<Value, Problem> {
-        let own = &self.engine().config.index;
+        let own = allowed.default_of(&self.engine().config.index);
         let index = calls::index_name(index.as_ref(), own)?;
+        check_allowed(allowed, &index)?;
         let exists = blocking(&self.service, {
             let index = index.clone();
             move |engine| engine.store.pointer(&index).map(|pointer| pointer.is_some())
@@ -349,11 +368,15 @@ impl ServerHandler for Server {
     async fn list_resources(
         &self,
         request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> std::result::Result<ListResourcesResult, ErrorData> {
         let cursor = request.and_then(|request| request.cursor);
-        let index = self.engine().config.index.clone();
+        let index = indexes_of(&context).default_of(&self.engine().config.index).to_owned();
+        let own = index.clone();
         let page = blocking(&self.service, move |engine| {
+            let mut config = engine.config.clone();
+            config.index = own;
+            let engine = &engine.with(config);
             match engine.store.pointer(&engine.config.index)? {
                 Some(_) => calls::page(engine, None, cursor.as_deref(), RESOURCES).map(Some),
                 None => Ok(None),
@@ -392,10 +415,13 @@ impl ServerHandler for Server {
     async fn read_resource(
         &self,
         request: ReadResourceRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> std::result::Result<ReadResourceResponse, ErrorData> {
         let unknown = || ErrorData::resource_not_found("there is no such resource", None);
         let (index, root, path) = parse_uri(&request.uri).ok_or_else(unknown)?;
+        if !indexes_of(&context).allows(&index) {
+            return Err(unknown());
+        }
         let max_bytes = self.engine().config.mcp_max_result_bytes;
         let text = blocking(&self.service, move |engine| {
             if engine.store.pointer(&index)?.is_none() {
@@ -412,6 +438,19 @@ impl ServerHandler for Server {
         let contents = vec![ResourceContents::text(text, request.uri)];
         Ok(ReadResourceResult::new(contents).into())
     }
+}
+
+/// The indexes that a client may use, which the HTTP server has put into the head of its request.
+/// A client over pipes is a process of the same user.
+fn indexes_of(context: &RequestContext<RoleServer>) -> Indexes {
+    let head = context.extensions.get::<http::request::Parts>();
+    head.and_then(|head| head.extensions.get::<Indexes>()).cloned().unwrap_or_default()
+}
+
+/// # Errors
+/// The same as for a missing index.
+fn check_allowed(allowed: &Indexes, index: &str) -> std::result::Result<(), Problem> {
+    if allowed.allows(index) { Ok(()) } else { Err(Problem::NoIndex(index.to_owned())) }
 }
 
 /// The URI of a document: index, number of the root, path.

@@ -182,6 +182,7 @@ impl Observer {
         };
         spans(engine, "search", context, &stages, attributes);
         telemetry::searched(response.mode.name(), &stages, &features(context));
+        telemetry::retrieved(response.hits.len(), response.hits.first().map(|hit| hit.score));
         let level = |risk: &Risk| risk.level().name();
         telemetry::risks("question", std::iter::once(level(&response.risk)));
         let passages = response.hits.iter().map(|hit| level(&ask::passage_risk(hit)));

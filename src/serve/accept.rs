@@ -2,21 +2,25 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use super::access::Access;
 use super::app::App;
+use super::connection::Connection;
 use super::guard::Peer;
 use super::routes;
+use super::tls::Tls;
+use super::webhooks;
 use crate::telemetry;
 
 /// The largest head of a request. Browsers send at most some 8 KiB.
@@ -45,6 +49,11 @@ pub async fn run(listener: TcpListener, app: Arc<App>, shutdown: impl Future<Out
     let router = routes::router(&app);
     let permits = Arc::new(Semaphore::new(settings.connections));
     let stopping = app.stopping.clone();
+    webhooks::start(&app);
+    tokio::spawn(Access::follow(Arc::clone(&app.access), stopping.clone()));
+    if let Some(tls) = &app.tls {
+        tokio::spawn(Tls::follow(Arc::clone(tls), stopping.clone()));
+    }
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let next = async {
@@ -66,10 +75,25 @@ pub async fn run(listener: TcpListener, app: Arc<App>, shutdown: impl Future<Out
         };
         let (app, router, stopping) = (Arc::clone(&app), router.clone(), stopping.clone());
         tokio::spawn(async move {
-            app.connections.fetch_add(1, Ordering::Relaxed);
-            serve_connection(stream, Peer(peer), router, &app, stopping).await;
-            app.connections.fetch_sub(1, Ordering::Relaxed);
-            drop(permit);
+            let connection = Connection::begin(Arc::clone(&app), permit);
+            // Responses are small, and the client waits for them.
+            let _ = stream.set_nodelay(true);
+            // Writes fail when the client has read nothing for the configured time.
+            let mut stream = TimeoutStream::new(stream);
+            stream.set_write_timeout(Some(app.settings().write_timeout));
+            let stream = Box::pin(stream);
+            let Some(acceptor) = app.tls.as_ref().map(|tls| tls.acceptor()) else {
+                return serve_connection(stream, Peer(peer), router, &connection, stopping).await;
+            };
+            let shaken =
+                tokio::time::timeout(app.settings().header_timeout, acceptor.accept(stream));
+            match shaken.await {
+                Ok(Ok(stream)) => {
+                    serve_connection(stream, Peer(peer), router, &connection, stopping).await;
+                }
+                Ok(Err(error)) => telemetry::debug!(%error, "no TLS handshake"),
+                Err(_) => telemetry::debug!("the TLS handshake took too long"),
+            }
         });
     }
     drop(listener);
@@ -84,20 +108,22 @@ pub async fn run(listener: TcpListener, app: Arc<App>, shutdown: impl Future<Out
 }
 
 async fn serve_connection(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
     router: Router,
-    app: &App,
+    open: &Connection,
     stopping: CancellationToken,
 ) {
-    let settings = app.settings();
-    // Responses are small, and the client waits for them.
-    let _ = stream.set_nodelay(true);
-    // Writes fail when the client has read nothing for the configured time.
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(settings.write_timeout));
+    let settings = open.app().settings();
+    let weak = open.downgrade();
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        if let Some(uri) = routes::unversioned(request.uri()) {
+            *request.uri_mut() = uri;
+        }
+        if let Some(open) = weak.upgrade() {
+            request.extensions_mut().insert(open);
+        }
         let router = router.clone();
         async move {
             let response: Result<_, Infallible> = router.oneshot(request).await;
@@ -111,7 +137,7 @@ async fn serve_connection(
         .header_read_timeout(settings.header_timeout)
         .max_header_size(MAX_HEAD_BYTES)
         .max_buf_size(BUFFER_BYTES);
-    let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service);
+    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

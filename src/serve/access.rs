@@ -1,128 +1,222 @@
-//! Access tokens and their scopes.
+//! Access tokens and their scopes: those of the settings, those of `rag token`, and tokens of an
+//! identity provider.
 //!
 //! Tokens are kept as hashes. Every request is compared with all of them in constant time, so its
-//! duration reveals nothing about a token.
+//! duration reveals nothing about a token. Changes of the stored ones take effect within a second,
+//! for open connections, too.
 
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use jiff::civil::{self, Date};
 use subtle::ConstantTimeEq as _;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
+use super::grant::Grant;
+use super::jwt::Jwt;
 use crate::config;
 use crate::config::{Config, Secret};
 use crate::disk;
 use crate::error::{Fault, Result};
+use crate::telemetry;
+pub use crate::tokens::Scope;
+use crate::tokens::{self, Indexes, Tokens};
 
-/// What a route requires. A higher scope includes the lower ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
-    /// No token: the page and the health probes.
-    Open,
-    Read,
-    Write,
-    Admin,
-}
+/// How often changes of the stored tokens and of keys are looked for.
+const INTERVAL: Duration = Duration::from_millis(250);
 
-impl Scope {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Admin => "admin",
-        }
-    }
-
-    fn from_name(name: &str) -> Option<Self> {
-        [Self::Read, Self::Write, Self::Admin].into_iter().find(|scope| scope.name() == name)
-    }
-}
+const DAY_S: i64 = 86_400;
 
 /// The tokens of a server.
-#[derive(Debug, Default)]
 pub struct Access {
-    tokens: Vec<Token>,
+    /// Those of the settings.
+    fixed: Vec<Entry>,
+    /// The folder of the stored ones.
+    dir: PathBuf,
+    stored: RwLock<Stored>,
+    /// The open file, and its version when it was last read. `None` while there is no file.
+    file: Mutex<Option<(Tokens, i64)>>,
+    jwt: Option<Jwt>,
+    /// The last attempt to read the stored tokens failed.
+    has_failed: AtomicBool,
+    /// Notified when the stored tokens have changed.
+    changed: watch::Sender<()>,
 }
 
-#[derive(Debug)]
-struct Token {
-    sha256: String,
+/// The stored tokens, as last read.
+#[derive(Default)]
+struct Stored {
+    entries: Vec<Entry>,
+    /// There is a token, perhaps a revoked one, so requests need one.
+    exists: bool,
+}
+
+/// A valid token.
+#[derive(Clone, Debug)]
+struct Entry {
+    sha256: Arc<str>,
     scope: Scope,
-    /// Last valid day, in days since 1970.
-    expires: Option<i64>,
+    indexes: Indexes,
+    /// Invalid from then on.
+    expires_s: Option<i64>,
     rate_per_minute: Option<u64>,
-}
-
-/// What a valid token grants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grant {
-    /// Index of the token in the configuration order.
-    pub token: usize,
-    pub scope: Scope,
-    /// Requests per minute, where the token's line sets a rate.
-    pub rate_per_minute: Option<u64>,
+    quota_per_day: Option<u64>,
 }
 
 impl Access {
-    /// The tokens that the settings name.
+    /// The tokens that the settings name, and the stored ones.
     ///
     /// # Errors
-    /// A usage fault for a file that is missing or readable by others, and for an invalid line; it
-    /// names the line and shows no token.
+    /// A usage fault for a file that is missing or readable by others, for an invalid line, which
+    /// it names without showing a token, and for incomplete settings of an identity provider.
     pub fn new(config: &Config) -> Result<Self> {
-        let mut access = Self::default();
+        let mut fixed = Vec::new();
         if let Some(token) = &config.serve.token {
-            let token = Token::new(token.expose(), Scope::Admin, None, None);
-            access.tokens.push(token.map_err(|why| config.refuse("serve.token", &why))?);
+            let token = Entry::new(token.expose(), Scope::Admin);
+            fixed.push(token.map_err(|why| config.refuse("serve.token", &why))?);
         }
         if let Some(path) = &config.serve.token_file {
-            access.tokens.extend(read(config, path)?);
+            fixed.extend(read(config, path)?);
         }
+        let access = Self {
+            fixed,
+            dir: tokens::dir(&config.data_dir),
+            stored: RwLock::default(),
+            file: Mutex::default(),
+            jwt: Jwt::new(config)?,
+            has_failed: AtomicBool::new(false),
+            changed: watch::Sender::new(()),
+        };
+        access.refresh_stored()?;
         Ok(access)
     }
 
     /// True when no token is configured, and every request is allowed.
     pub fn is_open(&self) -> bool {
-        self.tokens.is_empty()
-    }
-
-    /// The SHA-256 of a token.
-    pub fn hash(&self, token: usize) -> Option<&str> {
-        self.tokens.get(token).map(|token| token.sha256.as_str())
+        self.fixed.is_empty() && self.jwt.is_none() && !self.read_stored().exists
     }
 
     /// What `token` grants at `now_s` (Unix seconds); `None` for an unknown or expired token.
     pub fn grant(&self, token: &str, now_s: i64) -> Option<Grant> {
         let given = disk::sha256_hex(token.as_bytes());
-        let today = now_s.div_euclid(86_400);
         let mut found = None;
-        for (n, token) in self.tokens.iter().enumerate() {
-            let is_equal: bool = token.sha256.as_bytes().ct_eq(given.as_bytes()).into();
-            if is_equal && token.expires.is_none_or(|last_day| today <= last_day) {
-                let Token { scope, rate_per_minute, .. } = *token;
-                found = Some(Grant { token: n, scope, rate_per_minute });
+        let stored = self.read_stored();
+        for entry in self.fixed.iter().chain(&stored.entries) {
+            let is_equal: bool = entry.sha256.as_bytes().ct_eq(given.as_bytes()).into();
+            if is_equal && entry.is_valid(now_s) {
+                found = Some(entry.grant());
             }
         }
-        found
+        found.or_else(|| self.jwt.as_ref()?.grant(token, now_s))
+    }
+
+    /// Whether a token that was valid still is.
+    pub fn is_still_valid(&self, grant: &Grant, now_s: i64) -> bool {
+        let is_current = grant.expires_s.is_none_or(|end| now_s < end);
+        let is_same = |entry: &&Entry| entry.sha256 == grant.key;
+        let stored = self.read_stored();
+        let has_entry = self.fixed.iter().chain(&stored.entries).any(|entry| is_same(&entry));
+        is_current && (grant.is_subject || has_entry)
+    }
+
+    /// Notified when the stored tokens change.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Follows changes of the stored tokens and of keys until the server stops.
+    pub async fn follow(access: Arc<Self>, stopping: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                () = tokio::time::sleep(INTERVAL) => {}
+            }
+            let access = Arc::clone(&access);
+            let _ = tokio::task::spawn_blocking(move || access.refresh()).await;
+        }
+    }
+
+    /// Reads what has changed. Tokens that cannot be read are not valid: one of them may have been
+    /// revoked.
+    fn refresh(&self) {
+        let refreshed = self.refresh_stored();
+        let failed_before = self.has_failed.swap(refreshed.is_err(), Ordering::Relaxed);
+        if let Err(fault) = refreshed
+            && !failed_before
+        {
+            telemetry::error!(cause = fault.to_string(), "the stored tokens cannot be read");
+            *self.file.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            self.stored.write().unwrap_or_else(PoisonError::into_inner).entries.clear();
+            self.changed.send_replace(());
+        }
+        if let Some(jwt) = &self.jwt {
+            jwt.refresh();
+        }
+    }
+
+    fn refresh_stored(&self) -> Result<()> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if file.is_none() {
+            *file = Tokens::find(&self.dir)?.map(|tokens| (tokens, -1));
+        }
+        let Some((tokens, known)) = &mut *file else { return Ok(()) };
+        let version = tokens.version()?;
+        if version == *known {
+            return Ok(());
+        }
+        let all = tokens.list()?;
+        *known = version;
+        let entries = all.iter().filter(|token| token.revoked_s.is_none()).map(|token| Entry {
+            sha256: token.sha256.as_str().into(),
+            scope: token.scope,
+            indexes: token.indexes.clone(),
+            expires_s: token.expires_s,
+            rate_per_minute: token.rate_per_minute,
+            quota_per_day: token.quota_per_day,
+        });
+        let stored = Stored { exists: !all.is_empty(), entries: entries.collect() };
+        *self.stored.write().unwrap_or_else(PoisonError::into_inner) = stored;
+        self.changed.send_replace(());
+        Ok(())
+    }
+
+    fn read_stored(&self) -> std::sync::RwLockReadGuard<'_, Stored> {
+        self.stored.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Token {
-    fn new(
-        text: &str,
-        scope: Scope,
-        expires: Option<i64>,
-        rate_per_minute: Option<u64>,
-    ) -> std::result::Result<Self, String> {
+impl Entry {
+    fn new(text: &str, scope: Scope) -> std::result::Result<Self, String> {
         if let Some(why) = config::secret_problem(text, config::MIN_TOKEN_CHARS) {
             return Err(why);
         }
-        Ok(Self { sha256: disk::sha256_hex(text.as_bytes()), scope, expires, rate_per_minute })
+        Ok(Self {
+            sha256: disk::sha256_hex(text.as_bytes()).into(),
+            scope,
+            indexes: Indexes::All,
+            expires_s: None,
+            rate_per_minute: None,
+            quota_per_day: None,
+        })
+    }
+
+    fn is_valid(&self, now_s: i64) -> bool {
+        self.expires_s.is_none_or(|end| now_s < end)
+    }
+
+    fn grant(&self) -> Grant {
+        let Self { sha256, scope, indexes, expires_s, rate_per_minute, quota_per_day } =
+            self.clone();
+        let is_subject = false;
+        Grant { key: sha256, is_subject, scope, indexes, expires_s, rate_per_minute, quota_per_day }
     }
 }
 
-fn read(config: &Config, path: &Path) -> Result<Vec<Token>> {
+fn read(config: &Config, path: &Path) -> Result<Vec<Entry>> {
     let refused = |why: &str| config.refuse("serve.token_file", why);
     let unreadable = |e: std::io::Error| refused(&config::read_problem(&e));
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
@@ -138,8 +232,8 @@ fn read(config: &Config, path: &Path) -> Result<Vec<Token>> {
         }
         let token = parse(line).map_err(|why| {
             Fault::usage(format!("{}:{n}: {why}", path.display())).hint(
-                "expected `SCOPE TOKEN [expires YYYY-MM-DD] [rate N]`; the rate is in requests \
-                 per minute",
+                "expected `SCOPE TOKEN [expires YYYY-MM-DD] [rate N] [indexes NAME,…]`; the rate \
+                 is in requests per minute",
             )
         })?;
         tokens.push(token);
@@ -150,21 +244,31 @@ fn read(config: &Config, path: &Path) -> Result<Vec<Token>> {
     Ok(tokens)
 }
 
-fn parse(line: &str) -> std::result::Result<Token, String> {
+fn parse(line: &str) -> std::result::Result<Entry, String> {
     let mut words = line.split_whitespace();
     let scope = words.next().unwrap_or_default();
     let scope = Scope::from_name(scope).ok_or("the scope must be read, write or admin")?;
     let token = words.next().ok_or("the token is missing")?;
-    let (mut expires, mut rate) = (None, None);
+    let mut entry = Entry::new(token, scope).map_err(|why| format!("the token {why}"))?;
     while let Some(word) = words.next() {
-        let value = words.next().ok_or("`expires` and `rate` take a value")?;
+        let value = words.next().ok_or("`expires`, `rate` and `indexes` take a value")?;
         match word {
-            "expires" => expires = Some(day(value).ok_or("invalid date")?),
-            "rate" => rate = Some(value.parse().map_err(|_| "invalid rate")?),
-            _ => return Err("only `expires` and `rate` may follow the token".to_owned()),
+            "expires" => {
+                let last_day = day(value).ok_or("invalid date")?;
+                entry.expires_s = Some((last_day + 1) * DAY_S);
+            }
+            "rate" => entry.rate_per_minute = Some(value.parse().map_err(|_| "invalid rate")?),
+            "indexes" if value.split(',').all(config::is_name) => {
+                entry.indexes = Indexes::of(value.split(',').map(str::to_owned).collect());
+            }
+            "indexes" => return Err("invalid name of an index".to_owned()),
+            _ => {
+                let what = "only `expires`, `rate` and `indexes` may follow the token";
+                return Err(what.to_owned());
+            }
         }
     }
-    Token::new(token, scope, expires, rate).map_err(|why| format!("the token {why}"))
+    Ok(entry)
 }
 
 /// Days from 1970-01-01 to a date, which has exactly the form `2026-03-31`.
@@ -215,15 +319,30 @@ mod tests {
 
     #[test]
     fn a_token_grants_its_scope_until_it_expires() {
-        let lines = ["read aaaaaaaaaaaaaaaa", "admin bbbbbbbbbbbbbbbb expires 1970-01-03 rate 7"];
-        let access = Access { tokens: lines.iter().map(|line| parse(line).unwrap()).collect() };
+        let lines = [
+            "read aaaaaaaaaaaaaaaa indexes docs,wiki",
+            "admin bbbbbbbbbbbbbbbb expires 1970-01-03 rate 7",
+        ];
+        let access = Access {
+            fixed: lines.iter().map(|line| parse(line).unwrap()).collect(),
+            dir: PathBuf::new(),
+            stored: RwLock::default(),
+            file: Mutex::default(),
+            jwt: None,
+            has_failed: AtomicBool::new(false),
+            changed: watch::Sender::new(()),
+        };
         let scope = |token, now_s| access.grant(token, now_s).map(|grant| grant.scope);
         assert_eq!(scope("aaaaaaaaaaaaaaaa", 1 << 40), Some(Scope::Read));
         assert_eq!(scope("bbbbbbbbbbbbbbbb", 3 * DAY - 1), Some(Scope::Admin));
         assert_eq!(scope("bbbbbbbbbbbbbbbb", 3 * DAY), None);
         assert_eq!(scope("aaaaaaaaaaaaaaa", 0), None);
-        assert_eq!(access.grant("bbbbbbbbbbbbbbbb", 0).unwrap().rate_per_minute, Some(7));
-        assert!(!format!("{access:?}").contains("aaaa"), "tokens are not kept");
+        let b = access.grant("bbbbbbbbbbbbbbbb", 0).unwrap();
+        assert_eq!((b.rate_per_minute, &b.indexes), (Some(7), &Indexes::All));
+        assert!(access.is_still_valid(&b, 0) && !access.is_still_valid(&b, 3 * DAY));
+        let a = access.grant("aaaaaaaaaaaaaaaa", 0).unwrap();
+        assert!(a.indexes.allows("wiki") && !a.indexes.allows("default"));
+        assert!(!format!("{:?}", access.fixed).contains("aaaa"), "tokens are not kept");
     }
 
     #[test]
@@ -234,6 +353,7 @@ mod tests {
             "read short",
             "read aaaaaaaaaaaaaaaa expires soon",
             "read aaaaaaaaaaaaaaaa x 1",
+            "read aaaaaaaaaaaaaaaa indexes a,../b",
         ] {
             let why = parse(line).unwrap_err();
             assert!(!why.contains("aaaa") && !why.contains("short"), "{why}");

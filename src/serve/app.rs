@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use super::access::Access;
 use super::error::{self, Error};
 use super::poller::Poller;
-use super::rate_limit::{Allowance, Caller, Limiter};
+use super::rate_limit::{Allowance, Caller, Charge, Limiter};
 use super::shared_limit;
+use super::tls::Tls;
 use super::upload_quota::Uploads;
 use super::watcher::JobWatcher;
 use crate::config::Serve;
@@ -37,10 +38,12 @@ pub struct App {
     _exporter: Option<Exporter>,
     /// Stops when dropped.
     _poller: Option<Poller>,
-    pub(super) access: Access,
+    pub(super) access: Arc<Access>,
     limiter: Mutex<Limiter>,
     /// Open connections.
     pub(super) connections: AtomicU64,
+    /// The certificate, where the server speaks TLS.
+    pub(super) tls: Option<Arc<Tls>>,
     pub(super) watcher: JobWatcher,
     pub(super) uploads: Arc<Mutex<Uploads>>,
     /// Cancelled when the server stops accepting connections.
@@ -57,15 +60,16 @@ impl App {
     /// A usage fault for invalid tokens, and for an address that other machines can reach while no
     /// token is configured.
     pub fn new(engine: Engine, address: SocketAddr) -> Result<Self> {
-        let access = Access::new(&engine.config)?;
+        let access = Arc::new(Access::new(&engine.config)?);
         let is_local = address.ip().is_loopback();
         if access.is_open() && !is_local {
             return Err(Fault::usage(format!(
                 "{} can be reached from other machines, and no token is configured",
                 address.ip()
             ))
-            .hint("set RAG_SERVE_TOKEN or serve.token_file, or listen on 127.0.0.1"));
+            .hint("add one with `rag token add`, set RAG_SERVE_TOKEN, or listen on 127.0.0.1"));
         }
+        let tls = Tls::new(&engine.config)?.map(Arc::new);
         telemetry::install();
         let service = Arc::new(Service::start(engine)?);
         Ok(Self {
@@ -74,6 +78,7 @@ impl App {
             _sampler: service.sample(),
             _exporter: service.export()?,
             _poller: Poller::start(&service),
+            tls,
             watcher: JobWatcher::new(Arc::clone(&service)),
             service,
             access,
@@ -109,8 +114,8 @@ impl App {
 
     /// The public name of a session: its id, followed by a mark that only the token which created
     /// the session yields. Without tokens, the id alone.
-    pub(super) fn session_name(&self, id: &str, token: Option<usize>) -> String {
-        match token.and_then(|n| self.access.hash(n)) {
+    pub(super) fn session_name(id: &str, token: Option<&str>) -> String {
+        match token {
             Some(hash) => {
                 let mark = disk::sha256_hex(format!("session {hash} {id}").as_bytes());
                 format!("{id}{}", mark.slice(..16))
@@ -133,19 +138,14 @@ impl App {
     /// Counts a request of `caller`, or says how long to wait before the next one. Servers with a
     /// shared store count together; while it gives no answer, each counts by itself.
     pub(super) async fn admit(
-        self: &Arc<Self>,
-        caller: Caller,
-        allowance: Allowance,
+        &self,
+        Charge { caller, key, allowance }: Charge,
     ) -> std::result::Result<(), Duration> {
         let is_limited = allowance.per_minute > 0 || allowance.per_day > 0;
         if let (true, Some(redis)) = (is_limited, self.engine().shared.redis()) {
-            let (app, redis) = (Arc::clone(self), Arc::clone(redis));
+            let redis = Arc::clone(redis);
             let asked = tokio::task::spawn_blocking(move || {
-                let token = match caller {
-                    Caller::Token(n) => app.access.hash(n),
-                    Caller::Peer(_) | Caller::Others => None,
-                };
-                shared_limit::admit(&redis, caller, token, allowance)
+                shared_limit::admit(&redis, caller, key.as_deref(), allowance)
             });
             if let Ok(Ok(admitted)) = asked.await {
                 return admitted;

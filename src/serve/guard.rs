@@ -14,12 +14,15 @@ use axum::response::{IntoResponse as _, Response};
 use super::access::Scope;
 use super::app::App;
 use super::body;
-use super::error::{Error, Result};
+use super::error::{Error, Result, no_index};
+use super::grant::Grant;
 use super::metrics::InProgress;
-use super::rate_limit::{Allowance, Caller};
+use super::rate_limit::{Allowance, Caller, Charge};
 use crate::disk;
 use crate::service;
+use crate::strings::StrExt as _;
 use crate::telemetry::{self, Instrument as _, Trace};
+use crate::tokens::Indexes;
 
 const REQUEST_ID: &str = "x-request-id";
 const MAX_REQUEST_ID_BYTES: usize = 128;
@@ -35,11 +38,56 @@ pub struct Peer(pub SocketAddr);
 pub struct RequestId(pub Arc<str>);
 
 /// What the caller may do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Allowed {
     pub scope: Scope,
-    /// Index of the caller's token, where the server has tokens.
-    pub token: Option<usize>,
+    /// The caller's token, where the server has tokens.
+    grant: Option<Grant>,
+    /// Whose rate limit a further message counts against.
+    caller: Caller,
+    allowance: Allowance,
+}
+
+impl Allowed {
+    /// Names the token.
+    pub fn token(&self) -> Option<&str> {
+        self.grant.as_ref().map(|grant| &*grant.key)
+    }
+
+    pub fn indexes(&self) -> Indexes {
+        self.grant.as_ref().map(|grant| grant.indexes.clone()).unwrap_or_default()
+    }
+
+    /// The index of a request: the given one, else the configured one, else the first that the
+    /// token may use.
+    ///
+    /// # Errors
+    /// For an index that the token may not use, the same as for a missing one.
+    pub fn index(&self, given: Option<String>, app: &App) -> Result<Option<String>> {
+        let indexes = self.indexes();
+        match given {
+            Some(name) if !indexes.allows(&name) => Err(no_index(&name)),
+            None if !indexes.is_all() => {
+                Ok(Some(indexes.default_of(&app.engine().config.index).to_owned()))
+            }
+            given => Ok(given),
+        }
+    }
+
+    /// Whom a message counts against.
+    fn charge(&self) -> Charge {
+        let key = self.grant.as_ref().map(|grant| Arc::clone(&grant.key));
+        Charge { caller: self.caller, key, allowance: self.allowance }
+    }
+
+    /// # Errors
+    /// For a token of some indexes: the request is about all of them.
+    pub fn check_all_indexes(&self) -> Result<()> {
+        match self.indexes().is_all() {
+            true => Ok(()),
+            false => Err(Error::forbidden("a token for all indexes is required")),
+        }
+    }
 }
 
 /// The kind of body that a route accepts.
@@ -57,18 +105,29 @@ pub async fn outer(State(app): State<Arc<App>>, mut request: Request, next: Next
     let traceparent = request.headers().get(TRACEPARENT).and_then(|header| header.to_str().ok());
     let trace = Trace::of_request(traceparent, app.engine().now().as_nanos(), random);
     let traced = trace.map(|trace| (trace, Arc::clone(&id)));
-    let in_progress = InProgress::new(&request, span.clone(), traced);
+    let is_logged = app.engine().config.logs_requests;
+    let in_progress = InProgress::new(&request, span.clone(), traced, is_logged);
     if let Some(trace) = trace {
         // For handlers that spawn a task.
         request.extensions_mut().insert(trace);
     }
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
     let is_chunked = body::is_chunked(request.headers());
+    let origin = foreign_origin(&app, &request);
     let mut response = match check_head(&app, &request) {
+        Ok(()) if origin.is_some() && is_preflight(&request) => preflight(),
         Ok(()) => service::within(trace, next.run(request).instrument(span.clone())).await,
         Err(error) => error.into_response(),
     };
     response = span.in_scope(|| finish(response, &app, in_progress.route(), &id));
+    if let Some(origin) = origin {
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
+    }
+    if !app.settings().cors_origins.is_empty() {
+        response.headers_mut().append(header::VARY, HeaderValue::from_static("origin"));
+    }
     if is_chunked {
         // hyper drops a `Content-Length` that came with this header. If a proxy had believed it,
         // the two would disagree on where the next request begins (RFC 9112, 6.1).
@@ -85,13 +144,15 @@ pub async fn scoped(
 ) -> Response {
     let (allowed, charge) = authorize(&app, &request, scope);
     let admitted = match charge {
-        Some((caller, allowance)) => app.admit(caller, allowance).await.map_err(Error::too_many),
+        Some(charge) => app.admit(charge).await.map_err(Error::too_many),
         None => Ok(()),
     };
     let checked =
         admitted.and(allowed).and_then(|allowed| check_body(&request, body).map(|()| allowed));
     match checked {
         Ok(allowed) => {
+            // For the tools of the Model Context Protocol.
+            request.extensions_mut().insert(allowed.indexes());
             request.extensions_mut().insert(allowed);
             next.run(request).await
         }
@@ -118,11 +179,45 @@ fn check_head(app: &App, request: &Request) -> Result<()> {
     if let Some(origin) = headers.get(header::ORIGIN) {
         let origin = origin.to_str().unwrap_or_default();
         let name = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-        if !name.is_some_and(|name| name.eq_ignore_ascii_case(&host)) {
-            return Err(Error::forbidden("cross-origin requests are not allowed"));
+        let is_own = name.is_some_and(|name| name.eq_ignore_ascii_case(&host));
+        if !is_own && foreign_origin(app, request).is_none() {
+            return Err(Error::forbidden("cross-origin requests are not allowed")
+                .hint("the setting `serve.cors_origins` lists the allowed origins"));
         }
     }
     Ok(())
+}
+
+/// Headers of responses that pages of other origins may read.
+const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("x-request-id, retry-after");
+
+/// Headers of requests that pages of other origins may set.
+const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
+    "authorization, content-type, x-request-id, x-rag-k, x-rag-filter, x-rag-session, x-rag-intent",
+);
+
+/// The origin of a request, when the settings allow it.
+fn foreign_origin(app: &App, request: &Request) -> Option<HeaderValue> {
+    let origin = request.headers().get(header::ORIGIN)?;
+    let name = origin.to_str().ok()?.to_ascii_lowercase();
+    app.settings().cors_origins.contains(&name).then(|| origin.clone())
+}
+
+/// Whether a browser asks if it may send a request (CORS).
+fn is_preflight(request: &Request) -> bool {
+    request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// The reply to a preflight of an allowed origin. Credentials are not allowed: tokens are sent in a
+/// header.
+fn preflight() -> Response {
+    let headers = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, PUT, DELETE")),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS),
+        (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600")),
+    ];
+    (StatusCode::NO_CONTENT, headers).into_response()
 }
 
 /// The host of a request, which must name exactly one.
@@ -142,47 +237,77 @@ fn host_of(headers: &HeaderMap, uri: &Uri) -> Result<String> {
     }
 }
 
-/// Whom a request counts against, and the limits.
-type Charge = Option<(Caller, Allowance)>;
-
-/// Checks the token of a request for a route of this scope. The request counts against the caller
-/// even when it is refused for its token: guesses of tokens count against the peer.
-fn authorize(app: &App, request: &Request, scope: Scope) -> (Result<Allowed>, Charge) {
+/// Checks the token of a request for a route of this scope, and says whom the request counts
+/// against. It counts even when it is refused for its token: guesses of tokens count against the
+/// peer.
+fn authorize(app: &App, request: &Request, scope: Scope) -> (Result<Allowed>, Option<Charge>) {
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
     let settings = app.settings();
-    let (allowed, caller, rate) = if app.access.is_open() {
-        (Scope::Admin, peer.map(Caller::Peer), None)
-    } else {
-        let token = request.headers().get(header::AUTHORIZATION).and_then(|value| bearer(value));
-        match token.and_then(|token| app.access.grant(token, app.engine().now_s())) {
-            Some(grant) => (grant.scope, Some(Caller::Token(grant.token)), grant.rate_per_minute),
-            None if scope == Scope::Open => (Scope::Open, peer.map(Caller::Peer), None),
-            None => {
-                let allowance = Allowance {
-                    per_minute: settings.rate_per_minute,
-                    per_day: settings.quota_per_day,
-                };
-                let refused = Error::unauthorized("missing or invalid token")
-                    .hint("send `Authorization: Bearer TOKEN`");
-                let peer = peer.map_or(Caller::Others, Caller::Peer);
-                return (Err(refused), Some((peer, allowance)));
-            }
+    let by_peer = peer.map_or(Caller::Others, Caller::Peer);
+    let default =
+        Allowance { per_minute: settings.rate_per_minute, per_day: settings.quota_per_day };
+    let is_open = app.access.is_open();
+    let grant = match is_open {
+        true => None,
+        false => token_of(request.headers())
+            .and_then(|token| app.access.grant(token, app.engine().now_s())),
+    };
+    let allowed = match grant {
+        Some(grant) => {
+            let n = u64::from_str_radix(grant.key.slice(grant.key.len().saturating_sub(16)..), 16);
+            let n = n.unwrap_or_default();
+            let caller = if grant.is_subject { Caller::Subject(n) } else { Caller::Token(n) };
+            let allowance = Allowance {
+                per_minute: grant.rate_per_minute.unwrap_or(default.per_minute),
+                per_day: grant.quota_per_day.unwrap_or(default.per_day),
+            };
+            Allowed { scope: grant.scope, grant: Some(grant), caller, allowance }
+        }
+        None if is_open || scope == Scope::Open => {
+            let scope = if is_open { Scope::Admin } else { Scope::Open };
+            Allowed { scope, grant: None, caller: by_peer, allowance: default }
+        }
+        None => {
+            let refused = Error::unauthorized("missing or invalid token")
+                .hint("send `Authorization: Bearer TOKEN`");
+            return (Err(refused), Some(Charge { caller: by_peer, key: None, allowance: default }));
         }
     };
-    if allowed < scope {
+    if allowed.scope < scope {
         let what = format!("a token with the scope {} is required", scope.name());
         return (Err(Error::forbidden(what)), None);
     }
-    let charge = (scope != Scope::Open).then(|| {
-        let per_minute = rate.unwrap_or(settings.rate_per_minute);
-        let allowance = Allowance { per_minute, per_day: settings.quota_per_day };
-        (caller.unwrap_or(Caller::Others), allowance)
-    });
-    let token = match caller {
-        Some(Caller::Token(n)) => Some(n),
-        _ => None,
-    };
-    (Ok(Allowed { scope: allowed, token }), charge)
+    let charge = (scope != Scope::Open).then(|| allowed.charge());
+    (Ok(allowed), charge)
+}
+
+/// Whether the token of an open connection is still valid.
+pub fn is_still_allowed(app: &App, allowed: &Allowed) -> bool {
+    match &allowed.grant {
+        Some(grant) => app.access.is_still_valid(grant, app.engine().now_s()),
+        None => app.access.is_open(),
+    }
+}
+
+/// Counts a message of a WebSocket like a request.
+///
+/// # Errors
+/// When the token is not valid any more, or its limit is reached.
+pub async fn admit_message(app: &App, allowed: &Allowed) -> Result<()> {
+    if !is_still_allowed(app, allowed) {
+        return Err(Error::unauthorized("the token is not valid any more"));
+    }
+    app.admit(allowed.charge()).await.map_err(Error::too_many)
+}
+
+/// The token of a request. A page cannot set the header of a WebSocket, and offers the token as a
+/// protocol instead.
+fn token_of(headers: &HeaderMap) -> Option<&str> {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        return bearer(value);
+    }
+    let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+    offered.split(',').find_map(|protocol| protocol.trim().strip_prefix("bearer."))
 }
 
 fn bearer(value: &HeaderValue) -> Option<&str> {

@@ -19,6 +19,11 @@ impl App {
     }
 }
 
+/// The scheme of a server's address.
+pub fn scheme(_: &Config) -> &'static str {
+    "http"
+}
+
 /// # Errors
 /// Always.
 pub fn bind(_: &Config) -> Result<TcpListener> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// First segments of the paths of this server. A message may name them; any other absolute path
 /// in a message is cut out.
-pub const ROUTE_PREFIXES: [&str; 20] = [
+pub const ROUTE_PREFIXES: [&str; 21] = [
     "/api",
     "/ask",
     "/assets",
@@ -22,6 +22,7 @@ pub const ROUTE_PREFIXES: [&str; 20] = [
     "/sessions",
     "/stats",
     "/v1",
+    "/ws",
     "/batch",
     "/live",
     "/ready",

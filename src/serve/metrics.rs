@@ -28,12 +28,19 @@ pub struct InProgress {
     span: Span,
     /// For a trace collector, with the request id.
     traced: Option<(Trace, Arc<str>)>,
+    is_logged: bool,
     _in_flight: InFlight,
 }
 
 impl InProgress {
-    pub fn new(request: &Request, span: Span, traced: Option<(Trace, Arc<str>)>) -> Self {
+    pub fn new(
+        request: &Request,
+        span: Span,
+        traced: Option<(Trace, Arc<str>)>,
+        is_logged: bool,
+    ) -> Self {
         Self {
+            is_logged,
             route: request.extensions().get::<MatchedPath>().cloned(),
             method: request.method().clone(),
             start: Instant::now(),
@@ -104,6 +111,9 @@ impl Drop for Counted {
         if let Some((trace, id)) = traced {
             telemetry::span(self.span(*trace, id, elapsed));
         }
+        if !self.request.is_logged {
+            return;
+        }
         span.in_scope(|| {
             telemetry::info!(
                 method = served.method,
@@ -169,6 +179,10 @@ pub fn render(app: &App) -> String {
         let idle = status.open.saturating_sub(status.used);
         telemetry::engine("postgres", status.used, idle, status.latency);
         telemetry::breaker("postgres", !status.is_well);
+    }
+    if let Ok(Some(snapshot)) = app.service.snapshot(&app.engine().config.index) {
+        let counts = &snapshot.meta().counts;
+        telemetry::index(counts.documents, counts.chunks);
     }
     telemetry::render()
 }

@@ -10,9 +10,12 @@ mod accept;
 mod access;
 mod app;
 mod body;
+mod connection;
 mod error;
 mod extractors;
+mod grant;
 mod guard;
+mod jwt;
 mod limits;
 mod metrics;
 mod poller;
@@ -20,8 +23,11 @@ mod rate_limit;
 mod routes;
 mod sandbox;
 mod shared_limit;
+mod summary;
+mod tls;
 mod upload_quota;
 mod watcher;
+mod webhooks;
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
@@ -33,6 +39,7 @@ use crate::error::{Context as _, Fault, Result};
 pub use accept::run;
 pub use app::App;
 pub use routes::{Route, list as routes};
+pub use tls::scheme;
 
 /// Threads that move bytes. One would do; the second keeps a long JSON text from delaying other
 /// connections.
@@ -48,6 +55,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// the address when it is in use.
 pub fn bind(config: &Config) -> Result<TcpListener> {
     config.check_roots()?;
+    webhooks::check(config)?;
     let (host, port) = (config.serve.host.trim_matches(['[', ']']), config.serve.port);
     let addresses: Vec<SocketAddr> = (host, port)
         .to_socket_addrs()

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Addresses with a bucket of their own. Once all are in use, further addresses share one bucket.
@@ -14,10 +15,12 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// The unit of rate limiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Caller {
-    /// Index of a token.
-    Token(usize),
+    /// A number for a token.
+    Token(u64),
+    /// A number for the subject of an identity provider.
+    Subject(u64),
     Peer(IpAddr),
-    /// All addresses without a bucket of their own, and peers without an address.
+    /// All addresses and subjects without a bucket of their own, and peers without an address.
     Others,
 }
 
@@ -28,6 +31,15 @@ pub struct Allowance {
     pub per_day: u64,
 }
 
+/// Whom a request counts against, and the limits.
+#[derive(Clone, Debug)]
+pub struct Charge {
+    pub caller: Caller,
+    /// Names the token or the subject on all servers.
+    pub key: Option<Arc<str>>,
+    pub allowance: Allowance,
+}
+
 /// The buckets of all callers.
 ///
 /// A bucket is dropped only when it equals a new one: it is full again, and today's requests do not
@@ -35,11 +47,18 @@ pub struct Allowance {
 /// bounded by the configuration.
 #[derive(Debug, Default)]
 pub struct Limiter {
-    peers: HashMap<IpAddr, Bucket>,
-    tokens: HashMap<usize, Bucket>,
+    peers: HashMap<Key, Bucket>,
+    tokens: HashMap<u64, Bucket>,
     others: Option<Bucket>,
     /// No bucket of an address is full before this moment.
     next_sweep: Duration,
+}
+
+/// Of a bucket that may be dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Address(IpAddr),
+    Subject(u64),
 }
 
 #[derive(Debug)]
@@ -72,8 +91,8 @@ impl Limiter {
         let fresh = Bucket { tokens: per_minute as f64, at: now, day, today: 0, full_at: now };
         let bucket = match caller {
             Caller::Token(n) => self.tokens.entry(n).or_insert(fresh),
-            Caller::Peer(address) => match self.bucket_key(address, now) {
-                Some(address) => self.peers.entry(address).or_insert(fresh),
+            Caller::Peer(_) | Caller::Subject(_) => match self.bucket_key(caller, now) {
+                Some(key) => self.peers.entry(key).or_insert(fresh),
                 None => self.others.get_or_insert(fresh),
             },
             Caller::Others => self.others.get_or_insert(fresh),
@@ -104,17 +123,21 @@ impl Limiter {
         Ok(())
     }
 
-    /// The key of the bucket of `address`; `None` when the address gets no bucket of its own.
-    fn bucket_key(&mut self, address: IpAddr, now: Duration) -> Option<IpAddr> {
-        let address = bucket_of(address);
-        if self.peers.contains_key(&address) {
-            return Some(address);
+    /// The key of the bucket of an address or a subject; `None` when it gets no bucket of its own.
+    fn bucket_key(&mut self, caller: Caller, now: Duration) -> Option<Key> {
+        let key = match caller {
+            Caller::Peer(address) => Key::Address(bucket_of(address)),
+            Caller::Subject(n) => Key::Subject(n),
+            Caller::Token(_) | Caller::Others => return None,
+        };
+        if self.peers.contains_key(&key) {
+            return Some(key);
         }
         if self.peers.len() >= MAX_PEERS && now >= self.next_sweep {
             self.peers.retain(|_, bucket| bucket.full_at > now);
             self.next_sweep = self.peers.values().map(|bucket| bucket.full_at).min().unwrap_or(now);
         }
-        (self.peers.len() < MAX_PEERS).then_some(address)
+        (self.peers.len() < MAX_PEERS).then_some(key)
     }
 }
 

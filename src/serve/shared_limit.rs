@@ -34,17 +34,18 @@ redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', now, 'day', day, '
 redis.call('PEXPIRE', KEYS[1], kept)
 return 0";
 
-/// Counts a request of a caller, or returns how long to wait. `token` is the hash of its token.
+/// Counts a request of a caller, or returns how long to wait. `key` names its token or subject.
 pub(super) fn admit(
     redis: &Redis,
     caller: Caller,
-    token: Option<&str>,
+    key: Option<&str>,
     allowance: Allowance,
 ) -> Reply<Result<(), Duration>> {
-    let name = match (caller, token) {
+    let name = match (caller, key) {
         (Caller::Token(_), Some(hash)) => format!("token {hash}"),
+        (Caller::Subject(_), Some(hash)) => format!("subject {hash}"),
         (Caller::Peer(address), _) => peer(address),
-        (Caller::Token(_) | Caller::Others, _) => "others".to_owned(),
+        (Caller::Token(_) | Caller::Subject(_) | Caller::Others, _) => "others".to_owned(),
     };
     // A key must not name a token or an address.
     let key = redis.key(&["rate", &disk::sha256_hex(name.as_bytes())]);

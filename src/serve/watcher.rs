@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::watch::{self, Receiver, Sender};
 
+use super::error::public;
 use crate::service::Service;
 use crate::wire;
 
@@ -15,6 +16,18 @@ const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Every job by its id, as JSON; `None` before the first read.
 pub type Jobs = Option<Arc<HashMap<String, Value>>>;
+
+/// A job as clients see it: without paths of this machine.
+pub fn public_job(mut job: Value) -> Value {
+    if let Some(reason) = job["reason"].as_str() {
+        job["reason"] = public(reason).into();
+    }
+    if let Some(dir) = job["result"]["index_dir"].as_str() {
+        let generation = dir.rsplit('/').next().unwrap_or_default();
+        job["result"]["index_dir"] = format!("indexes/{generation}").into();
+    }
+    job
+}
 
 /// Reads the log while at least one client follows.
 #[derive(Clone)]

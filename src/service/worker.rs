@@ -367,6 +367,7 @@ fn answer_streaming(
     let response = asker.ask(engine, request, &mut |event| {
         flight.notify(match event {
             Event::Found { hits, timings, cache } => {
+                telemetry::retrieved(hits.len(), hits.first().map(|hit| hit.score));
                 let hits = hits.to_vec();
                 Update::Retrieved(Arc::new(RetrievedPassages { hits, timings, cache }))
             }

@@ -65,6 +65,22 @@ pub fn asked(asked: &Asked<'_>) {
     }
 }
 
+/// Counts the passages of a question or a search, with the score of the best.
+pub fn retrieved(n: usize, best_score: Option<f64>) {
+    if is_on() {
+        t::SOURCES.observe(&[], n as f64);
+        if let Some(score) = best_score {
+            t::RELEVANCE.observe(&[], score);
+        }
+    }
+}
+
+/// Sets the size of the default index.
+pub fn index(documents: u64, passages: u64) {
+    t::INDEX_DOCUMENTS.set(&[], documents as f64);
+    t::INDEX_PASSAGES.set(&[], passages as f64);
+}
+
 /// Counts texts at risk of prompt injection: `text` is `question` or `passage`. The level `none` is
 /// not counted.
 pub fn risks(text: &'static str, levels: impl Iterator<Item = &'static str>) {
@@ -300,9 +316,43 @@ pub fn llm_called(outcome: &str, tries: u32, tokens: LlmTokens) {
     }
 }
 
+/// Records the speed of a call of the language model.
+pub fn llm_speed(completion_tokens: u64, elapsed: Duration) {
+    if is_on() && completion_tokens > 0 {
+        t::LLM_SPEED.observe(&[], completion_tokens as f64 / elapsed.as_secs_f64().max(1e-6));
+    }
+}
+
 /// Sets whether the breaker of an outside service is open.
 pub fn breaker(service: &str, is_open: bool) {
     t::BREAKER_OPEN.set(&[service], f64::from(u8::from(is_open)));
+}
+
+/// Counts a WebSocket as open until this is dropped.
+#[derive(Debug)]
+pub struct OpenSocket(());
+
+impl OpenSocket {
+    pub fn begin() -> Self {
+        t::WEBSOCKETS.shift(&[], 1.0);
+        Self(())
+    }
+}
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        t::WEBSOCKETS.shift(&[], -1.0);
+    }
+}
+
+/// Counts a message of a WebSocket: `received` or `sent`.
+pub fn socket_message(direction: &str) {
+    t::WEBSOCKET_MESSAGES.add(&[direction], 1);
+}
+
+/// Counts a delivery of a webhook: `delivered`, `failed` or `dropped`.
+pub fn webhook(outcome: &str) {
+    t::WEBHOOKS.add(&[outcome], 1);
 }
 
 /// Counts records of analytics: `written`, `dropped` or `failed`.

@@ -35,6 +35,13 @@ const ANSWERING: &[f64] =
 /// Seconds: from an ingest without changes to a large first one.
 const INGESTING: &[f64] = &[0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0];
 
+/// Passages of a question.
+const COUNTS: &[f64] = &[0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 1000.0];
+/// Scores are from 0 to 1, or to 2 after a rerank.
+const SCORES: &[f64] = &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.5, 2.0];
+/// Tokens a second: from a large model on a processor to a small one on an accelerator.
+const SPEEDS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
+
 const NO_LABELS: &[(&str, Values)] = &[];
 const ENGINES: Values = Values::Of(&["redis", "postgres"]);
 const BOOLS: Values = Values::Of(&["true", "false"]);
@@ -178,6 +185,20 @@ table! {
             ]),
         )],
     );
+    SOURCES = histogram(
+        "rag_sources_retrieved",
+        COUNTS,
+        "Passages retrieved for a question or a search.",
+        NO_LABELS,
+    );
+    RELEVANCE = histogram(
+        "rag_relevance_score",
+        SCORES,
+        "Score of the best passage of a question or a search.",
+        NO_LABELS,
+    );
+    INDEX_DOCUMENTS = gauge("rag_index_documents", "Documents of the default index.", NO_LABELS);
+    INDEX_PASSAGES = gauge("rag_index_passages", "Passages of the default index.", NO_LABELS);
     STAGE_DURATION = histogram(
         "rag_stage_duration_seconds",
         ANSWERING,
@@ -303,6 +324,12 @@ table! {
         "Tokens as the language model counts them.",
         &[("kind", Values::Of(&["prompt", "cached", "completion"]))],
     );
+    LLM_SPEED = histogram(
+        "rag_llm_tokens_per_second",
+        SPEEDS,
+        "Tokens that the language model writes in a second, its first one included.",
+        NO_LABELS,
+    );
     BREAKER_OPEN = gauge(
         "rag_breaker_open",
         "1 while the circuit breaker of an outside service is open.",
@@ -326,6 +353,18 @@ table! {
         "rag_engine_latency_seconds",
         "Time of the last reply of an engine outside this machine.",
         &[("engine", ENGINES)],
+    );
+
+    WEBSOCKETS = gauge("rag_websockets", "Open WebSockets.", NO_LABELS);
+    WEBSOCKET_MESSAGES = counter(
+        "rag_websocket_messages_total",
+        "Messages of WebSockets, except pings.",
+        &[("direction", Values::Of(&["received", "sent"]))],
+    );
+    WEBHOOKS = counter(
+        "rag_webhooks_total",
+        "Deliveries of webhooks, by outcome; retries count once.",
+        &[("outcome", Values::Of(&["delivered", "failed", "dropped"]))],
     );
 
     ANALYTICS_RECORDS = counter(

@@ -57,7 +57,7 @@ pub struct AskBody {
 
 impl AskBody {
     /// The question, parsed, without its session.
-    pub fn question(&self, allowed: Allowed) -> Result<Question> {
+    pub fn question(&self, allowed: &Allowed) -> Result<Question> {
         Ok(Question {
             text: self.query.clone(),
             kind: RequestKind::Answer {
@@ -126,11 +126,12 @@ pub async fn ask(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
     Extension(allowed): Extension<Allowed>,
-    Json(body): Json<AskBody>,
+    Json(mut body): Json<AskBody>,
 ) -> Result<Response> {
-    let mut question = body.question(allowed)?;
+    body.index = allowed.index(body.index, &app)?;
+    let mut question = body.question(&allowed)?;
     if let (Some(name), RequestKind::Answer { session, .. }) = (&body.session, &mut question.kind) {
-        *session = Some(sessions::session_id(&app, allowed, name)?);
+        *session = Some(sessions::session_id(&allowed, name)?);
     }
     let ticket = app.service.ask(question).await?;
     if body.stream {
@@ -150,7 +151,7 @@ pub async fn answered(ticket: &mut Ticket) -> Result<Arc<ask::Response>> {
 }
 
 /// Sends events until the answer is complete or the client has left.
-async fn stream_answer(
+pub async fn stream_answer(
     app: Arc<App>,
     id: RequestId,
     body: AskBody,
@@ -159,7 +160,7 @@ async fn stream_answer(
 ) {
     let index = body.index.as_ref().unwrap_or(&app.engine().config.index);
     let metadata = json!({ "request_id": *id.0, "index": index, "question": body.query });
-    if !stream.send("metadata", &metadata).await {
+    if !stream.send("metadata", metadata).await {
         return;
     }
     loop {
@@ -179,15 +180,15 @@ async fn stream_answer(
             Ok(None) => break,
             Err(problem) => return send_error(&app, problem.into(), &id, stream).await,
         };
-        if !stream.send(name, &data).await {
+        if !stream.send(name, data).await {
             return;
         }
     }
     match answered(&mut ticket).await {
         Ok(response) => {
             let reply = json!(AskReply::new(&response, &id, body.session.as_deref()));
-            if stream.send("citations", &json!({ "citations": reply["citations"] })).await {
-                stream.end("done", &reply).await;
+            if stream.send("citations", json!({ "citations": reply["citations"] })).await {
+                stream.end("done", reply).await;
             }
         }
         Err(error) => send_error(&app, error, &id, stream).await,
@@ -197,5 +198,5 @@ async fn stream_answer(
 /// Ends a stream with an error, and records it: the response has already been sent.
 async fn send_error(app: &App, error: Error, id: &RequestId, stream: Stream) {
     guard::record(app, &error, "/ask");
-    stream.end("error", &json!({ "error": error.json(&id.0) })).await;
+    stream.end("error", json!({ "error": error.json(&id.0) })).await;
 }

@@ -161,15 +161,16 @@ pub async fn ask_batch(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
     Extension(allowed): Extension<Allowed>,
-    Json(body): Json<BatchBody>,
+    Json(mut body): Json<BatchBody>,
 ) -> Result<Response> {
+    body.index = allowed.index(body.index, &app)?;
     if body.questions.is_empty() || body.questions.len() > MAX_BATCH {
         return Err(Error::usage(format!("`questions` must have 1 to {MAX_BATCH} items")));
     }
     let questions: Vec<(Option<Value>, AskBody)> = body.split();
     // An invalid question fails the request before any question is answered.
     for (_, question) in &questions {
-        question.question(allowed)?;
+        question.question(&allowed)?;
     }
     let mut tickets = VecDeque::new();
     let mut outcomes = Vec::with_capacity(questions.len());
@@ -178,7 +179,7 @@ pub async fn ask_batch(
         while tickets.len() < AHEAD
             && let Some((name, question)) = questions.next()
         {
-            tickets.push_back((name, submit(&app, &question, allowed).await));
+            tickets.push_back((name, submit(&app, &question, &allowed).await));
         }
         let Some((name, ticket)) = tickets.pop_front() else { break };
         let response = match ticket {
@@ -200,7 +201,7 @@ pub async fn ask_batch(
     Ok(axum::Json(BatchReply { answers: answers.collect(), request_id: &id.0 }).into_response())
 }
 
-async fn submit(app: &App, question: &AskBody, allowed: Allowed) -> Result<Ticket> {
+async fn submit(app: &App, question: &AskBody, allowed: &Allowed) -> Result<Ticket> {
     Ok(app.service.ask(question.question(allowed)?).await?.of_batch())
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,6 +14,7 @@ use crate::cache::Table;
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, Result};
+use crate::serve::guard::Allowed;
 use crate::wire;
 
 /// The name for every table.
@@ -27,7 +29,11 @@ const ALL: &str = "all";
     tag = "cache",
     responses((status = 200, description = "Statistics of each table", body = wire::CacheJson))
 )]
-pub async fn cache_stats(State(app): State<Arc<App>>) -> Result<axum::Json<Value>> {
+pub async fn cache_stats(
+    State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
+) -> Result<axum::Json<Value>> {
+    allowed.check_all_indexes()?;
     let stats = app.blocking(|app| {
         let cache = app.engine().cache();
         let shared = cache.shared_stats();
@@ -65,8 +71,10 @@ fn tables_schema() -> RefOr<Schema> {
 )]
 pub async fn cache_purge(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     Json(body): Json<PurgeBody>,
 ) -> Result<axum::Json<Value>> {
+    allowed.check_all_indexes()?;
     if body.tables.is_empty() {
         return Err(Error::usage("`tables` is empty"));
     }

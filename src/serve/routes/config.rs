@@ -84,11 +84,16 @@ pub async fn config(
 ) -> Result<axum::Json<ConfigReply>> {
     let object = app.blocking(move |app| {
         let config = &app.engine().config;
-        let roots = Roots::new(&config.serve.roots);
+        let indexes = allowed.indexes();
+        // A token of some indexes uploads documents; a folder may belong to other indexes.
+        let folders = if indexes.is_all() { config.serve.roots.as_slice() } else { &[] };
+        let roots = Roots::new(folders);
+        let mut names = app.engine().store.names()?;
+        names.retain(|name| indexes.allows(name));
         Ok(ConfigReply {
             version: env!("CARGO_PKG_VERSION"),
-            index: config.index.clone(),
-            indexes: app.engine().store.names()?,
+            index: indexes.default_of(&config.index).to_owned(),
+            indexes: names,
             model: config.model.clone(),
             generator: config.generator.name(),
             k: config.search_k,

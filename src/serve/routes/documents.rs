@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -23,6 +24,7 @@ use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, ErrorBody, Result, no_index};
 use crate::serve::extractors::Query;
+use crate::serve::guard::Allowed;
 use crate::serve::limits::WRITER_WAIT;
 use crate::serve::sandbox::Roots;
 use crate::serve::{sandbox, upload_quota};
@@ -169,6 +171,7 @@ pub fn snapshot(app: &App, index: Option<&str>) -> Result<Arc<Snapshot>> {
 )]
 pub async fn documents_list(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<DocumentsReply>> {
     let all = [
@@ -192,7 +195,7 @@ pub async fn documents_list(
         after: query.cursor,
         limit,
     };
-    let index = query.index;
+    let index = allowed.index(query.index, &app)?;
     let page = app.blocking(move |app| {
         let snapshot = snapshot(app, index.as_deref())?;
         Ok(documents::page(&snapshot, &paging)?)
@@ -242,10 +245,12 @@ impl DocumentQuery {
 )]
 pub async fn documents_content(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     Query(query): Query<ContentQuery>,
 ) -> Result<axum::Json<Value>> {
     let (part, around) = (query.part()?, query.around);
     let ContentQuery { index, root, path, .. } = query;
+    let index = allowed.index(index, &app)?;
     let query = DocumentQuery { index, root, path };
     let Document { roots, record, chunks } =
         app.blocking(move |app| query.find(&*snapshot(app, query.index.as_deref())?)).await?;
@@ -294,8 +299,10 @@ pub async fn documents_content(
 )]
 pub async fn documents_remove(
     State(app): State<Arc<App>>,
-    Query(query): Query<DocumentQuery>,
+    Extension(allowed): Extension<Allowed>,
+    Query(mut query): Query<DocumentQuery>,
 ) -> Result<axum::Json<Value>> {
+    query.index = allowed.index(query.index, &app)?;
     let changed = app
         .blocking(move |app| {
             let index = sandbox::known_index(query.index.as_deref(), &app.engine().config.index)?;
@@ -376,8 +383,10 @@ pub struct RestoredReply {
 )]
 pub async fn documents_removed(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     Query(IndexQuery { index }): Query<IndexQuery>,
 ) -> Result<axum::Json<RemovedDocumentsReply>> {
+    let index = allowed.index(index, &app)?;
     let documents = app.blocking(move |app| {
         let snapshot = snapshot(app, index.as_deref())?;
         let places = documents::removed_places(snapshot.meta());
@@ -409,8 +418,10 @@ pub async fn documents_removed(
 )]
 pub async fn documents_restore(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     Json(RestoreBody { index, root, path }): Json<RestoreBody>,
 ) -> Result<axum::Json<RestoredReply>> {
+    let index = allowed.index(index, &app)?;
     let reply = app.blocking(move |app| {
         let index = sandbox::known_index(index.as_deref(), &app.engine().config.index)?;
         let opened = snapshot(app, Some(index))?;

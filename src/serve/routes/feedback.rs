@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,7 @@ use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, Result};
 use crate::serve::extractors::Query;
+use crate::serve::guard::Allowed;
 use crate::serve::sandbox;
 
 /// As the longest question.
@@ -132,8 +134,10 @@ impl FeedbackBody {
 )]
 pub async fn feedback(
     State(app): State<Arc<App>>,
-    Json(body): Json<FeedbackBody>,
+    Extension(allowed): Extension<Allowed>,
+    Json(mut body): Json<FeedbackBody>,
 ) -> Result<(StatusCode, axum::Json<FeedbackReply>)> {
+    body.index = allowed.index(body.index, &app)?;
     let records = app.engine().config.analytics;
     if records.scope == Recording::Off {
         return Err(Error::conflict("this server stores no feedback")
@@ -169,13 +173,16 @@ pub async fn feedback(
 )]
 pub async fn feedback_export(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     Query(ExportQuery { index }): Query<ExportQuery>,
 ) -> Result<([(HeaderName, &'static str); 2], String)> {
+    let indexes = allowed.indexes();
     let lines = app.blocking(move |app| {
         let engine = app.engine();
         let place = analytics::Place::new(&engine.ledger, &engine.config.data_dir);
         let mut rated = analytics::feedback(&place, 0)?;
         rated.retain(|rated| index.as_ref().is_none_or(|index| rated.feedback.index == *index));
+        rated.retain(|rated| indexes.allows(&rated.feedback.index));
         let names = names(app, &rated);
         let is_known = |index: &str, name: &str| {
             names.get(index).is_some_and(|names: &BTreeSet<String>| names.contains(name))

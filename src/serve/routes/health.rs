@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
@@ -13,6 +14,8 @@ use utoipa::ToSchema;
 use crate::llm::State;
 use crate::serve::app::App;
 use crate::serve::error::Result;
+use crate::serve::guard::Allowed;
+use crate::tokens::Indexes;
 
 /// Check that the process is running
 #[utoipa::path(
@@ -146,9 +149,10 @@ struct LanguageModelPart {
 )]
 pub async fn health(
     extract::State(app): extract::State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
 ) -> Result<axum::Json<HealthReply>> {
     let uptime_s = app.uptime().as_secs();
-    let parts = app.blocking(|app| Ok(parts(app))).await?;
+    let parts = app.blocking(move |app| Ok(parts(app, &allowed.indexes()))).await?;
     let statuses = [
         parts.index.status,
         parts.cache.status,
@@ -163,11 +167,12 @@ pub async fn health(
     Ok(axum::Json(HealthReply { status, uptime_s, version: env!("CARGO_PKG_VERSION"), parts }))
 }
 
-fn parts(app: &App) -> Parts {
+fn parts(app: &App, indexes: &Indexes) -> Parts {
     let engine = app.engine();
     let config = &engine.config;
-    let bare = |status| IndexPart { status, name: config.index.clone(), ..IndexPart::default() };
-    let index = match app.service.snapshot(&config.index) {
+    let name = indexes.default_of(&config.index);
+    let bare = |status| IndexPart { status, name: name.to_owned(), ..IndexPart::default() };
+    let index = match app.service.snapshot(name) {
         Ok(Some(snapshot)) => {
             let meta = snapshot.meta();
             IndexPart {

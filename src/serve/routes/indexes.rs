@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,6 +17,7 @@ use crate::index;
 use crate::serve::app::App;
 use crate::serve::error::{Error, ErrorBody, Result, no_index};
 use crate::serve::extractors::{EmptyBody, OptionalJson, PathParam, Query};
+use crate::serve::guard::Allowed;
 use crate::serve::limits::WRITER_WAIT;
 use crate::serve::sandbox;
 use crate::wire;
@@ -38,20 +40,26 @@ fn damage(fault: &Fault) -> String {
     tag = "indexes",
     responses((status = 200, description = "The indexes", body = Vec<wire::IndexJson>))
 )]
-pub async fn indexes_list(State(app): State<Arc<App>>) -> Result<axum::Json<Value>> {
-    let rows = app.blocking(|app| {
+pub async fn indexes_list(
+    State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
+) -> Result<axum::Json<Value>> {
+    let indexes = allowed.indexes();
+    let rows = app.blocking(move |app| {
         let store = &app.engine().store;
         Ok(store
             .names()?
             .iter()
+            .filter(|name| indexes.allows(name))
             .map(|name| wire::index(name, &store.meta(name), &damage))
             .collect())
     });
     Ok(axum::Json(rows.await?))
 }
 
-/// Fails unless the index exists.
-fn check_exists(app: &App, name: &str) -> Result<()> {
+/// Fails unless the index exists and the token may use it.
+fn check_exists(app: &App, allowed: &Allowed, name: &str) -> Result<()> {
+    allowed.index(Some(name.to_owned()), app)?;
     let name = sandbox::known_index(Some(name), "")?;
     app.engine().store.pointer(name)?.map(drop).ok_or_else(|| no_index(name))
 }
@@ -70,11 +78,12 @@ fn check_exists(app: &App, name: &str) -> Result<()> {
 )]
 pub async fn indexes_verify(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     PathParam(name): PathParam,
     OptionalJson(EmptyBody {}): OptionalJson<EmptyBody>,
 ) -> Result<axum::Json<Value>> {
     let verified = app.blocking(move |app| {
-        check_exists(app, &name)?;
+        check_exists(app, &allowed, &name)?;
         let store = &app.engine().store;
         let problems = index::verify(store, &name)?;
         let mut verified = wire::verified(&name, &problems);
@@ -107,11 +116,12 @@ pub async fn indexes_verify(
 )]
 pub async fn indexes_rollback(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     PathParam(name): PathParam,
     OptionalJson(EmptyBody {}): OptionalJson<EmptyBody>,
 ) -> Result<axum::Json<Value>> {
     let meta = app.blocking(move |app| {
-        check_exists(app, &name)?;
+        check_exists(app, &allowed, &name)?;
         let engine = app.engine();
         let _lock = engine.store.lock(Duration::ZERO, &|| engine.interrupted())?;
         if engine.store.pointer(&name)?.is_none_or(|pointer| pointer.previous.is_none()) {
@@ -152,11 +162,12 @@ pub struct FolderQuery {
 )]
 pub async fn folders_remove(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     PathParam(name): PathParam,
     Query(FolderQuery { folder }): Query<FolderQuery>,
 ) -> Result<axum::Json<Value>> {
     let changed = app.blocking(move |app| {
-        check_exists(app, &name)?;
+        check_exists(app, &allowed, &name)?;
         let mut config = app.engine().config.clone();
         config.index.clone_from(&name);
         let engine = app.engine().with(config);
@@ -210,6 +221,7 @@ struct SuggestionReply {
 )]
 pub async fn suggestions(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     PathParam(name): PathParam,
     Query(SuggestionsQuery { n }): Query<SuggestionsQuery>,
 ) -> Result<axum::Json<SuggestionsReply>> {
@@ -217,8 +229,9 @@ pub async fn suggestions(
     if !(1..=20).contains(&n) {
         return Err(Error::usage("`n` must be from 1 to 20").param("n"));
     }
+    let index = allowed.index(Some(name), &app)?;
     let found =
-        app.blocking(move |app| Ok(documents::suggestions(&*snapshot(app, Some(&name))?, n)?));
+        app.blocking(move |app| Ok(documents::suggestions(&*snapshot(app, index.as_deref())?, n)?));
     let reply = |found: Suggestion| {
         let Suggestion { question, heading, root, path } = found;
         SuggestionReply { question, heading, root, path }

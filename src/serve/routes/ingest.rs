@@ -18,12 +18,13 @@ use crate::jobs::{IngestSpec, Job, Priority, Spec, State as JobState, Work};
 use crate::serve::access::Scope;
 use crate::serve::app::App;
 use crate::serve::body::Json;
-use crate::serve::error::{Error, ErrorBody, Result, public};
+use crate::serve::error::{Error, ErrorBody, Result};
 use crate::serve::extractors::{PathParam, Query};
-use crate::serve::guard::{Allowed, RequestId};
+use crate::serve::guard::{self, Allowed, RequestId};
 use crate::serve::sandbox::{self, Folder, Roots};
-use crate::serve::watcher::Jobs;
+use crate::serve::watcher::{Jobs, public_job};
 use crate::sites;
+use crate::tokens::Indexes;
 use crate::wire;
 use crate::work;
 
@@ -146,6 +147,12 @@ pub async fn ingest_start(
     Extension(allowed): Extension<Allowed>,
     Json(body): Json<IngestBody>,
 ) -> Result<(StatusCode, axum::Json<StartedReply>)> {
+    let index = allowed.index(body.index, &app)?;
+    if !allowed.indexes().is_all() {
+        // A folder may belong to other indexes.
+        return Err(Error::forbidden("a token for all indexes is required to ingest folders")
+            .hint("upload documents with POST /documents"));
+    }
     let urls = body.urls.unwrap_or_default();
     let dirs: Vec<String> = match (body.dir, body.dirs) {
         (Some(dir), None) => vec![dir],
@@ -160,8 +167,8 @@ pub async fn ingest_start(
         sites::address(url).map_err(|fault| Error::usage(fault.to_string()).param("urls"))?;
     }
     let sitemap = body.sitemap.unwrap_or(false);
-    let priority = params::priority(body.priority.as_deref(), allowed)?;
-    let (index, model, no_cache) = (body.index, body.model, !body.use_cache.unwrap_or(true));
+    let priority = params::priority(body.priority.as_deref(), &allowed)?;
+    let (model, no_cache) = (body.model, !body.use_cache.unwrap_or(true));
     let only = body.only.unwrap_or(false);
     let (job_id, (n_folders, n_pages)) = app
         .blocking(move |app| {
@@ -186,28 +193,22 @@ pub async fn ingest_start(
     Ok((StatusCode::ACCEPTED, axum::Json(StartedReply { job_id, message })))
 }
 
-/// A job as clients see it: without paths of this machine.
-fn job_json(mut job: Value) -> Value {
-    if let Some(reason) = job["reason"].as_str() {
-        job["reason"] = public(reason).into();
-    }
-    if let Some(dir) = job["result"]["index_dir"].as_str() {
-        let generation = dir.rsplit('/').next().unwrap_or_default();
-        job["result"]["index_dir"] = format!("indexes/{generation}").into();
-    }
-    job
-}
-
 /// The job with this id.
 ///
 /// # Errors
-/// The same for an unknown and for a malformed id.
-fn find(engine: &Engine, id: &str) -> Result<Job> {
+/// The same for an unknown and for a malformed id, and for a job of another index.
+fn find(engine: &Engine, indexes: &Indexes, id: &str) -> Result<Job> {
     if !sandbox::is_id(id) {
         return Err(no_job());
     }
     let jobs = engine.jobs.list(engine.now_ms())?;
-    jobs.into_iter().find(|job| job.id == id).ok_or_else(no_job)
+    jobs.into_iter().find(|job| job.id == id && is_about(job, indexes)).ok_or_else(no_job)
+}
+
+/// Whether a job is about an index that the token may use.
+fn is_about(job: &Job, indexes: &Indexes) -> bool {
+    let Work::Ingest(spec) = &job.spec.work;
+    indexes.allows(&spec.index)
 }
 
 fn no_job() -> Error {
@@ -229,10 +230,11 @@ fn no_job() -> Error {
 )]
 pub async fn ingest_status(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     PathParam(id): PathParam,
 ) -> Result<axum::Json<Value>> {
-    let job = app.blocking(move |app| find(app.engine(), &id)).await?;
-    Ok(axum::Json(job_json(wire::job(&job))))
+    let job = app.blocking(move |app| find(app.engine(), &allowed.indexes(), &id)).await?;
+    Ok(axum::Json(public_job(wire::job(&job))))
 }
 
 /// Selects jobs
@@ -257,6 +259,7 @@ pub struct ListQuery {
 )]
 pub async fn ingest_list(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     Query(ListQuery { state }): Query<ListQuery>,
 ) -> Result<axum::Json<JobsReply>> {
     let all = [
@@ -270,17 +273,19 @@ pub async fn ingest_list(
         params::named("state", state.as_deref(), all.iter().map(|state| state.name()), |name| {
             all.into_iter().find(|state| state.name() == name)
         })?;
+    let indexes = allowed.indexes();
     let jobs = app
-        .blocking(|app| {
+        .blocking(move |app| {
             let engine = app.engine();
             let before = work::keep_from(engine);
             let mut jobs = engine.jobs.list(engine.now_ms())?;
             jobs.retain(|job| job.ended_ms.is_none_or(|ended| ended >= before));
+            jobs.retain(|job| is_about(job, &indexes));
             Ok(jobs)
         })
         .await?;
     let matches = |job: &&Job| state.is_none_or(|state| job.state == state);
-    let jobs = jobs.iter().filter(matches).map(|job| job_json(wire::job(job))).collect();
+    let jobs = jobs.iter().filter(matches).map(|job| public_job(wire::job(job))).collect();
     Ok(axum::Json(JobsReply { jobs }))
 }
 
@@ -306,29 +311,38 @@ pub async fn ingest_list(
 pub async fn ingest_events(
     State(app): State<Arc<App>>,
     Extension(request): Extension<RequestId>,
+    Extension(allowed): Extension<Allowed>,
     PathParam(id): PathParam,
 ) -> Result<Response> {
-    let id = app.blocking(move |app| find(app.engine(), &id).map(|job| job.id)).await?;
-    Ok(sse::response(move |stream| stream_job(app, request, id, stream)))
+    let indexes = allowed.indexes();
+    let id = app.blocking(move |app| find(app.engine(), &indexes, &id).map(|job| job.id)).await?;
+    Ok(sse::response(move |stream| stream_job(app, request, allowed, id, stream)))
 }
 
 /// Sends the states of a job until it ends.
-async fn stream_job(app: Arc<App>, request: RequestId, id: String, stream: Stream) {
+async fn stream_job(
+    app: Arc<App>,
+    request: RequestId,
+    allowed: Allowed,
+    id: String,
+    stream: Stream,
+) {
     let mut jobs = app.watcher.follow();
+    let mut tokens = app.access.changes();
     let mut sent = None;
     let error = loop {
         let now: Jobs = jobs.borrow_and_update().clone();
-        let job = now.as_ref().and_then(|now| now.get(&id)).cloned().map(job_json);
+        let job = now.as_ref().and_then(|now| now.get(&id)).cloned().map(public_job);
         // The log may have been read before the job was added.
         if job.is_none() && sent.is_some() {
             break no_job();
         }
         if let Some(job) = job {
             if job["ended"].is_number() {
-                return stream.end("done", &job).await;
+                return stream.end("done", job).await;
             }
             if sent.as_ref() != Some(&job) {
-                if !stream.send("progress", &job).await {
+                if !stream.send("progress", job.clone()).await {
                     return;
                 }
                 sent = Some(job);
@@ -336,11 +350,14 @@ async fn stream_job(app: Arc<App>, request: RequestId, id: String, stream: Strea
         }
         tokio::select! {
             changed = jobs.changed() => if changed.is_err() { break Error::internal() },
+            _ = tokens.changed() => if !guard::is_still_allowed(&app, &allowed) {
+                break Error::unauthorized("the token is not valid any more");
+            },
             () = stream.closed() => return,
             () = app.stopping.cancelled() => break Error::closing(),
         }
     };
-    stream.end("error", &json!({ "error": error.json(&request.0) })).await;
+    stream.end("error", json!({ "error": error.json(&request.0) })).await;
 }
 
 /// Cancel a queued or running job
@@ -356,16 +373,17 @@ async fn stream_job(app: Arc<App>, request: RequestId, id: String, stream: Strea
 )]
 pub async fn ingest_cancel(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     PathParam(id): PathParam,
 ) -> Result<axum::Json<Value>> {
     let job = app
         .blocking(move |app| {
             let engine = app.engine();
-            if find(engine, &id)?.state.is_over() {
+            if find(engine, &allowed.indexes(), &id)?.state.is_over() {
                 return Err(Error::conflict("the job has already ended"));
             }
             Ok(engine.jobs.cancel(&id, engine.now_ms())?)
         })
         .await?;
-    Ok(axum::Json(job_json(wire::job(&job))))
+    Ok(axum::Json(public_job(wire::job(&job))))
 }

@@ -23,6 +23,7 @@ mod page;
 mod params;
 mod search;
 mod sessions;
+mod socket;
 mod sse;
 mod stats;
 mod uploads;
@@ -30,10 +31,13 @@ mod uploads;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::Uri;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::IntoResponse as _;
 use serde_json::Value;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityRequirement;
@@ -56,6 +60,7 @@ fn all(routes: Routes) -> Routes {
         .add(Read, Json, routes!(search::search))
         .add(Read, Json, routes!(feedback::feedback))
         .add(Admin, Json, routes!(feedback::feedback_export))
+        .add(Read, Json, routes!(socket::socket))
         .add(Write, Json, routes!(ingest::ingest_start))
         .add(Read, Json, routes!(ingest::ingest_status))
         .add(Read, Json, routes!(ingest::ingest_list))
@@ -105,6 +110,8 @@ fn all(routes: Routes) -> Routes {
         .add(Open, Json, routes!(health::ready))
         .add(Read, Json, routes!(openapi::document))
         .add(Read, Json, routes!(metrics::metrics))
+        .add(Read, Json, routes!(metrics::metrics_summary))
+        .add(Read, Json, routes!(metrics::metrics_health))
         .add(Read, Json, routes!(mcp::mcp))
         .add_alias(Read, Json, "/mcp/", routes!(mcp::mcp))
         .add(Open, Json, routes!(page::page))
@@ -212,6 +219,16 @@ fn build(app: &Arc<App>) -> (Router<Arc<App>>, Value) {
     (router, document)
 }
 
+/// The smallest body that is worth compressing.
+const MIN_COMPRESSED_BYTES: u16 = 1024;
+
+fn is_compressible() -> impl Predicate {
+    SizeAbove::new(MIN_COMPRESSED_BYTES)
+        .and(NotForContentType::SSE)
+        .and(NotForContentType::const_new("application/x-ndjson"))
+        .and(NotForContentType::IMAGES)
+}
+
 pub fn router(app: &Arc<App>) -> Router {
     let (router, document) = build(app);
     let document = openapi::Document(document.to_string().into());
@@ -220,10 +237,23 @@ pub fn router(app: &Arc<App>) -> Router {
             Error::not_found("no such route").hint("GET /openapi.json lists the routes")
         })
         .layer(axum::Extension(document))
+        // Streams are sent as they come, so they are not compressed.
+        .layer(CompressionLayer::new().compress_when(is_compressible()))
         // A panic in a handler fails its request only; the guard outside adds the request id.
         .layer(CatchPanicLayer::custom(|_| Error::internal().into_response()))
         .layer(from_fn_with_state(Arc::clone(app), guard::outer))
         .with_state(Arc::clone(app))
+}
+
+/// The prefix under which every route is served as well.
+const VERSIONED: &str = "/api/v1";
+
+/// The address of a route without its version: `/api/v1/ask` is `/ask`.
+pub fn unversioned(uri: &Uri) -> Option<Uri> {
+    let path = uri.path_and_query()?.as_str().strip_prefix(VERSIONED)?;
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(path.starts_with('/').then(|| path.parse().ok())??);
+    Uri::from_parts(parts).ok()
 }
 
 /// One route of the router.
@@ -250,4 +280,25 @@ pub fn list(app: &Arc<App>) -> Vec<Route> {
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_has_a_versioned_form() {
+        let check = |given: &str, expected: Option<&str>| {
+            let found = unversioned(&given.parse().unwrap());
+            assert_eq!(found.map(|uri| uri.to_string()).as_deref(), expected, "{given}");
+        };
+        check("/api/v1/ask", Some("/ask"));
+        check("/api/v1/documents?path=a%2Fb&x", Some("/documents?path=a%2Fb&x"));
+        check("/api/v1/api/tags", Some("/api/tags"));
+        check("/api/v1/", Some("/"));
+        check("/api/v1", None);
+        check("/api/v10/ask", None);
+        check("/ask", None);
+        check("/api/chat", None);
+    }
 }

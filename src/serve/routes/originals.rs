@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
@@ -19,6 +20,7 @@ use crate::index::State as DocumentState;
 use crate::serve::app::App;
 use crate::serve::error::{Error, ErrorBody, Result};
 use crate::serve::extractors::Query;
+use crate::serve::guard::Allowed;
 use crate::serve::sandbox;
 
 const PIECE_BYTES: usize = 64 << 10;
@@ -50,8 +52,10 @@ const POLICY: &str = "default-src 'none'; sandbox";
 )]
 pub async fn documents_original(
     State(app): State<Arc<App>>,
-    Query(query): Query<DocumentQuery>,
+    Extension(allowed): Extension<Allowed>,
+    Query(mut query): Query<DocumentQuery>,
 ) -> Result<Response> {
+    query.index = allowed.index(query.index, &app)?;
     let (file, n_bytes, format, path) = app
         .blocking(move |app| {
             let Document { roots, record, .. } =

@@ -46,7 +46,7 @@ pub fn mode(name: Option<&str>) -> Result<Option<Mode>> {
 
 /// The priority, normal by default. A higher one overtakes the questions of others and can push
 /// them out of a full queue, so it needs the scope admin.
-pub fn priority(name: Option<&str>, allowed: Allowed) -> Result<Priority> {
+pub fn priority(name: Option<&str>, allowed: &Allowed) -> Result<Priority> {
     let found =
         named("priority", name, Priority::ALL.iter().map(|priority| priority.name()), |name| {
             Priority::ALL.into_iter().find(|priority| priority.name() == name)

@@ -80,11 +80,11 @@ pub async fn search(
     let question = Question {
         text: body.query,
         kind: RequestKind::Passages { mode: params::mode(body.mode.as_deref())? },
-        index: body.index,
+        index: allowed.index(body.index, &app)?,
         k: params::k(body.k)?,
         caching: params::caching(body.use_cache, body.refresh),
         filter: filter.clone(),
-        priority: params::priority(body.priority.as_deref(), allowed)?,
+        priority: params::priority(body.priority.as_deref(), &allowed)?,
     };
     let mut ticket = app.service.ask(question).await?;
     let Reply::Passages(found) = ticket.outcome().await? else { return Err(Error::internal()) };

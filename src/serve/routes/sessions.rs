@@ -94,12 +94,12 @@ pub struct RemovedReply {
 ///
 /// # Errors
 /// The same for an unknown session, a session of another token, and a malformed name.
-pub fn session_id(app: &App, allowed: Allowed, name: &str) -> Result<String> {
+pub fn session_id(allowed: &Allowed, name: &str) -> Result<String> {
     // `GET /sessions` shows bare ids to the scope admin.
-    if sandbox::is_id(name) && allowed.scope == Scope::Admin {
+    if sandbox::is_id(name) && allowed.scope == Scope::Admin && allowed.indexes().is_all() {
         return Ok(name.to_owned());
     }
-    let is_own = |id: &&str| sandbox::is_id(id) && *name == app.session_name(id, allowed.token);
+    let is_own = |id: &&str| sandbox::is_id(id) && *name == App::session_name(id, allowed.token());
     name.get(..32).filter(is_own).map(str::to_owned).ok_or_else(no_session)
 }
 
@@ -120,7 +120,7 @@ pub async fn sessions_begin(
     OptionalJson(EmptyBody {}): OptionalJson<EmptyBody>,
 ) -> Result<(StatusCode, axum::Json<BegunReply>)> {
     let id = app.blocking(|app| Ok(app.service.new_session()?)).await?;
-    let id = app.session_name(&id, allowed.token);
+    let id = App::session_name(&id, allowed.token());
     Ok((StatusCode::CREATED, axum::Json(BegunReply { id })))
 }
 
@@ -134,8 +134,10 @@ pub async fn sessions_begin(
 )]
 pub async fn sessions_list(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     Query(SessionsQuery { words }): Query<SessionsQuery>,
 ) -> Result<axum::Json<SessionsReply>> {
+    allowed.check_all_indexes()?;
     let found = app.blocking(move |app| {
         let words = words.unwrap_or_default();
         Ok(app.engine().sessions()?.search(&words, app.engine().now_s())?)
@@ -145,8 +147,8 @@ pub async fn sessions_list(
 }
 
 /// The turns of a session; empty before its first question.
-async fn turns(app: &Arc<App>, allowed: Allowed, name: &str) -> Result<Vec<Turn>> {
-    let id = session_id(app, allowed, name)?;
+async fn turns(app: &Arc<App>, allowed: &Allowed, name: &str) -> Result<Vec<Turn>> {
+    let id = session_id(allowed, name)?;
     app.blocking(move |app| match app.engine().sessions()?.show(&id, app.engine().now_s()) {
         Err(fault) if fault.kind() == Kind::Usage => match app.service.is_new_session(&id) {
             true => Ok(Vec::new()),
@@ -173,7 +175,7 @@ pub async fn sessions_show(
     Extension(allowed): Extension<Allowed>,
     PathParam(id): PathParam,
 ) -> Result<axum::Json<SessionReply>> {
-    let turns = turns(&app, allowed, &id).await?;
+    let turns = turns(&app, &allowed, &id).await?;
     let turns = turns.iter().map(wire::turn).collect();
     Ok(axum::Json(SessionReply { id, turns }))
 }
@@ -208,7 +210,7 @@ pub async fn sessions_export(
         formats.iter().find(|(known, _)| *known == name).map(|(_, headers)| *headers)
     })?;
     let (kind, file) = named.unwrap_or(formats[0].1);
-    let turns = turns(&app, allowed, &id).await?;
+    let turns = turns(&app, &allowed, &id).await?;
     let text = match kind {
         "application/x-ndjson" => wire::exported(&id, &turns),
         _ => {
@@ -242,7 +244,7 @@ pub async fn sessions_rename(
             .param("title"));
     }
     let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
-    let id = session_id(&app, allowed, &name)?;
+    let id = session_id(&allowed, &name)?;
     let given = title.clone();
     app.blocking(move |app| {
         let renamed = app.engine().sessions()?.rename(&id, &given, app.engine().now_s());
@@ -278,8 +280,8 @@ pub async fn turns_remove(
     Extension(allowed): Extension<Allowed>,
     PathParams((name, n)): PathParams<(String, String)>,
 ) -> Result<axum::Json<RemovedReply>> {
-    let turns = turns(&app, allowed, &name).await?;
-    let id = session_id(&app, allowed, &name)?;
+    let turns = turns(&app, &allowed, &name).await?;
+    let id = session_id(&allowed, &name)?;
     let n: usize = n.parse().ok().filter(|n| (1..=turns.len()).contains(n)).ok_or_else(|| {
         Error::not_found("the session has no such question").hint(format!("it has {}", turns.len()))
     })?;
@@ -310,7 +312,7 @@ pub async fn sessions_remove(
     Extension(allowed): Extension<Allowed>,
     PathParam(id): PathParam,
 ) -> Result<axum::Json<RemovedReply>> {
-    let id = session_id(&app, allowed, &id)?;
+    let id = session_id(&allowed, &id)?;
     let removed = app
         .blocking(move |app| {
             let was_new = app.service.forget_session(&id);

@@ -7,7 +7,8 @@ use std::time::Duration;
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
-use tokio::sync::mpsc::{self, Sender};
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::telemetry::{Instrument as _, Span};
@@ -28,22 +29,29 @@ pub struct SentEvent {
     data: String,
 }
 
+/// An event on its way to a client.
+pub enum Event {
+    Named(&'static str, Value),
+    /// Without a name.
+    Plain(String),
+}
+
 /// The sending end.
-pub struct Stream(Sender<Result<sse::Event, Infallible>>);
+pub struct Stream(Sender<Event>);
 
 impl Stream {
     /// Sends an event; false when the client has left.
-    pub async fn send(&self, name: &str, data: &Value) -> bool {
-        self.0.send(Ok(sse::Event::default().event(name).data(data.to_string()))).await.is_ok()
+    pub async fn send(&self, name: &'static str, data: Value) -> bool {
+        self.0.send(Event::Named(name, data)).await.is_ok()
     }
 
     /// Sends data without an event name; false when the client has left.
-    pub async fn plain(&self, data: &str) -> bool {
-        self.0.send(Ok(sse::Event::default().data(data))).await.is_ok()
+    pub async fn plain(&self, data: String) -> bool {
+        self.0.send(Event::Plain(data)).await.is_ok()
     }
 
     /// Sends the last event.
-    pub async fn end(self, name: &str, data: &Value) {
+    pub async fn end(self, name: &'static str, data: Value) {
         self.send(name, data).await;
     }
 
@@ -53,15 +61,26 @@ impl Stream {
     }
 }
 
+/// A stream and its receiving end.
+pub fn channel() -> (Stream, Receiver<Event>) {
+    let (sender, receiver) = mpsc::channel(MAX_AHEAD);
+    (Stream(sender), receiver)
+}
+
 /// A response with the events that `send` produces. `send` runs in its own task, and should return
 /// when the client has left.
 pub fn response<F: Future<Output = ()> + Send + 'static>(
     send: impl FnOnce(Stream) -> F,
 ) -> Response {
-    let (sender, receiver) = mpsc::channel(MAX_AHEAD);
+    let (stream, receiver) = channel();
     // The task outlives the handler; its log lines belong to the same request.
-    tokio::spawn(send(Stream(sender)).instrument(Span::current()));
-    Sse::new(ReceiverStream::new(receiver))
-        .keep_alive(KeepAlive::new().interval(HEARTBEAT))
-        .into_response()
+    tokio::spawn(send(stream).instrument(Span::current()));
+    let events = ReceiverStream::new(receiver).map(|event| {
+        let event = match event {
+            Event::Named(name, data) => sse::Event::default().event(name).data(data.to_string()),
+            Event::Plain(data) => sse::Event::default().data(data),
+        };
+        Ok::<_, Infallible>(event)
+    });
+    Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response()
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,6 +12,7 @@ use crate::analytics::{self, Report};
 use crate::serve::app::App;
 use crate::serve::error::{Error, Result};
 use crate::serve::extractors::Query;
+use crate::serve::guard::Allowed;
 use crate::wire;
 
 /// Selects a period
@@ -35,17 +37,22 @@ pub struct StatsQuery {
 )]
 pub async fn stats(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     Query(StatsQuery { since }): Query<StatsQuery>,
 ) -> Result<axum::Json<Value>> {
     let ago = since.as_deref().map(analytics::seconds).transpose();
     let ago = ago.map_err(|why| Error::usage(format!("invalid `since`: {why}")))?;
+    let indexes = allowed.indexes();
     let report = app.blocking(move |app| {
+        let is_shown = |index: Option<&str>| match index {
+            Some(index) => indexes.allows(index),
+            // Errors and samples are about all indexes.
+            None => indexes.is_all(),
+        };
         let engine = app.engine();
         let since_s = ago.map_or(0, |seconds| engine.now_s().saturating_sub(seconds));
-        let report = analytics::report(
-            &analytics::Place::new(&engine.ledger, &engine.config.data_dir),
-            since_s,
-        )?;
+        let place = analytics::Place::new(&engine.ledger, &engine.config.data_dir);
+        let report = analytics::report_of(&place, since_s, &is_shown)?;
         Ok(wire::stats(&report.unwrap_or(Report { since_s, ..Report::default() })))
     });
     Ok(axum::Json(report.await?))

@@ -146,12 +146,13 @@ pub async fn documents_upload(
         let (index, priority) = (index.or(query.index), priority.or(query.priority));
         return upload_text(app, allowed, UploadBody { path, text, index, priority }).await;
     };
-    let priority = params::priority(query.priority.as_deref(), allowed)?;
+    let priority = params::priority(query.priority.as_deref(), &allowed)?;
     if body::media_type(request.headers()).starts_with("multipart/") {
         return Err(Error::unsupported("the body must be the file itself, not a multipart form")
             .hint("curl --data-binary @FILE 'http://…/documents?path=NAME'"));
     }
-    let index = index_name(&app, query.index.as_deref())?;
+    let index = allowed.index(query.index, &app)?;
+    let index = index_name(&app, index.as_deref())?;
     let name = FileName::new(&path)?;
     let bytes = receive(&app, &index, &name, request).await?;
     accept(app, index, name, priority, bytes).await
@@ -184,7 +185,8 @@ pub async fn documents_text(
 
 async fn upload_text(app: Arc<App>, allowed: Allowed, body: UploadBody) -> Result<Accepted> {
     let UploadBody { path, text, index, priority } = body;
-    let priority = params::priority(priority.as_deref(), allowed)?;
+    let priority = params::priority(priority.as_deref(), &allowed)?;
+    let index = allowed.index(index, &app)?;
     let index = index_name(&app, index.as_deref())?;
     let name = FileName::new(&path)?;
     let (file_name, bytes) = (name.clone(), text.len() as u64);

@@ -8,7 +8,10 @@ mod routes;
 mod schema;
 mod secrets;
 mod soak;
+mod sockets;
 mod streams;
+mod tenants;
+mod transport;
 
 use serde_json::{Value, json};
 

@@ -14,6 +14,8 @@ pub mod llm;
 pub mod server;
 #[cfg(feature = "cluster")]
 pub mod services;
+#[cfg(feature = "serve")]
+pub mod socket;
 #[cfg(target_env = "gnu")]
 pub mod terminal;
 

@@ -179,7 +179,7 @@ impl Reply {
             .unwrap_or_else(|| panic!("no reply: {:?}", String::from_utf8_lossy(&bytes)))
     }
 
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(bytes).into_owned();
         let (head, body) = text.split_once("\r\n\r\n")?;
         let mut lines = head.split("\r\n");

@@ -189,14 +189,14 @@ impl Asked {
     }
 
     /// The extra fields of the body and of its `options`.
-    fn extras(&self, app: &App, allowed: Allowed, headers: &HeaderMap) -> Result<Extras> {
+    fn extras(&self, allowed: &Allowed, headers: &HeaderMap) -> Result<Extras> {
         let mut fields = self.unknown.clone();
         if let Some(options) = self.unknown.get("options").and_then(Value::as_object) {
             for (name, value) in options {
                 fields.entry(name.clone()).or_insert_with(|| value.clone());
             }
         }
-        Extras::new(app, allowed, &fields, headers)
+        Extras::new(allowed, &fields, headers)
     }
 }
 
@@ -246,7 +246,7 @@ pub async fn chat(
     Json(body): Json<OllamaChatBody>,
 ) -> Result<Response> {
     let asked = Asked::of_chat(body).map_err(|misfit| Error::misfit(&misfit, "the body"))?;
-    answer(app, id, allowed, &headers, asked).await
+    answer(app, id, &allowed, &headers, asked).await
 }
 
 /// Answer a question, in the form of Ollama's API
@@ -276,18 +276,18 @@ pub async fn generate(
     Json(body): Json<GenerateBody>,
 ) -> Result<Response> {
     let asked = Asked::of_generate(body).map_err(|misfit| Error::misfit(&misfit, "the body"))?;
-    answer(app, id, allowed, &headers, asked).await
+    answer(app, id, &allowed, &headers, asked).await
 }
 
 async fn answer(
     app: Arc<App>,
     id: RequestId,
-    allowed: Allowed,
+    allowed: &Allowed,
     headers: &HeaderMap,
     mut asked: Asked,
 ) -> Result<Response> {
-    let index = index_of(&asked.model, &app.engine().config.index)?.to_owned();
-    let extras = asked.extras(&app, allowed, headers)?;
+    let index = index_of(&app, allowed, &asked.model)?;
+    let extras = asked.extras(allowed, headers)?;
     let n_prompt_tokens = asked.messages.iter().map(|(_, text)| n_tokens(text)).sum::<usize>();
     let frame = Frame {
         id,

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,8 +14,10 @@ use crate::disk;
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, OllamaError, Result};
+use crate::serve::guard::Allowed;
 use crate::serve::routes::openai::names::NAME;
 use crate::serve::sandbox;
+use crate::tokens::Indexes;
 
 /// The version of Ollama whose API is followed. Clients refuse versions that lack what they need.
 const VERSION: &str = "0.12.6";
@@ -40,8 +43,11 @@ pub async fn version() -> axum::Json<Value> {
     tag = "ollama",
     responses((status = 200, description = "The models", body = Value))
 )]
-pub async fn tags(State(app): State<Arc<App>>) -> Result<axum::Json<Value>> {
-    let models = app.blocking(list).await?;
+pub async fn tags(
+    State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
+) -> Result<axum::Json<Value>> {
+    let models = app.blocking(move |app| list(app, &allowed.indexes())).await?;
     Ok(axum::Json(json!({ "models": models })))
 }
 
@@ -52,8 +58,11 @@ pub async fn tags(State(app): State<Arc<App>>) -> Result<axum::Json<Value>> {
     tag = "ollama",
     responses((status = 200, description = "The models", body = Value))
 )]
-pub async fn running(State(app): State<Arc<App>>) -> Result<axum::Json<Value>> {
-    let mut models = app.blocking(list).await?;
+pub async fn running(
+    State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
+) -> Result<axum::Json<Value>> {
+    let mut models = app.blocking(move |app| list(app, &allowed.indexes())).await?;
     let far = timestamp(app.engine().now_s().saturating_add(365 * 86_400));
     for model in &mut models {
         model["expires_at"] = far.as_str().into();
@@ -84,6 +93,7 @@ pub struct ShowBody {
 )]
 pub async fn show(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     Json(body): Json<ShowBody>,
 ) -> Result<axum::Json<Value>> {
     let name = body.model.or(body.name);
@@ -100,7 +110,8 @@ pub async fn show(
             });
             return Ok(details(&model, &info, "embedding"));
         }
-        let index = sandbox::known_index(Some(index_of(&name, &config.index)?), "")?;
+        let index = index_of(app, &allowed, &name)?;
+        let index = sandbox::known_index(Some(&index), "")?;
         if app.engine().store.pointer(index)?.is_none() {
             return Err(no_model(&name));
         }
@@ -125,10 +136,11 @@ fn details(model: &Value, info: &Value, capability: &str) -> Value {
     })
 }
 
-fn list(app: &App) -> Result<Vec<Value>> {
+fn list(app: &App, indexes: &Indexes) -> Result<Vec<Value>> {
     let engine = app.engine();
-    let mut models = vec![index_model(app, &tagged(NAME), &engine.config.index)];
-    for index in engine.store.names()? {
+    let mut models =
+        vec![index_model(app, &tagged(NAME), indexes.default_of(&engine.config.index))];
+    for index in engine.store.names()?.into_iter().filter(|name| indexes.allows(name)) {
         models.push(index_model(app, &format!("{NAME}:{index}"), &index));
     }
     models.push(embedding_model(app));

@@ -3,22 +3,34 @@
 use axum::http::StatusCode;
 use jiff::Timestamp;
 
+use crate::serve::app::App;
 use crate::serve::error::{Error, Result};
+use crate::serve::guard::Allowed;
 use crate::serve::routes::openai::names::NAME;
 
 const LATEST: &str = "latest";
 
-/// The index of a model: `rag` and `rag:latest` are the default index, `rag:NAME` is another one.
+/// The index that a model names: `rag` and `rag:latest` are the default one, `rag:NAME` is another.
 ///
 /// # Errors
 /// When the model is not an index.
-pub fn index_of<'a>(model: &'a str, default: &'a str) -> Result<&'a str> {
+fn named(model: &str) -> Result<Option<&str>> {
     match model.split_once(':') {
-        None if model == NAME => Ok(default),
-        Some((NAME, LATEST)) => Ok(default),
-        Some((NAME, index)) => Ok(index),
+        None if model == NAME => Ok(None),
+        Some((NAME, LATEST)) => Ok(None),
+        Some((NAME, index)) => Ok(Some(index)),
         _ => Err(no_model(model)),
     }
+}
+
+/// The index of a model.
+///
+/// # Errors
+/// When the model is not an index, or the token may not use it.
+pub fn index_of(app: &App, allowed: &Allowed, model: &str) -> Result<String> {
+    let name = named(model)?.map(str::to_owned);
+    let index = allowed.index(name, app).map_err(|_| no_model(model))?;
+    Ok(index.unwrap_or_else(|| app.engine().config.index.clone()))
 }
 
 /// Whether `model` is the model of this name.
@@ -49,12 +61,12 @@ mod tests {
 
     #[test]
     fn a_tag_names_an_index() {
-        let check = |model: &str, expected: Option<&str>| {
-            assert_eq!(index_of(model, "own").ok(), expected, "{model}");
+        let check = |model: &str, expected: Option<Option<&str>>| {
+            assert_eq!(named(model).ok(), expected, "{model}");
         };
-        check("rag", Some("own"));
-        check("rag:latest", Some("own"));
-        check("rag:other", Some("other"));
+        check("rag", Some(None));
+        check("rag:latest", Some(None));
+        check("rag:other", Some(Some("other")));
         check("ragged", None);
         check("llama3:latest", None);
         assert!(is_model("a-b", "a-b") && is_model("a-b:latest", "a-b"));

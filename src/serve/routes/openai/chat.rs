@@ -210,11 +210,8 @@ impl<'de> Deserialize<'de> for Content {
 
 impl ChatBody {
     /// The question with its conversation.
-    fn question(&self, app: &App, extras: Extras) -> Result<Question> {
-        let index = index_of(&self.model, &app.engine().config.index)?;
-        let refused = self
-            .refused()
-            .or_else(|| self.messages.iter().enumerate().find_map(|(n, m)| m.refused(n)));
+    fn question(&self, index: &str, extras: Extras) -> Result<Question> {
+        let refused = self.messages.iter().enumerate().find_map(|(n, m)| m.refused(n));
         if let Some(misfit) = refused {
             return Err(Error::misfit(&misfit, "the body"));
         }
@@ -389,8 +386,12 @@ pub async fn chat_completions(
     headers: HeaderMap,
     Json(body): Json<ChatBody>,
 ) -> Result<Response> {
-    let extras = Extras::new(&app, allowed, &body.unknown, &headers)?;
-    let question = body.question(&app, extras)?;
+    let index = index_of(&app, &allowed, &body.model)?;
+    if let Some(refused) = body.refused() {
+        return Err(Error::misfit(&refused, "the body"));
+    }
+    let extras = Extras::new(&allowed, &body.unknown, &headers)?;
+    let question = body.question(&index, extras)?;
     let mut ticket = app.service.ask(question).await.map_err(|problem| match problem {
         crate::service::Problem::NoIndex(_) => no_model(&body.model),
         problem => problem.into(),
@@ -458,7 +459,7 @@ async fn stream_answer(
     ticket: Ticket,
     stream: Stream,
 ) {
-    if !stream.plain(&frame.chunk(&json!({ "role": "assistant", "content": "" }), None)).await {
+    if !stream.plain(frame.chunk(&json!({ "role": "assistant", "content": "" }), None)).await {
         return;
     }
     let mut writing = Writing::new(ticket);
@@ -470,7 +471,7 @@ async fn stream_answer(
         };
         match piece {
             Ok(Some(text)) => {
-                if !stream.plain(&frame.chunk(&json!({ "content": *text }), None)).await {
+                if !stream.plain(frame.chunk(&json!({ "content": *text }), None)).await {
                     return;
                 }
             }
@@ -483,7 +484,7 @@ async fn stream_answer(
         Err(error) => {
             guard::record(&app, &error, "/v1/chat/completions");
             let error = json!({ "error": error.openai().json(&frame.id.0) });
-            stream.plain(&error.to_string()).await;
+            stream.plain(error.to_string()).await;
             return;
         }
     };
@@ -502,7 +503,7 @@ async fn stream_answer(
     }
     chunks.push("[DONE]".to_owned());
     for chunk in chunks {
-        if !stream.plain(&chunk).await {
+        if !stream.plain(chunk).await {
             return;
         }
     }

@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 use crate::answer::Intent;
 use crate::cache::Caching;
 use crate::filter::Filter;
-use crate::serve::app::App;
 use crate::serve::error::{Error, Result};
 use crate::serve::guard::Allowed;
 use crate::serve::routes::{params, sessions};
@@ -44,12 +43,7 @@ impl Extras {
     /// # Errors
     /// A usage error that names the field; status 404 for an unknown session. `index` is refused:
     /// to ignore it would let an answer rest on documents that the client meant to exclude.
-    pub fn new(
-        app: &App,
-        allowed: Allowed,
-        body: &Map<String, Value>,
-        headers: &HeaderMap,
-    ) -> Result<Self> {
+    pub fn new(allowed: &Allowed, body: &Map<String, Value>, headers: &HeaderMap) -> Result<Self> {
         if body.get("index").is_some_and(|value| !value.is_null()) {
             return Err(Error::usage("`index` has no effect on this route")
                 .param("index")
@@ -72,7 +66,7 @@ impl Extras {
             k: params::k(fields.k.or(headers.k)).map_err(|error| error.param("k"))?,
             filter: params::filter(filter.as_deref()).map_err(|error| error.param("filter"))?,
             session: session
-                .map(|name| sessions::session_id(app, allowed, &name))
+                .map(|name| sessions::session_id(allowed, &name))
                 .transpose()
                 .map_err(|error| error.param("session"))?,
             intent: params::intent(intent.as_deref()).map_err(|error| error.param("intent"))?,

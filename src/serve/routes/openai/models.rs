@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use serde_json::{Value, json};
 
@@ -9,6 +10,8 @@ use super::names::{NAME, no_model};
 use crate::serve::app::App;
 use crate::serve::error::{ErrorBody, Result};
 use crate::serve::extractors::PathParam;
+use crate::serve::guard::Allowed;
+use crate::tokens::Indexes;
 
 /// List models
 ///
@@ -20,8 +23,11 @@ use crate::serve::extractors::PathParam;
     tag = "openai",
     responses((status = 200, description = "The models", body = Value))
 )]
-pub async fn models(State(app): State<Arc<App>>) -> Result<axum::Json<Value>> {
-    let data = app.blocking(list).await?;
+pub async fn models(
+    State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
+) -> Result<axum::Json<Value>> {
+    let data = app.blocking(move |app| list(app, &allowed.indexes())).await?;
     Ok(axum::Json(json!({ "object": "list", "data": data })))
 }
 
@@ -38,17 +44,19 @@ pub async fn models(State(app): State<Arc<App>>) -> Result<axum::Json<Value>> {
 )]
 pub async fn model(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     PathParam(id): PathParam,
 ) -> Result<axum::Json<Value>> {
-    let found = app.blocking(list).await?.into_iter().find(|model| model["id"] == *id);
+    let all = app.blocking(move |app| list(app, &allowed.indexes())).await?;
+    let found = all.into_iter().find(|model| model["id"] == *id);
     found.map(axum::Json).ok_or_else(|| no_model(&id))
 }
 
-fn list(app: &App) -> Result<Vec<Value>> {
+fn list(app: &App, indexes: &Indexes) -> Result<Vec<Value>> {
     let engine = app.engine();
     let created = |index: &str| engine.store.meta(index).map_or(0, |meta| meta.created);
-    let mut models = vec![model_json(NAME, created(&engine.config.index))];
-    for index in engine.store.names()? {
+    let mut models = vec![model_json(NAME, created(indexes.default_of(&engine.config.index)))];
+    for index in engine.store.names()?.into_iter().filter(|name| indexes.allows(name)) {
         models.push(model_json(&format!("{NAME}:{index}"), created(&index)));
     }
     models.push(model_json(&engine.config.model, 0));

@@ -209,7 +209,7 @@ pub async fn responses(
     Json(body): Json<ResponsesBody>,
 ) -> Result<Response> {
     let misfit = |misfit: Misfit| Error::misfit(&misfit, "the body");
-    let index = index_of(&body.model, &app.engine().config.index)?.to_owned();
+    let index = index_of(&app, &allowed, &body.model)?;
     if let Some(refused) = body.refused() {
         return Err(misfit(refused));
     }
@@ -217,16 +217,16 @@ pub async fn responses(
     let question = all.pop().map(|(_, text)| text).unwrap_or_default();
     let n_prompt_tokens =
         all.iter().map(|(_, text)| n_tokens(text)).sum::<usize>() + n_tokens(&question);
-    let mut extras = Extras::new(&app, allowed, &body.unknown, &headers)?;
+    let mut extras = Extras::new(&allowed, &body.unknown, &headers)?;
     let mut stored = None;
     if let Some(previous) = &body.previous_response_id {
         let session = session_of(previous).ok_or_else(|| no_response(previous))?;
         extras.session =
-            Some(sessions::session_id(&app, allowed, session).map_err(|_| no_response(previous))?);
+            Some(sessions::session_id(&allowed, session).map_err(|_| no_response(previous))?);
         stored = Some(session.to_owned());
     } else if extras.session.is_none() && all.is_empty() && body.store != Some(false) {
         let session = app.blocking(|app| Ok(app.service.new_session()?)).await?;
-        stored = Some(app.session_name(&session, allowed.token));
+        stored = Some(App::session_name(&session, allowed.token()));
         extras.session = Some(session);
     }
     let question = extras.question(question, &index, conversation(&all));
@@ -348,11 +348,11 @@ struct Events {
 
 impl Events {
     /// Sends an event; false when the client has left.
-    async fn send(&mut self, kind: &str, mut fields: Value) -> bool {
+    async fn send(&mut self, kind: &'static str, mut fields: Value) -> bool {
         fields["type"] = kind.into();
         fields["sequence_number"] = self.next.into();
         self.next += 1;
-        self.stream.send(kind, &fields).await
+        self.stream.send(kind, fields).await
     }
 }
 

@@ -1,0 +1,204 @@
+//! Webhooks: the end of each job is posted to the configured addresses, signed and retried.
+//!
+//! One task follows the log of jobs. Each address has a queue and a thread of its own, so one that
+//! does not answer delays no other. When its queue is full, the oldest delivery is dropped.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::app::App;
+use super::watcher::public_job;
+use crate::config::{Config, Secret};
+use crate::disk;
+use crate::error::Result;
+use crate::http::{Poster, Trouble};
+use crate::telemetry;
+
+/// Deliveries that wait for one address.
+const MAX_WAITING: usize = 256;
+
+/// Attempts of one delivery, each after twice the wait of the one before.
+const ATTEMPTS: u32 = 5;
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+/// The longest time of one attempt.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a thread looks whether the server stops.
+const POLL: Duration = Duration::from_millis(100);
+
+/// The addresses and their secret, checked.
+///
+/// # Errors
+/// A usage fault for addresses without a secret, and for an invalid address.
+pub fn check(config: &Config) -> Result<()> {
+    if config.serve.webhooks.is_empty() {
+        return Ok(());
+    }
+    if config.serve.webhook_secret.is_none() {
+        return Err(config
+            .refuse("serve.webhooks", "needs `serve.webhook_secret`")
+            .hint("receivers check the signature with it"));
+    }
+    config.serve.webhooks.iter().try_for_each(|url| poster(url).map(drop))
+}
+
+fn poster(url: &str) -> Result<Poster> {
+    Poster::new(url, None, TIMEOUT)
+}
+
+/// A message on its way.
+#[derive(Clone, Debug)]
+struct Delivery {
+    id: String,
+    event: String,
+    body: String,
+}
+
+/// Deliveries of one address.
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<VecDeque<Delivery>>,
+    added: Condvar,
+}
+
+impl Queue {
+    fn push(&self, delivery: Delivery) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() >= MAX_WAITING {
+            waiting.pop_front();
+            telemetry::webhook("dropped");
+        }
+        waiting.push_back(delivery);
+        self.added.notify_one();
+    }
+
+    /// The next delivery, after at most [`POLL`].
+    fn pop(&self) -> Option<Delivery> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.is_empty() {
+            let waited = self.added.wait_timeout(waiting, POLL);
+            waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        waiting.pop_front()
+    }
+}
+
+/// Starts to deliver, when addresses are configured.
+pub fn start(app: &Arc<App>) {
+    let config = &app.engine().config;
+    let Some(secret) = &config.serve.webhook_secret else { return };
+    let mut queues = Vec::new();
+    for url in &config.serve.webhooks {
+        let Ok(poster) = poster(url) else { continue };
+        let queue = Arc::new(Queue::default());
+        let (app, own, secret) = (Arc::clone(app), Arc::clone(&queue), secret.clone());
+        let thread = std::thread::Builder::new().name("webhook".to_owned());
+        if thread.spawn(move || deliver_all(&app, &poster, &secret, &own)).is_ok() {
+            queues.push(queue);
+        }
+    }
+    if !queues.is_empty() {
+        tokio::spawn(follow(Arc::clone(app), queues));
+    }
+}
+
+/// Queues a delivery for every job that ends while the server runs.
+async fn follow(app: Arc<App>, queues: Vec<Arc<Queue>>) {
+    let mut jobs = app.watcher.follow();
+    // Whether each job had ended when it was last seen; `None` before the first read.
+    let mut known: Option<HashMap<String, bool>> = None;
+    loop {
+        if let Some(now) = jobs.borrow_and_update().clone() {
+            let ended = |job: &Value| job["ended"].is_number();
+            if let Some(known) = &known {
+                for (id, job) in now.iter() {
+                    // A job that starts and ends between two reads has not been seen before.
+                    if ended(job) && !known.get(id).copied().unwrap_or(false) {
+                        let delivery = delivery(public_job(job.clone()));
+                        queues.iter().for_each(|queue| queue.push(delivery.clone()));
+                    }
+                }
+            }
+            known = Some(now.iter().map(|(id, job)| (id.clone(), ended(job))).collect());
+        }
+        tokio::select! {
+            changed = jobs.changed() => if changed.is_err() { return },
+            () = app.stopping.cancelled() => return,
+        }
+    }
+}
+
+fn delivery(job: Value) -> Delivery {
+    let event = format!("job.{}", job["state"].as_str().unwrap_or_default());
+    let id = disk::random_id().unwrap_or_default();
+    let body = json!({ "id": id, "event": event, "job": job }).to_string();
+    Delivery { id, event, body }
+}
+
+/// Delivers until the server stops.
+fn deliver_all(app: &App, poster: &Poster, secret: &Secret, queue: &Queue) {
+    while !app.stopping.is_cancelled() {
+        let Some(delivery) = queue.pop() else { continue };
+        let stop = || app.stopping.is_cancelled();
+        let mut wait = FIRST_WAIT;
+        for attempt in 1..=ATTEMPTS {
+            let sent = attempt_once(poster, secret, &delivery, app.engine().now_s(), &stop);
+            match sent {
+                Ok(()) => {
+                    telemetry::webhook("delivered");
+                    break;
+                }
+                Err(_) if stop() => return,
+                Err(why) if attempt == ATTEMPTS => {
+                    telemetry::webhook("failed");
+                    telemetry::warn!(event = delivery.event, why, "a webhook was not delivered");
+                }
+                Err(_) => {
+                    pause(wait, &stop);
+                    wait *= 2;
+                }
+            }
+        }
+    }
+}
+
+fn pause(time: Duration, stop: &dyn Fn() -> bool) {
+    let mut left = time;
+    while !left.is_zero() && !stop() {
+        let step = left.min(POLL);
+        std::thread::sleep(step);
+        left -= step;
+    }
+}
+
+/// One attempt. A status of 2xx is a success.
+fn attempt_once(
+    poster: &Poster,
+    secret: &Secret,
+    delivery: &Delivery,
+    now_s: i64,
+    stop: &dyn Fn() -> bool,
+) -> std::result::Result<(), String> {
+    let timestamp = now_s.to_string();
+    let signed = format!("{timestamp}.{}", delivery.body);
+    let mac = disk::hmac_sha256_hex(secret.expose().as_bytes(), signed.as_bytes());
+    let signature = format!("sha256={mac}");
+    let headers = [
+        ("x-rag-event", delivery.event.as_str()),
+        ("x-rag-delivery", delivery.id.as_str()),
+        ("x-rag-timestamp", timestamp.as_str()),
+        ("x-rag-signature", signature.as_str()),
+    ];
+    let body = delivery.body.clone().into_bytes();
+    match poster.post_with(body, &headers, TIMEOUT, stop) {
+        Ok(reply) if (200..300).contains(&reply.head().status) => Ok(()),
+        Ok(reply) => Err(format!("status {}", reply.head().status)),
+        Err(Trouble::Stopped) => Err("stopped".to_owned()),
+        Err(Trouble::Silent | Trouble::Late) => Err("no reply in time".to_owned()),
+        Err(Trouble::Refused(e) | Trouble::Unreachable(e) | Trouble::Cut(e)) => Err(e.to_string()),
+    }
+}

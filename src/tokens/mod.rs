@@ -1,0 +1,245 @@
+//! Access tokens of servers: named, each with a scope, the indexes that it may use, an expiry and
+//! limits. One SQLite file, which has hashes of the tokens and never a token.
+//!
+//! A revoked token keeps its row, so a server that had tokens once never becomes open to everybody.
+
+mod rows;
+mod token;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
+
+use crate::config;
+use crate::disk;
+use crate::error::{Fault, Result};
+use crate::sqlite::{self, Opened};
+pub use token::{Indexes, Scope, Token};
+
+/// File name; the schema version is inside.
+const FILE: &str = "tokens.db";
+
+/// From one version of the schema to the next. A newer file is not used.
+const STEPS: &[&str] = &[rows::SCHEMA];
+
+/// Tokens of one file. Every request is compared with all of them.
+const MAX_TOKENS: usize = 10_000;
+
+/// What a new token grants.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    pub name: String,
+    pub scope: Scope,
+    pub indexes: Indexes,
+    pub expires_s: Option<i64>,
+    pub rate_per_minute: Option<u64>,
+    pub quota_per_day: Option<u64>,
+}
+
+/// The file of all tokens.
+pub struct Tokens {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+    is_writable: bool,
+}
+
+/// The folder of the file in a data directory.
+pub fn dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("access")
+}
+
+impl Tokens {
+    /// Opens the file in `dir`, and creates it if it is missing.
+    ///
+    /// # Errors
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) for a file that is not a database; when it
+    /// cannot be created, or is of a newer version.
+    pub fn open(dir: &Path) -> Result<Self> {
+        disk::create_dir(dir)?;
+        let path = dir.join(FILE);
+        let (connection, is_writable) =
+            match sqlite::open(&path, STEPS).map_err(|e| at(&path, e))? {
+                Opened::Writable(connection) => (connection, true),
+                Opened::ReadOnly(connection) => (connection, false),
+                Opened::Absent => {
+                    return Err(Fault::failed(format!("cannot create {}", path.display())));
+                }
+                Opened::Damaged => return Err(damaged(&path)),
+                Opened::Newer => {
+                    let what = format!("{} is of a newer version of rag", path.display());
+                    return Err(Fault::failed(what).hint("install that version"));
+                }
+            };
+        Ok(Self { path, connection: Mutex::new(connection), is_writable })
+    }
+
+    /// As [`Tokens::open`]; `None` while there is no file.
+    ///
+    /// # Errors
+    /// As [`Tokens::open`].
+    pub fn find(dir: &Path) -> Result<Option<Self>> {
+        if dir.join(FILE).is_file() { Self::open(dir).map(Some) } else { Ok(None) }
+    }
+
+    /// Adds a token, and returns it. It is not stored, so nobody can show it again.
+    ///
+    /// # Errors
+    /// A usage fault for an invalid name, and for one that a valid token has.
+    pub fn add(&self, new: NewToken, now_s: i64) -> Result<String> {
+        if !config::is_name(&new.name) {
+            return Err(Fault::usage(format!("invalid token name `{}`", new.name)).hint(
+                "a name has letters, digits, `.`, `_` and `-`, 100 at most, and begins with a \
+                 letter or digit",
+            ));
+        }
+        self.check_writable()?;
+        let all = self.list()?;
+        if all.len() >= MAX_TOKENS {
+            return Err(Fault::failed(format!("there are {MAX_TOKENS} tokens already")));
+        }
+        if all.iter().any(|token| token.name == new.name && token.is_valid(now_s)) {
+            return Err(Fault::usage(format!("there is a token `{}`", new.name))
+                .hint("revoke it first, or choose another name"));
+        }
+        // 256 random bits.
+        let secret = format!("rag_{}{}", disk::random_id()?, disk::random_id()?);
+        let token = Token {
+            sha256: disk::sha256_hex(secret.as_bytes()),
+            name: new.name,
+            scope: new.scope,
+            indexes: new.indexes,
+            created_s: now_s,
+            expires_s: new.expires_s,
+            rate_per_minute: new.rate_per_minute,
+            quota_per_day: new.quota_per_day,
+            revoked_s: None,
+        };
+        rows::insert(&self.locked(), &token).map_err(|e| at(&self.path, e))?;
+        Ok(secret)
+    }
+
+    /// All tokens, the oldest first, with those that are revoked or have expired.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn list(&self) -> Result<Vec<Token>> {
+        rows::all(&self.locked()).map_err(|e| at(&self.path, e))
+    }
+
+    /// Revokes the tokens of a name. A server notices within a second.
+    ///
+    /// # Errors
+    /// A usage fault when no valid token has the name.
+    pub fn revoke(&self, name: &str, now_s: i64) -> Result<()> {
+        self.check_writable()?;
+        match rows::revoke(&self.locked(), name, now_s).map_err(|e| at(&self.path, e))? {
+            0 => Err(Fault::usage(format!("there is no token `{name}`"))
+                .hint("`rag token list` lists the tokens")),
+            _ => Ok(()),
+        }
+    }
+
+    /// A number that changes when another process has changed the file.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn version(&self) -> Result<i64> {
+        let connection = self.locked();
+        let version = connection.pragma_query_value(None, "data_version", |row| row.get(0));
+        version.map_err(|e| at(&self.path, e))
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        match self.is_writable {
+            true => Ok(()),
+            false => Err(Fault::failed(format!("{} cannot be written to", self.path.display()))),
+        }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn damaged(path: &Path) -> Fault {
+    Fault::damaged(format!("{} is damaged", path.display()))
+        .hint("move it away, then add the tokens again with `rag token add`")
+}
+
+fn at(path: &Path, error: rusqlite::Error) -> Fault {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+            Fault::busy(format!("{} is locked by another process", path.display()))
+        }
+        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
+            damaged(path)
+        }
+        _ => Fault::failed(format!("cannot use {}", path.display())).because(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn new(name: &str, indexes: &[&str]) -> NewToken {
+        NewToken {
+            name: name.to_owned(),
+            scope: Scope::Read,
+            indexes: Indexes::of(indexes.iter().map(|name| (*name).to_owned()).collect()),
+            expires_s: Some(100),
+            rate_per_minute: Some(7),
+            quota_per_day: None,
+        }
+    }
+
+    #[test]
+    fn a_token_is_kept_as_a_hash_until_it_is_revoked() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Tokens::find(dir.path()).unwrap().is_none());
+        let tokens = Tokens::open(dir.path()).unwrap();
+        let secret = tokens.add(new("ada", &["docs", "wiki"]), 10).unwrap();
+        assert!(secret.len() == 68 && secret.starts_with("rag_"), "{secret}");
+        let ada = tokens.list().unwrap().remove(0);
+        assert_eq!(ada.sha256, disk::sha256_hex(secret.as_bytes()));
+        assert_eq!((ada.created_s, ada.rate_per_minute, ada.quota_per_day), (10, Some(7), None));
+        assert_eq!(ada.indexes, new("", &["docs", "wiki"]).indexes);
+        assert!(ada.is_valid(99) && !ada.is_valid(100));
+        for file in std::fs::read_dir(dir.path()).unwrap() {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()));
+        }
+
+        // Another process changes the file.
+        let other = Tokens::open(dir.path()).unwrap();
+        let before = tokens.version().unwrap();
+        assert!(other.add(new("ada", &[]), 20).is_err(), "the name is taken");
+        other.revoke("ada", 30).unwrap();
+        assert_ne!(tokens.version().unwrap(), before);
+        let ada = tokens.list().unwrap().remove(0);
+        assert!(ada.revoked_s == Some(30) && !ada.is_valid(40));
+        assert!(other.revoke("ada", 40).is_err() && other.revoke("eve", 40).is_err());
+        other.add(new("ada", &[]), 50).unwrap();
+        assert_eq!(tokens.list().unwrap().len(), 2);
+        assert!(tokens.add(new("../x", &[]), 0).is_err());
+    }
+
+    #[test]
+    fn a_damaged_file_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(FILE), "x".repeat(4096)).unwrap();
+        let fault = Tokens::find(dir.path()).err().unwrap();
+        assert!(fault.to_string().contains(FILE), "{fault}");
+    }
+
+    #[test]
+    fn indexes_are_all_or_those_that_are_named() {
+        let only = new("x", &["docs", "wiki"]).indexes;
+        assert!(only.allows("wiki") && !only.allows("default") && !only.allows("doc"));
+        assert_eq!(only.default_of("default"), "docs");
+        assert_eq!(only.default_of("wiki"), "wiki");
+        assert!(Indexes::All.allows("x"));
+        assert_eq!(Indexes::All.default_of("default"), "default");
+    }
+}
