@@ -112,7 +112,8 @@ def _():
 def _():
     with tempfile.TemporaryDirectory() as folder:
         with open(f"{folder}/extra-openai-models.yaml", "w") as file:
-            json.dump([{"model_id": "docs", "model_name": "rag", "api_base": f"{URL}/v1"}], file)
+            model = {"model_id": "docs", "model_name": "rag", "api_base": f"{URL}/v1", "api_key_name": "docs"}
+            json.dump([model], file)
         program = os.path.join(os.path.dirname(sys.executable), "llm")
         command = [program, "-m", "docs", "--key", TOKEN, "--no-log", QUESTION]
         done = subprocess.run(command, env={**os.environ, "LLM_USER_PATH": folder}, capture_output=True, text=True)

@@ -19,7 +19,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
-        if !is_json(request.headers()) {
+        // `guard` has checked the header where a route requires it.
+        if !is_json_or_untyped(request.headers()) {
             return Err(not_json());
         }
         let bytes = read(request, app, app.settings().max_body_bytes).await?;
@@ -85,6 +86,11 @@ pub fn is_expected(headers: &HeaderMap) -> bool {
 
 pub fn is_json(headers: &HeaderMap) -> bool {
     media_type(headers) == "application/json"
+}
+
+/// Whether the body is JSON, or of no stated type.
+pub fn is_json_or_untyped(headers: &HeaderMap) -> bool {
+    !headers.contains_key(header::CONTENT_TYPE) || is_json(headers)
 }
 
 /// The media type of the body in lower case, without parameters.

@@ -94,6 +94,8 @@ impl Allowed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyKind {
     Json,
+    /// JSON, or a body without a type: some clients of Ollama's API state none.
+    JsonOrUntyped,
     /// Bytes of any media type.
     Any,
 }
@@ -321,7 +323,12 @@ fn check_body(request: &Request, kind: BodyKind) -> Result<()> {
     let headers = request.headers();
     let has_body = body::is_expected(headers);
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
-    if changes && has_body && kind == BodyKind::Json && !body::is_json(headers) {
+    let is_accepted = match kind {
+        BodyKind::Any => true,
+        BodyKind::Json => body::is_json(headers),
+        BodyKind::JsonOrUntyped => body::is_json_or_untyped(headers),
+    };
+    if changes && has_body && !is_accepted {
         return Err(body::not_json());
     }
     Ok(())

@@ -52,7 +52,7 @@ use super::guard::{self, BodyKind};
 
 /// Every route, with the required scope and the kind of its body.
 fn all(routes: Routes) -> Routes {
-    use BodyKind::{Any, Json};
+    use BodyKind::{Any, Json, JsonOrUntyped};
     use Scope::{Admin, Open, Read, Write};
     routes
         .add(Read, Json, routes!(ask::ask))
@@ -97,13 +97,13 @@ fn all(routes: Routes) -> Routes {
         .add_alias(Read, Json, "/v2/rerank", routes!(openai::rerank::rerank))
         .add(Read, Json, routes!(openai::models::models))
         .add(Read, Json, routes!(openai::models::model))
-        .add(Read, Json, routes!(ollama::chat::chat))
-        .add(Read, Json, routes!(ollama::chat::generate))
-        .add(Read, Json, routes!(ollama::embed::embed))
-        .add(Read, Json, routes!(ollama::embed::embed_one))
+        .add(Read, JsonOrUntyped, routes!(ollama::chat::chat))
+        .add(Read, JsonOrUntyped, routes!(ollama::chat::generate))
+        .add(Read, JsonOrUntyped, routes!(ollama::embed::embed))
+        .add(Read, JsonOrUntyped, routes!(ollama::embed::embed_one))
         .add(Read, Json, routes!(ollama::models::tags))
         .add(Read, Json, routes!(ollama::models::running))
-        .add(Read, Json, routes!(ollama::models::show))
+        .add(Read, JsonOrUntyped, routes!(ollama::models::show))
         .add(Read, Json, routes!(ollama::models::version))
         .add(Read, Json, routes!(health::health))
         .add(Open, Json, routes!(health::live))

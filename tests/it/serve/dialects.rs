@@ -55,6 +55,15 @@ fn front_ends_of_ollama_list_models_and_chat_with_them() {
     let body = json!({ "model": "rag", "prompt": QUESTION, "stream": false });
     let generated = api.post("/api/generate", &body).ok().json();
     assert_eq!((&generated["response"], &generated["context"]), (&json!(content), &json!([])));
+    // Some clients state no type of the body, which other routes require.
+    let untyped = |route: &str| {
+        let text = json!({ "model": "rag", "prompt": QUESTION, "stream": false }).to_string();
+        let (host, n) = (api.server.address, text.len());
+        let head = format!("POST {route} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
+        api.server.raw(format!("{head}content-length: {n}\r\n\r\n{text}").as_bytes())
+    };
+    assert_eq!(untyped("/api/generate").ok().json()["response"], content);
+    untyped("/ask").is(415);
     // A client loads a model with an empty request.
     let loaded = ask(json!({ "messages": [] })).ok().json();
     assert_eq!((&loaded["done_reason"], &loaded["done"]), (&json!("load"), &json!(true)));
