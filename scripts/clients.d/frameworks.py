@@ -8,6 +8,8 @@ import tempfile
 
 from checks import check, finish
 
+# LiteLLM would fetch a list of prices.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 URL, TOKEN = os.environ["RAG_URL"], os.environ["RAG_SERVE_TOKEN"]
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 QUESTION, SAYS = "How do I list the models?", "rag model list"
