@@ -67,6 +67,13 @@ pub fn constrain(document: &mut Value, app: &App) {
         "required": ["role"],
     });
     merge(&format!("{schemas}/ChatBody/properties/messages"), json!({ "contains": question }));
+    // Without messages, a model is loaded.
+    merge(
+        &format!("{schemas}/OllamaChatBody/properties/messages"),
+        json!({ "anyOf": [{ "maxItems": 0 }, { "contains": question }] }),
+    );
+    let named = json!([{ "required": ["model"] }, { "required": ["name"] }]);
+    merge(&format!("{schemas}/ShowBody"), json!({ "anyOf": named }));
     merge("/paths/~1documents/post/parameters/0", json!({ "required": true }));
     // A document may be empty.
     merge("/paths/~1documents/post/requestBody", json!({ "required": false }));

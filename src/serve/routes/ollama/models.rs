@@ -75,8 +75,10 @@ pub async fn running(
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct ShowBody {
     /// The name, as in `GET /api/tags`
+    #[schema(nullable = false)]
     model: Option<String>,
     /// Older name of `model`
+    #[schema(nullable = false)]
     name: Option<String>,
 }
 
