@@ -129,7 +129,6 @@ impl Engine {
             store: if is_same_place { self.store.clone() } else { other.store.clone() },
             shared: self.shared.clone(),
             ledger: self.ledger.clone(),
-            jobs,
             cache,
             reranker,
             sessions,

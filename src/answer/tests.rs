@@ -177,17 +177,13 @@ fn a_summary_covers_every_section() {
 }
 
 #[test]
-fn a_comparison_says_something_about_each_thing() {
+fn a_comparison_is_answered_by_what_mentions_both() {
     let texts = [
         "A beacon is a fixed light on land or on a pile. Beacons are painted red.",
-        "A buoy is a float that is moored to the bottom. Some have bells.",
+        "While a beacon stands still, a buoy moves with the water.",
         ELSEWHERE,
     ];
-    let question = "What is the difference between a beacon and a buoy?";
-    check_answer(question, &texts, "A beacon is a fixed light on land or on a pile. [");
-    check_answer(question, &texts, "A buoy is a float that is moored to the bottom. [");
-    let contrast = "While a beacon stands still, a buoy moves with the water.";
-    check_answer(question, &[contrast, ELSEWHERE], contrast);
+    check_answer("What is the difference between a beacon and a buoy?", &texts, texts[1]);
 }
 
 #[test]

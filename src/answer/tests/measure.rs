@@ -198,7 +198,7 @@ fn check_on(set: &str, other: &str, language: &'static str, expected: &Expected)
          refused {:.3}",
         on_other.refused
     );
-    assert!(right >= expected.right && refused <= expected.wrongly_refused && words <= 60.0);
+    assert!(right >= expected.right && refused <= expected.wrongly_refused && words <= 90.0);
     assert!(on_other.refused >= expected.rightly_refused);
 }
 
@@ -208,7 +208,7 @@ fn english() {
         "xquad_en",
         "rustbook_en",
         "en",
-        &Expected { right: 0.81, wrongly_refused: 0.06, rightly_refused: 0.95 },
+        &Expected { right: 0.83, wrongly_refused: 0.09, rightly_refused: 0.95 },
     );
 }
 
@@ -218,6 +218,6 @@ fn chinese() {
         "xquad_zh",
         "rustbook_zh",
         "zh",
-        &Expected { right: 0.78, wrongly_refused: 0.06, rightly_refused: 0.82 },
+        &Expected { right: 0.82, wrongly_refused: 0.11, rightly_refused: 0.9 },
     );
 }
