@@ -1,4 +1,4 @@
-//! A client of WebSockets that sends exactly the given frames.
+//! A client of `WebSockets` that sends exactly the given frames.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
