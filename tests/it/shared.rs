@@ -475,8 +475,9 @@ fn a_conversation_continues_on_another_machine() {
     let shown = rag_with(&one, &env, &["sessions", "show", "work", "--json"]).ok().json();
     assert_eq!(shown["turns"].as_array().unwrap().len(), 2, "{shown}");
     assert!(redis.keys("rag:session:*").is_empty(), "they are in another database");
-    let info = redis.command(&["INFO", "keyspace"]);
-    assert!(format!("{info:?}").contains("expires"), "{info:?}");
+    let Resp::Text(info) = redis.command(&["INFO", "keyspace"]) else { panic!("no text") };
+    let info = String::from_utf8_lossy(&info).into_owned();
+    assert!(info.contains("db3:keys=2,expires=1"), "{info}");
     let list = rag_with(&two, &env, &["sessions", "list", "--json"]).ok().json();
     assert_eq!(list["sessions"][0]["turns"], 2, "{list}");
     rag_with(&two, &env, &["sessions", "remove", "work", "--yes"]).ok();
