@@ -6,6 +6,7 @@
 
 #[cfg_attr(not(feature = "cluster"), path = "left_out.rs")]
 mod postgres;
+#[cfg_attr(not(feature = "cluster"), expect(dead_code, reason = "only the version is shown"))]
 mod schema;
 mod value;
 

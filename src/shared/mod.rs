@@ -5,6 +5,7 @@
 //! value, [`Lost`], and the caller goes on without the store. A circuit breaker keeps a store that
 //! is down or slow from slowing anything else.
 
+#[cfg(feature = "cluster")]
 mod breaker;
 mod command;
 mod packed;
