@@ -113,7 +113,7 @@ impl Rows {
                         "relevance_score": score, "index_name": question.index,
                     })
                 }));
-                self.queries.push(query(&id, at, question, metadata));
+                self.queries.push(query(&id, at, question, &metadata));
             }
             Record::Error { code, route } => {
                 let is_ours = matches!(code.as_str(), "internal" | "damaged" | "disk_full");
@@ -149,7 +149,7 @@ impl Rows {
     }
 }
 
-fn query(id: &str, at: i64, question: &Question, metadata: Value) -> Value {
+fn query(id: &str, at: i64, question: &Question, metadata: &Value) -> Value {
     let scores: Vec<f64> = question.accesses.iter().map(|access| access.score).collect();
     let mean = (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64);
     json!({

@@ -69,8 +69,9 @@ impl Analytics {
 
     /// Queues a record. Never waits and never fails.
     pub fn record(&self, at_s: i64, record: Record) {
-        let queued = self.queue.as_ref().map(|queue| queue.try_send((at_s, record)));
-        if !matches!(queued, Some(Ok(()))) {
+        let is_queued =
+            self.queue.as_ref().is_some_and(|queue| queue.try_send((at_s, record)).is_ok());
+        if !is_queued {
             telemetry::analytics("dropped", 1);
         }
     }

@@ -318,10 +318,10 @@ pub(super) fn heaviest(question: &Question<'_>, is: impl Fn(usize) -> bool) -> f
 
 /// Share of characters that are neither letters nor white space.
 fn symbols(units: &[Candidate]) -> f64 {
-    let (mut n, mut all) = (0, 0);
+    let (mut n, mut all) = (0_u32, 0_u32);
     for c in units.iter().flat_map(|unit| unit.text.chars()) {
         all += 1;
-        n += usize::from(!c.is_alphabetic() && !c.is_whitespace());
+        n += u32::from(!c.is_alphabetic() && !c.is_whitespace());
     }
-    n as f64 / all.max(1) as f64
+    f64::from(n) / f64::from(all.max(1))
 }

@@ -66,7 +66,7 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         if let Some(lease) = self.lease.take() {
-            let release = Command::script(RELEASE, &[lease.lease_key.clone()]);
+            let release = Command::script(RELEASE, std::slice::from_ref(&lease.lease_key));
             // A lease that cannot be ended ends by itself.
             let _ = lease.link.redis.one(release.arg(&lease.token));
         }
@@ -88,8 +88,7 @@ pub(super) fn claim(
     let take = take.arg(lease_time.as_millis().to_string());
     let exists = Command::new("EXISTS").arg(&row_key);
     let (end, mut pause) = (Instant::now() + lease_time, FIRST_PAUSE);
-    loop {
-        let Ok(replies) = link.redis.run(&[exists.clone(), take.clone()]) else { break };
+    while let Ok(replies) = link.redis.run(&[exists.clone(), take.clone()]) {
         let [has_row, taken] = replies.as_slice() else { break };
         match (has_row.int(), taken) {
             (Some(has_row), Value::Bytes(_)) => {

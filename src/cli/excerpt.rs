@@ -271,7 +271,7 @@ fn lay_out(pieces: &[Piece], start: usize, matcher: &Matcher, room: Room) -> Vec
                 paragraph = from_match(&piece.text, matcher, most * room.columns);
                 let follows = start > 0 && piece.kind == Kind::Continued;
                 if follows && !paragraph.starts_with('…') {
-                    paragraph.insert_str(0, "… ");
+                    paragraph = format!("… {paragraph}");
                 }
             }
             _ => {

@@ -70,7 +70,7 @@ enum Action {
     ///
     /// Files that are there already are not copied again.
     Push {
-        /// Bucket or folder, such as s3://bucket/rag [default: depot.url]
+        /// Bucket or folder, such as `s3://bucket/rag` [default: depot.url]
         #[arg(long, value_name = "URL")]
         to: Option<String>,
         /// Replace another index of that name, and files that are there already
@@ -79,7 +79,7 @@ enum Action {
     },
     /// Copy an index from a bucket or a shared folder, checking every byte
     Pull {
-        /// Bucket or folder, such as s3://bucket/rag [default: depot.url]
+        /// Bucket or folder, such as `s3://bucket/rag` [default: depot.url]
         #[arg(long, value_name = "URL")]
         from: Option<String>,
         /// Name for the index [default: the name it has there]

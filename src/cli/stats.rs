@@ -65,7 +65,7 @@ pub fn run(args: &StatsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 fn confirm_purge(yes: bool, engine: &Engine, ui: &Ui) -> Result<()> {
     // Unreadable records may be many.
     let is_empty =
-        analytics::report(&analytics::Place::new(&engine.ledger, &engine.config.data_dir), 0)
+        analytics::report(analytics::Place::new(&engine.ledger, &engine.config.data_dir), 0)
             .is_ok_and(|report| report.is_none_or(|report| report.span.is_none()));
     let action = "permanently remove all usage records";
     if is_empty { Ok(()) } else { Removal { yes, needs_yes: true, action }.confirm(engine, ui) }

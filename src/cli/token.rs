@@ -87,7 +87,7 @@ pub fn run(args: &TokenArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             }
         }
         Action::List => {
-            list(&Tokens::find(&dir)?.map_or(Ok(Vec::new()), |all| all.list())?, engine, ui)
+            list(&Tokens::find(&dir)?.map_or(Ok(Vec::new()), |all| all.list())?, engine, ui);
         }
         Action::Revoke { name } => {
             let unknown = || {

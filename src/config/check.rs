@@ -34,7 +34,7 @@ pub fn check(setting: &Setting, value: &str, origin: &Origin) -> Result<()> {
 pub fn refusal(setting: &Setting, value: &str, origin: &Origin, why: &str) -> Fault {
     // A URL such as `http://user:password@host` holds a password.
     let is_address = matches!(setting.shape, Shape::Url | Shape::Urls | Shape::Engine { .. });
-    let is_shown = !setting.shape.is_secret() && !(is_address && value.contains('@'));
+    let is_shown = !(setting.shape.is_secret() || is_address && value.contains('@'));
     let value = if is_shown { format!(" = {}", value.escape_debug()) } else { String::new() };
     Fault::usage(format!("{}{value} ({origin}): {why}", setting.key))
 }

@@ -211,7 +211,7 @@ impl Bucket {
                 )?;
             return put.map_err(|e| self.fault("write", key, e));
         }
-        let sent = self.run(stop, async move { send_parts(&*client, &at, open).await })?;
+        let sent = self.run(stop, async move { send_parts(&client, &at, open).await })?;
         sent.or_failed(what)?.map_err(|e| self.fault("write", key, e))
     }
 
@@ -225,7 +225,7 @@ impl Bucket {
     ) -> Result<bool> {
         let (client, at) = (Arc::clone(&self.patient), self.key(key));
         let out = disk::create_file(target)?;
-        let copied = self.run(stop, async move { copy(&*client, &at, out, most_bytes).await })?;
+        let copied = self.run(stop, async move { copy(&client, &at, out, most_bytes).await })?;
         let copied = copied.or_failed(|| format!("cannot write {}", target.display()))?;
         Ok(self.if_found(copied, "read", key)?.is_some())
     }

@@ -75,7 +75,7 @@ impl Jobs {
         }
     }
 
-    pub fn submit(&self, spec: Spec, now_ms: u64) -> Result<String> {
+    pub fn submit(&self, spec: &Spec, now_ms: u64) -> Result<String> {
         let id = disk::random_id()?;
         self.postgres.transaction(|transaction| {
             let mut spec = spec.clone();
@@ -87,7 +87,7 @@ impl Jobs {
         Ok(id)
     }
 
-    pub fn begin(&self, spec: Spec, now_ms: u64) -> Result<Claimed<'_>> {
+    pub fn begin(&self, spec: &Spec, now_ms: u64) -> Result<Claimed<'_>> {
         let (id, token) = (disk::random_id()?, disk::random_id()?);
         let (job, fence) = self.postgres.transaction(|transaction| {
             insert(transaction, &id, spec.clone(), now_ms)?;
@@ -151,7 +151,7 @@ impl Jobs {
 
     pub fn cancel(&self, id: &str, now_ms: u64) -> Result<Job> {
         self.settle(now_ms)?;
-        self.change_by_user(id, now_ms, Event::CancelAsked, |job| {
+        self.change_by_user(id, now_ms, &Event::CancelAsked, |job| {
             if !job.state.is_over() || job.state == State::Cancelled {
                 return Ok(());
             }
@@ -162,7 +162,7 @@ impl Jobs {
 
     pub fn retry(&self, id: &str, now_ms: u64) -> Result<Job> {
         self.settle(now_ms)?;
-        self.change_by_user(id, now_ms, Event::Retried, |job| {
+        self.change_by_user(id, now_ms, &Event::Retried, |job| {
             if matches!(job.state, State::Failed | State::Cancelled) {
                 return Ok(());
             }
@@ -274,7 +274,7 @@ impl Jobs {
         &self,
         id: &str,
         now_ms: u64,
-        event: Event,
+        event: &Event,
         check: impl Fn(&Job) -> Result<()>,
     ) -> Result<Job> {
         self.postgres.transaction(|transaction| {
@@ -283,7 +283,7 @@ impl Jobs {
             let found = transaction.query(sql, &[Param::text(&*id)])?;
             let before = job(found.first().ok_or_else(|| unknown(&id))?, 0, 1)?;
             check(&before)?;
-            if before.state == State::Cancelled && event == Event::CancelAsked {
+            if before.state == State::Cancelled && *event == Event::CancelAsked {
                 return Ok(before);
             }
             let job = changed(before, event.clone(), now_ms)?;

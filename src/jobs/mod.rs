@@ -64,7 +64,10 @@ impl Jobs {
     /// [`Kind::Usage`](crate::error::Kind::Usage) when it waits for a job that does not exist;
     /// others when the place of the jobs cannot be used.
     pub fn submit(&self, spec: Spec, now_ms: u64) -> Result<String> {
-        either!(self.submit(spec, now_ms))
+        match self {
+            Self::Local(jobs) => jobs.submit(spec, now_ms),
+            Self::Postgres(jobs) => jobs.submit(&spec, now_ms),
+        }
     }
 
     /// Queues a job and claims it at once, whatever else waits or runs.
@@ -74,7 +77,7 @@ impl Jobs {
     pub fn begin(&self, spec: Spec, now_ms: u64) -> Result<Claimed<'_>> {
         match self {
             Self::Local(jobs) => jobs.begin(spec, now_ms).map(Claimed::Local),
-            Self::Postgres(jobs) => jobs.begin(spec, now_ms).map(Claimed::Postgres),
+            Self::Postgres(jobs) => jobs.begin(&spec, now_ms).map(Claimed::Postgres),
         }
     }
 

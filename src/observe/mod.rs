@@ -107,7 +107,7 @@ impl Observer {
         let records = engine.config.analytics;
         let analytics = (records.scope >= Recording::Servers).then(|| {
             Analytics::start(
-                &analytics::Place::new(&engine.ledger, &engine.config.data_dir),
+                analytics::Place::new(&engine.ledger, &engine.config.data_dir),
                 records,
                 engine.clock(),
             )
@@ -327,7 +327,7 @@ fn once(engine: &Engine, question: impl FnOnce() -> Question) -> Result<()> {
     }
     let batch = vec![Record::Question(Box::new(question()))];
     analytics::record_now(
-        &analytics::Place::new(&engine.ledger, &engine.config.data_dir),
+        analytics::Place::new(&engine.ledger, &engine.config.data_dir),
         records,
         engine.now_s(),
         batch,

@@ -83,7 +83,7 @@ impl Tls {
                 telemetry::info!("the TLS certificate was read again");
             }
             Err(cause) => {
-                telemetry::warn!(cause, "the TLS certificate has changed but is unusable")
+                telemetry::warn!(cause, "the TLS certificate has changed but is unusable");
             }
         }
     }
@@ -109,7 +109,7 @@ fn read(certificate: &Path, key: &Path) -> std::result::Result<TlsAcceptor, Stri
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map(|builder| builder.with_no_client_auth())
+        .map(rustls::ConfigBuilder::<rustls::ServerConfig, _>::with_no_client_auth)
         .and_then(|builder| builder.with_single_cert(chain, private))
         .map_err(|e| format!("certificate and key do not fit: {e}"))?;
     Ok(TlsAcceptor::from(Arc::new(config)))

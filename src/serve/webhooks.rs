@@ -118,7 +118,7 @@ async fn follow(app: Arc<App>, queues: Vec<Arc<Queue>>) {
                 for (id, job) in now.iter() {
                     // A job that starts and ends between two reads has not been seen before.
                     if ended(job) && !known.get(id).copied().unwrap_or(false) {
-                        let delivery = delivery(public_job(job.clone()));
+                        let delivery = delivery(&public_job(job.clone()));
                         queues.iter().for_each(|queue| queue.push(delivery.clone()));
                     }
                 }
@@ -132,7 +132,7 @@ async fn follow(app: Arc<App>, queues: Vec<Arc<Queue>>) {
     }
 }
 
-fn delivery(job: Value) -> Delivery {
+fn delivery(job: &Value) -> Delivery {
     let event = format!("job.{}", job["state"].as_str().unwrap_or_default());
     let id = disk::random_id().unwrap_or_default();
     let body = json!({ "id": id, "event": event, "job": job }).to_string();

@@ -25,19 +25,19 @@ pub(super) struct InRedis<'a>(pub &'a Redis);
 impl InRedis<'_> {
     pub fn lease(&self, id: &str, token: &str) -> Result<bool> {
         let take = Command::new("SET").arg(self.lease_key(id)).arg(token).arg("NX").arg("EX");
-        let reply = self.asked(self.0.one(take.arg(LEASE_S.to_string())))?;
+        let reply = asked(self.0.one(take.arg(LEASE_S.to_string())))?;
         Ok(reply != Value::Nil)
     }
 
     pub fn release(&self, id: &str, token: &str) -> Result<()> {
         let release = Command::script(RELEASE, &[self.lease_key(id)]).arg(token);
-        self.asked(self.0.one(release)).map(drop)
+        asked(self.0.one(release)).map(drop)
     }
 
     /// `None` when a row is damaged.
     pub fn rows(&self, id: &str) -> Result<Option<Vec<Row>>> {
         let range = Command::new("LRANGE").arg(self.key(id)).arg("0").arg("-1");
-        let values = self.asked(self.0.one(range))?.list();
+        let values = asked(self.0.one(range))?.list();
         Ok(values.into_iter().zip(1..).map(|(value, n)| unpacked(id, n, value)).collect())
     }
 
@@ -46,7 +46,7 @@ impl InRedis<'_> {
         let append = Command::script(APPEND, &keys).arg(token).arg(row.n.to_string());
         let append = append.arg(packed(id, row)).arg(row.at.to_string());
         let append = append.arg(ttl_s.to_string()).arg(id);
-        Ok(match self.asked(self.0.one(append))?.int() {
+        Ok(match asked(self.0.one(append))?.int() {
             Some(1) => Appended::Stored,
             Some(-1) => Appended::InUse,
             _ => Appended::Changed,
@@ -60,7 +60,7 @@ impl InRedis<'_> {
             Command::new("LTRIM").arg(self.key(id)).arg("0").arg((n - 2).to_string()),
             Command::new("ZADD").arg(self.all_key()).arg(at.to_string()).arg(id),
         ];
-        self.asked(self.0.run(&commands)).map(drop)
+        asked(self.0.run(&commands)).map(drop)
     }
 
     pub fn rename(&self, id: &str, title: Option<&str>) -> Result<()> {
@@ -68,13 +68,13 @@ impl InRedis<'_> {
             Some(title) => Command::new("HSET").arg(self.titles_key()).arg(id).arg(title),
             None => Command::new("HDEL").arg(self.titles_key()).arg(id),
         };
-        self.asked(self.0.one(command)).map(drop)
+        asked(self.0.one(command)).map(drop)
     }
 
     /// The most recently used first. Ids of sessions that have expired are dropped.
     pub fn all(&self) -> Result<Vec<Listed>> {
         let range = Command::new("ZREVRANGE").arg(self.all_key()).arg("0").arg("-1");
-        let pairs = self.asked(self.0.one(range.arg("WITHSCORES")))?.list();
+        let pairs = asked(self.0.one(range.arg("WITHSCORES")))?.list();
         let mut listed = Vec::new();
         for pair in pairs.chunks(2) {
             let [id, used] = pair else { continue };
@@ -84,7 +84,7 @@ impl InRedis<'_> {
                 Command::new("LINDEX").arg(self.key(&id)).arg("0"),
                 Command::new("HGET").arg(self.titles_key()).arg(&id),
             ];
-            let mut replies = self.asked(self.0.run(&commands))?.into_iter();
+            let mut replies = asked(self.0.run(&commands))?.into_iter();
             let turns = replies.next().and_then(|n| n.int()).unwrap_or_default().unsigned_abs();
             let first = replies.next().unwrap_or(Value::Nil);
             if first == Value::Nil {
@@ -100,7 +100,7 @@ impl InRedis<'_> {
 
     pub fn ids(&self) -> Result<Vec<String>> {
         let range = Command::new("ZRANGE").arg(self.all_key()).arg("0").arg("-1");
-        let ids = self.asked(self.0.one(range))?.list();
+        let ids = asked(self.0.one(range))?.list();
         Ok(ids.into_iter().filter_map(Value::text).collect())
     }
 
@@ -111,28 +111,28 @@ impl InRedis<'_> {
             Command::new("ZREM").arg(self.all_key()).arg(id),
             Command::new("HDEL").arg(self.titles_key()).arg(id),
         ];
-        self.asked(self.0.run(&commands)).map(drop)
+        asked(self.0.run(&commands)).map(drop)
     }
 
     pub fn replace(&self, id: &str, row: &Row) -> Result<()> {
         let at = (row.n - 1).to_string();
         let set = Command::new("LSET").arg(self.key(id)).arg(at).arg(packed(id, row));
-        self.asked(self.0.one(set)).map(drop)
+        asked(self.0.one(set)).map(drop)
     }
 
     pub fn issue(&self, id: &str, ttl_s: i64) -> Result<()> {
         let set = Command::new("SET").arg(self.issued_key(id)).arg("1").arg("EX");
-        self.asked(self.0.one(set.arg(ttl_s.to_string()))).map(drop)
+        asked(self.0.one(set.arg(ttl_s.to_string()))).map(drop)
     }
 
     pub fn is_issued(&self, id: &str) -> Result<bool> {
         let exists = Command::new("EXISTS").arg(self.issued_key(id));
-        Ok(self.asked(self.0.one(exists))?.int() == Some(1))
+        Ok(asked(self.0.one(exists))?.int() == Some(1))
     }
 
     pub fn forget_issued(&self, id: &str) -> Result<bool> {
         let forget = Command::new("DEL").arg(self.issued_key(id));
-        Ok(self.asked(self.0.one(forget))?.int() == Some(1))
+        Ok(asked(self.0.one(forget))?.int() == Some(1))
     }
 
     fn key(&self, id: &str) -> String {
@@ -154,13 +154,13 @@ impl InRedis<'_> {
     fn all_key(&self) -> String {
         self.0.key(&["sessions"])
     }
+}
 
-    fn asked<T>(&self, reply: Reply<T>) -> Result<T> {
-        reply.map_err(|lost: Lost| {
-            Fault::outside(format!("conversations are in Redis, which gives no answer: {lost}"))
-                .hint("ask without a session, or again when Redis answers")
-        })
-    }
+fn asked<T>(reply: Reply<T>) -> Result<T> {
+    reply.map_err(|lost: Lost| {
+        Fault::outside(format!("conversations are in Redis, which gives no answer: {lost}"))
+            .hint("ask without a session, or again when Redis answers")
+    })
 }
 
 fn packed(id: &str, row: &Row) -> Vec<u8> {

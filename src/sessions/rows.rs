@@ -218,7 +218,7 @@ fn summary(row: &Row<'_>) -> Option<Summary> {
     let (created, used, turns) = (whole(1)?, whole(2)?, whole(3)?);
     let is_whole = whole(4)? == i64::from(summary_checksum(&id, created, used, turns));
     let (turns, first_question, title) = (turns.unsigned_abs(), String::new(), None);
-    is_whole.then(|| Summary { id, turns, first_question, title, created, used })
+    is_whole.then_some(Summary { id, turns, first_question, title, created, used })
 }
 
 /// The id of a session, even a damaged one.

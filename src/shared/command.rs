@@ -14,7 +14,7 @@ impl Command {
     /// A script, its keys and its arguments.
     pub fn script(source: &str, keys: &[String]) -> Self {
         let start = Self::new("EVAL").arg(source).arg(keys.len().to_string());
-        keys.iter().fold(start, |command, key| command.arg(key))
+        keys.iter().fold(start, Command::arg)
     }
 
     #[must_use]

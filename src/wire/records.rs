@@ -311,7 +311,7 @@ impl<'a> TurnJson<'a> {
             timings: Some(timings),
             cache: Some(cache),
             checks: Some(KeptChecksJson { unsupported: &made.unsupported }),
-            llm: (made.repeated || made.error.is_some()).then(|| KeptWritingJson {
+            llm: (made.repeated || made.error.is_some()).then_some(KeptWritingJson {
                 error: made.error.as_deref(),
                 finish: if made.repeated { "repeating" } else { "broken" },
             }),

@@ -273,7 +273,8 @@ mod tests {
             let queries: Vec<Coded> = (0..3)
                 .map(|n| Coded::of(&(0..dimension).map(|i| number(i + 17 * n)).collect::<Vec<_>>()))
                 .collect();
-            let by = |compare: &dyn Fn(&[u8], usize, &[Coded], &mut [&mut [Estimate]])| {
+            type Compare = dyn Fn(&[u8], usize, &[Coded], &mut [&mut [Estimate]]);
+            let by = |compare: &Compare| {
                 let mut found = vec![vec![Estimate::default(); n]; queries.len()];
                 let mut slots: Vec<&mut [Estimate]> =
                     found.iter_mut().map(Vec::as_mut_slice).collect();

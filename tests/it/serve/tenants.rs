@@ -47,13 +47,13 @@ impl Tenant {
     /// Asks in a session, uploads a document and removes one.
     fn settle(&mut self, server: &Server) {
         let begun = self.send(server, "POST", "/sessions", "{}").is(201).json();
-        self.session = begun["id"].as_str().unwrap().to_owned();
+        begun["id"].as_str().unwrap().clone_into(&mut self.session);
         let ask = json!({ "query": self.word, "session": self.session }).to_string();
         self.send(server, "POST", "/ask", &ask).ok();
         let text = format!("Also about the {}.", self.word);
         let upload = json!({ "path": format!("{}.txt", self.word), "text": text }).to_string();
         let begun = self.send(server, "POST", "/documents/text", &upload).is(202).json();
-        self.job = begun["job_id"].as_str().unwrap().to_owned();
+        begun["job_id"].as_str().unwrap().clone_into(&mut self.job);
         wait_for("the job", || {
             let target = format!("/ingest/status/{}", self.job);
             let job = self.send(server, "GET", &target, "").ok().json();
@@ -422,7 +422,7 @@ fn claims() -> Value {
 }
 
 /// A token that is signed with the key of this name.
-fn signed(key: &str, more: Value) -> String {
+fn signed(key: &str, more: &Value) -> String {
     let mut claims = claims();
     claims.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
     claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
@@ -450,7 +450,7 @@ fn tokens_of_an_identity_provider_are_checked_in_every_part() {
         let bearer = format!("Bearer {token}");
         server.request("POST", "/ask", &[("authorization", &bearer)], &ask).status
     };
-    let one = |more: Value| with(&signed("one", more));
+    let one = |more: Value| with(&signed("one", &more));
     assert_eq!(one(json!({})), 200);
     assert_eq!(one(json!({ "aud": ["other", AUDIENCE], "scope": ["admin"] })), 200);
     for (wrong, status) in [
@@ -473,7 +473,7 @@ fn tokens_of_an_identity_provider_are_checked_in_every_part() {
         assert_eq!(one(wrong.clone()), status, "{wrong}");
     }
     // A read token may not change the index.
-    let bearer = format!("Bearer {}", signed("one", json!({})));
+    let bearer = format!("Bearer {}", signed("one", &json!({})));
     let upload = json!({ "path": "x.txt", "text": "x" }).to_string();
     server.request("POST", "/documents/text", &[("authorization", &bearer)], &upload).is(403);
 
@@ -484,17 +484,17 @@ fn tokens_of_an_identity_provider_are_checked_in_every_part() {
         let key = EncodingKey::from_secret(secret);
         assert_eq!(with(&jsonwebtoken::encode(&header, &claims(), &key).unwrap()), 401);
     }
-    let good = signed("one", json!({}));
+    let good = signed("one", &json!({}));
     let parts: Vec<&str> = good.split('.').collect();
     // `{"alg":"none","kid":"one"}`.
     let none = "eyJhbGciOiJub25lIiwia2lkIjoib25lIn0";
     assert_eq!(with(&format!("{none}.{}.", parts[1])), 401);
-    let two = signed("two", json!({}));
+    let two = signed("two", &json!({}));
     assert_eq!(with(&two), 401, "its key is not known");
     let foreign: Vec<&str> = two.split('.').collect();
     assert_eq!(with(&format!("{}.{}.{}", parts[0], parts[1], foreign[2])), 401);
     assert_eq!(with(&format!("{}.{}.{}", parts[0], foreign[1], parts[2])), 200, "the same claims");
-    let changed = signed("one", json!({ "scope": "admin" }));
+    let changed = signed("one", &json!({ "scope": "admin" }));
     let changed: Vec<&str> = changed.split('.').collect();
     assert_eq!(with(&format!("{}.{}.{}", parts[0], changed[1], parts[2])), 401);
 
@@ -533,7 +533,7 @@ fn keys_of_an_identity_provider_come_from_its_address() {
             ("RAG_SERVE_JWT_KEYS", &address),
         ],
     );
-    let bearer = format!("Bearer {}", signed("one", json!({})));
+    let bearer = format!("Bearer {}", signed("one", &json!({})));
     let ask = json!({ "query": QUESTION }).to_string();
     server.request("POST", "/ask", &[("authorization", &bearer)], &ask).ok();
     assert!(keys.requests().iter().all(|request| request.header("authorization").is_none()));

@@ -64,7 +64,7 @@ impl Socket {
         match data.len() {
             n @ 0..126 => frame.push(0x80 | n as u8),
             n @ 126..65_536 => {
-                frame.push(0x80 | 126);
+                frame.push(0x80 | 0x7e);
                 frame.extend((n as u16).to_be_bytes());
             }
             n => {

@@ -66,7 +66,7 @@ pub async fn embed(
     let is_cut = body.truncate.unwrap_or(true);
     let (role, dimensions) = (EmbeddingRole::Passage, body.dimensions);
     let found = embeddings::embed(&app, texts, role, is_cut, dimensions).await?;
-    let vectors: Vec<&[f32]> = found.vectors.iter().map(|vector| vector.as_slice()).collect();
+    let vectors: Vec<&[f32]> = found.vectors.iter().map(crate::vector::Vector::as_slice).collect();
     Ok(axum::Json(json!({
         "model": body.model,
         "embeddings": vectors,
@@ -98,6 +98,6 @@ pub async fn embed_one(
     }
     let role = EmbeddingRole::Passage;
     let found = embeddings::embed(&app, vec![body.prompt], role, true, None).await?;
-    let vector = found.vectors.first().map(|vector| vector.as_slice());
+    let vector = found.vectors.first().map(crate::vector::Vector::as_slice);
     Ok(axum::Json(json!({ "embedding": vector })))
 }

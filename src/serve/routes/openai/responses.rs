@@ -152,7 +152,7 @@ fn messages(input: &Value) -> std::result::Result<Vec<(Author, String)>, Misfit>
 }
 
 /// The session of the response with this id.
-fn session_of<'a>(id: &'a str) -> Option<&'a str> {
+fn session_of(id: &str) -> Option<&str> {
     id.strip_prefix(PREFIX)?.split_once('_').map(|(session, _)| session)
 }
 
