@@ -85,11 +85,16 @@ pub fn answer(
         return Ok(Answer {
             text: String::new(),
             supported: false,
-            confidence: Some(confidence),
+            confidence: Some(rounded(confidence)),
             citations: evidence::nearest(evidence, options.max_nearest),
         });
     }
-    Ok(Answer { confidence: Some(confidence), ..render::render(sections, evidence) })
+    Ok(Answer { confidence: Some(rounded(confidence)), ..render::render(sections, evidence) })
+}
+
+/// In ten-thousandths, which a cache keeps exactly.
+fn rounded(share: f64) -> f64 {
+    (share * 1e4).round() / 1e4
 }
 
 /// Adds what a thing is that a comparison names and the quotes do not mention.

@@ -15,6 +15,7 @@ use crate::config;
 use crate::disk::{self, FileId, Lock};
 use crate::error::{Fault, Kind, Result};
 use crate::sqlite::{self, Opened};
+use crate::strings;
 
 use super::rows;
 use super::turn::{Cited, Summary, Turn};
@@ -176,7 +177,13 @@ impl Sessions {
         let turns = self.read(|connection| rows::turns(connection, id))?;
         let is_live =
             |turns: &Vec<Turn>| turns.last().is_some_and(|last| !self.has_expired(last.at, now_s));
-        turns.filter(is_live).ok_or_else(|| unknown(id))
+        turns.filter(is_live).ok_or_else(|| {
+            let known = self.list(now_s).unwrap_or_default();
+            match strings::similar(id, known.iter().map(|session| session.id.as_str())) {
+                Some(meant) => unknown(id).hint(format!("did you mean `{meant}`?")),
+                None => unknown(id),
+            }
+        })
     }
 
     /// Removes sessions, damaged ones too; returns how many.
