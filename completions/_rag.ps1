@@ -522,7 +522,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             break
         }
         'rag;index;push' {
-            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Bucket or folder, such as s3://bucket/rag [default: depot.url]')
+            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Bucket or folder, such as `s3://bucket/rag` [default: depot.url]')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder for models, indexes and caches [default: data]')
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to use [default: default]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colors')
@@ -537,7 +537,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             break
         }
         'rag;index;pull' {
-            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Bucket or folder, such as s3://bucket/rag [default: depot.url]')
+            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Bucket or folder, such as `s3://bucket/rag` [default: depot.url]')
             [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'Name for the index [default: the name it has there]')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder for models, indexes and caches [default: data]')
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to use [default: default]')

@@ -480,7 +480,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --help 'Print help'
         }
         &'rag;index;push'= {
-            cand --to 'Bucket or folder, such as s3://bucket/rag [default: depot.url]'
+            cand --to 'Bucket or folder, such as `s3://bucket/rag` [default: depot.url]'
             cand --data-dir 'Folder for models, indexes and caches [default: data]'
             cand --index 'Index to use [default: default]'
             cand --color 'When to use colors'
@@ -494,7 +494,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'rag;index;pull'= {
-            cand --from 'Bucket or folder, such as s3://bucket/rag [default: depot.url]'
+            cand --from 'Bucket or folder, such as `s3://bucket/rag` [default: depot.url]'
             cand --as 'Name for the index [default: the name it has there]'
             cand --data-dir 'Folder for models, indexes and caches [default: data]'
             cand --index 'Index to use [default: default]'

@@ -32,11 +32,11 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// BM25 of the passage as a share of the best in the corpus, in tenths: an unrelated new
+    /// BM25 of the passage as a share of the best in the corpus, in quarters: an unrelated new
     /// document seldom moves it.
     #[must_use]
     pub fn lexical(&self) -> f64 {
-        const STEPS: f64 = 10.0;
+        const STEPS: f64 = 4.0;
         let lexical = self.hit.contributions.lexical;
         lexical.map_or(0.0, |lexical| (lexical.normalised * STEPS).round() / STEPS)
     }

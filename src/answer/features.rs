@@ -1,6 +1,6 @@
 //! What is known of a window as an answer: the inputs of the learned choice.
 //!
-//! Cosines are measured from the mean over the corpus towards 1 ([`Evidence::scaled`]), so models
+//! Cosines are measured from the mean over the corpus towards 1 (`Tools::scaled`), so models
 //! with other scales need no other weights. A feature that is unknown, as cosines are without
 //! vectors, is NaN; a tree sends it to the side that it has learnt.
 

@@ -35,7 +35,7 @@ pub(super) struct Candidate {
     /// It has no term that the question lacks: a title, a label.
     pub repeats_question: bool,
     pub features: Features,
-    /// Cosine with the question on the common scale ([`Evidence::scaled`]); `None` where it was not
+    /// Cosine with the question on the common scale (`Tools::scaled`); `None` where it was not
     /// compared.
     pub cosine: Option<f64>,
 }

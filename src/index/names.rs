@@ -105,7 +105,7 @@ impl Store {
     /// Copies an index of this machine to the depot.
     ///
     /// # Errors
-    /// As [`exchange::push`].
+    /// As `exchange::push`.
     pub fn push(&self, name: &str, other: Other) -> Result<Copied> {
         let replica = self.replica()?;
         let pointer = self.here.pointer(name)?.ok_or_else(|| self.no_such_index(name))?;
@@ -115,7 +115,7 @@ impl Store {
     /// Copies an index of the depot to this machine, as `new_name`. The caller holds the lock.
     ///
     /// # Errors
-    /// As [`exchange::pull`].
+    /// As `exchange::pull`.
     pub fn pull(
         &self,
         name: &str,

@@ -1,7 +1,7 @@
 //! Jobs: work that is submitted now and done later, by this process or by another.
 //!
 //! They are in the log of this machine, or in the database that servers share. Either way a job
-//! changes by the same events ([`job::apply`]), no job runs twice at once, and a job whose process
+//! changes by the same events (`job::apply`), no job runs twice at once, and a job whose process
 //! died is tried again. Commands define what the work is.
 
 mod in_postgres;

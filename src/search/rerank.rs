@@ -59,7 +59,7 @@ impl Scoring<'_> {
     /// The score of each text for `query`. `encoder` is loaded if necessary.
     ///
     /// # Errors
-    /// As [`Rerank::rerank`].
+    /// As `Rerank::rerank`.
     pub fn scores(
         &self,
         encoder: &mut Option<CrossEncoder>,

@@ -35,7 +35,7 @@ impl Sessions {
     /// created. `ttl_s` is the lifetime of a session after its last turn, in seconds.
     ///
     /// # Errors
-    /// Those of [`file::Sessions::open`].
+    /// Those of `file::Sessions::open`.
     pub fn open(dir: &Path, ttl_s: i64) -> Result<Self> {
         file::Sessions::open(dir, ttl_s).map(Self::File)
     }

@@ -155,6 +155,7 @@ mod rounds;
 // Read-only folders and unreadable files.
 mod readonly;
 // `--rerank`.
+#[cfg(feature = "serve")]
 mod rerank;
 // The risk of questions and passages.
 mod risk;
