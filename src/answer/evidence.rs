@@ -18,7 +18,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_passages: 10, max_per_source: 5 }
+        Self { max_passages: 8, max_per_source: 5 }
     }
 }
 

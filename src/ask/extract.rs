@@ -218,7 +218,7 @@ fn with_tools<T>(
 
 /// The cosine of an unrelated passage, in steps: a new document seldom moves it by one.
 fn zero(evidence: &[Evidence]) -> f64 {
-    const STEPS: f64 = 10.0;
+    const STEPS: f64 = 4.0;
     let dense = evidence.iter().find_map(|piece| piece.hit.contributions.dense.as_ref());
     dense.map_or(0.0, |dense| (rank::zero(dense) * STEPS).round() / STEPS)
 }
