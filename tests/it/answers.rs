@@ -201,7 +201,7 @@ fn check_changes_of_question_and_settings(world: &mut World, question: &str) {
     world.engine.config.search_mode = Mode::Hybrid;
     world.engine.config.ask_max_words = 30;
     assert!(!world.hits(question), "another length");
-    world.engine.config.ask_max_words = 60;
+    world.engine.config.ask_max_words = 90;
     assert!(world.hits(question));
 }
 
