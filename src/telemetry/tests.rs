@@ -7,7 +7,8 @@ use super::*;
 
 #[test]
 fn names_follow_the_conventions() {
-    let units = ["_seconds", "_bytes", "_ratio", "_info"];
+    // A count of things, a score and a rate name theirs.
+    let units = ["_seconds", "_bytes", "_ratio", "_info", "_retrieved", "_score", "_per_second"];
     let mut names = BTreeSet::new();
     for metric in METRICS {
         let name = metric.name;
