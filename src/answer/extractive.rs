@@ -145,14 +145,7 @@ fn find(
         return Ok(Found { quotes: Vec::new(), confidence: 0.0 });
     };
     let best = ranked.best(evidence);
-    let mut confidence = ranked.confidence(question, &analysed, &spec, evidence, tools, best);
-    // Over all collections 25 questions met a passage with other years or versions than theirs; it
-    // answered one of them.
-    let source = ranked.windows[best].source;
-    let measured = Measured::new(question, &analysed, &spec, evidence, &ranked.candidates, tools);
-    if measured.other_numbers(question, source) > 0 {
-        confidence = confidence.min(LEARNED.least_confidence / 2.0);
-    }
+    let confidence = ranked.confidence(question, &analysed, &spec, evidence, tools, best);
     if confidence < LEARNED.least_confidence {
         return Ok(Found { quotes: Vec::new(), confidence });
     }
