@@ -46,7 +46,7 @@ pub struct Access {
     pub score: f64,
 }
 
-/// What a user said about an answer. The user is told that this keeps the question in words.
+/// What a user said about an answer. The page says that this keeps the question in words.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Feedback {
     pub question: String,

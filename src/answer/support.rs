@@ -19,7 +19,7 @@ pub(super) struct Choice<'a> {
     pub features: &'a WindowFeatures,
     /// Log-odds.
     pub score: f64,
-    /// Those of the best window of another passage; NaN where there is none.
+    /// Log-odds of the best window of another passage; NaN without another passage.
     pub runner_up: f64,
 }
 

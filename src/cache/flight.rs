@@ -1,8 +1,8 @@
 //! Single flight across servers: one of them computes a value, the others wait for it.
 //!
 //! The right to compute is a lease with a token. A holder that stopped for longer than its lease
-//! has lost the token to another, and its late value is refused. Whoever gets no answer from Redis,
-//! or has waited for a whole lease, computes the value itself.
+//! has lost the token to another, and its late value is refused. A server that gets no answer from
+//! Redis, or has waited for a whole lease, computes the value itself.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
