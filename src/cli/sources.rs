@@ -98,7 +98,12 @@ pub fn no_file(place: &ShownPlace) -> Fault {
         .hint(format!("`rag show {}` prints its text from the index", place.n))
 }
 
-/// The session of this process, which is that of the terminal's shell.
+/// The session of this process, which is that of the terminal's shell. In a container that a shell
+/// outside started it is 0, which `rustix` cannot return.
 fn terminal() -> i32 {
-    rustix::process::getsid(None).map_or(0, |session| session.as_raw_nonzero().get())
+    // SAFETY: the call takes no pointer, and fails for no process that asks about itself.
+    #[expect(unsafe_code, reason = "the number 0 is valid here")]
+    unsafe {
+        libc::getsid(0)
+    }
 }

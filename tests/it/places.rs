@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::fixtures::{error_of, indexed, search, write_old};
 use crate::support::{Run, Sandbox};
+use crate::tools::has_tool;
 
 #[test]
 fn passages_are_printed_for_editors_and_scripts() {
@@ -107,6 +108,18 @@ fn a_document_is_opened_in_the_editor_at_its_line() {
     std::fs::remove_file(path).unwrap();
     let mut command = sandbox.command(["open", "bees.md"]);
     Run::of(command.env("EDITOR", "true")).exits(1).says("is not there");
+}
+
+#[test]
+fn a_container_without_a_session_of_its_own_is_served() {
+    // In a new PID namespace the session of the caller has the number 0.
+    let namespace = ["-r", "-p", "-f"];
+    if !has_tool("unshare", &[&namespace[..], &["true"]].concat()) {
+        return;
+    }
+    let sandbox = indexed();
+    let mut command = sandbox.under("unshare", &namespace, ["open", "1"]);
+    Run::of(&mut command).exits(2).says("no search or answer has been shown yet");
 }
 
 #[test]

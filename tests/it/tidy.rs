@@ -200,7 +200,7 @@ fn each_outside_crate_has_one_owner() {
         ("unicode_width", &["cli"]),
         ("url", &["config"]),
         ("rustyline", &["cli"]),
-        ("libc", &["model"]),
+        ("libc", &["model", "cli"]),
         ("mimalloc", &["main.rs"]),
         ("wide", &["index"]),
         ("jiff", &["filter", "text", "serve", "cli"]),
