@@ -198,7 +198,7 @@ export function highlight(root, stems, said) {
   const { text, places } = letters(root);
   const ranges = new Map();
   for (const claim of said) {
-    const wanted = folded(claim);
+    const wanted = searchable(claim);
     const start = wanted.length < 3 ? -1 : text.indexOf(wanted);
     if (start < 0) continue;
     cover(ranges, places.slice(start, start + wanted.length));
@@ -223,16 +223,16 @@ function textNodes(root) {
 }
 
 /** Letters and digits in lower case: quotations differ from what is shown in markup, spaces and punctuation. */
-const folded = (text) => text.toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, "");
+const searchable = (text) => text.toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, "");
 
-/** The folded text below a node, and for each of its characters the text node and the position there. */
+/** The searchable text below a node, and for each of its characters the text node and the position there. */
 function letters(root) {
   let text = "";
   const places = [];
   for (const node of textNodes(root)) {
     let at = 0;
     for (const char of node.data) {
-      for (const unit of folded(char)) {
+      for (const unit of searchable(char)) {
         for (let i = 0; i < unit.length; i += 1) places.push([node, at, at + char.length]);
         text += unit;
       }
