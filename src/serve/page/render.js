@@ -8,6 +8,10 @@ const NESTED = /^\s+(?:[-*•]|(\d{1,3})[.)])\s+(.*)$/;
 const MARK = /\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]/;
 const INLINE = new RegExp(`(\`[^\`\\n]+\`|\\*\\*[^*\\n]+\\*\\*|${MARK.source.replaceAll("(\\d", "(?:\\d")})`);
 
+/** The marks of a sentence, with the space before them. */
+const MARKS = new RegExp(`(?:\\s*${MARK.source.replaceAll("(\\d", "(?:\\d")})+`, "g");
+const CODE = /```[^]*?(?:```|$)|`[^`\n]+`/g;
+
 const RULE = /^\s{0,3}([-*_])(?:\s*\1){2,}\s*$/;
 const DIVIDER = /^\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$/;
 /** Of documents only: emphasis, links and pictures, of which the text is shown. */
@@ -16,7 +20,24 @@ const RICH = /(`+)(.+?)\1|!?\[([^\]\n]*)\]\(([^)\s]*)(?:\s[^)]*)?\)|(\*\*|__)(?=
 /**
  * An answer's text as nodes: paragraphs, lists, tables, quotations and code; every `[n]` becomes what `cite(n)` makes.
  */
-export const answer = (text, cite) => blocks(text, (line) => inline(line, cite), "\n");
+export const answer = (text, cite) => blocks(withOneMark(text), (line) => inline(line, cite), "\n");
+
+/** The text in which each paragraph, list or block of code that is from one source has its mark once, at the end. */
+function withOneMark(text) {
+  // Brackets in code are no marks.
+  const prose = text.replaceAll(CODE, (code) => "x".repeat(code.length));
+  const marks = [...prose.matchAll(MARKS)];
+  let shown = "";
+  let at = 0;
+  marks.forEach((mark, i) => {
+    const end = mark.index + mark[0].length;
+    const next = marks[i + 1];
+    const isRepeated = next && next[0].trim() === mark[0].trim() && !text.slice(end, next.index + 2).includes("\n\n");
+    shown += text.slice(at, isRepeated ? mark.index : end);
+    at = end;
+  });
+  return shown + text.slice(at);
+}
 
 /** The text of a Markdown document as nodes. */
 export const markdown = (text) => blocks(text, rich, " ");
