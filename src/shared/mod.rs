@@ -8,6 +8,7 @@
 #[cfg(feature = "cluster")]
 mod breaker;
 mod command;
+mod hint;
 mod packed;
 #[cfg_attr(not(feature = "cluster"), path = "left_out.rs")]
 mod redis;
@@ -15,6 +16,7 @@ mod redis;
 use std::sync::Arc;
 
 pub use command::{Command, Lost, Reply, Status, Value};
+pub use hint::Hint;
 pub use packed::{Packed, pack, unpack};
 pub use redis::Redis;
 
