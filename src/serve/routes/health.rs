@@ -65,6 +65,7 @@ struct Parts {
     language_model: LanguageModelPart,
     shared: EnginePart,
     ledger: EnginePart,
+    nearest: EnginePart,
     depot: DepotPart,
 }
 
@@ -160,6 +161,7 @@ pub async fn health(
         parts.language_model.status,
         parts.shared.status,
         parts.ledger.status,
+        parts.nearest.status,
         parts.depot.status,
     ];
     let is_ok = statuses.iter().all(|status| matches!(*status, "ok" | "absent" | "off"));
@@ -208,7 +210,10 @@ fn parts(app: &App, indexes: &Indexes) -> Parts {
     let ledger = engine.ledger.postgres().map(|postgres| postgres.status());
     let ledger = ledger.map(|s| engine_part(s.is_well, s.latency, (s.open, s.most)));
     let (shared, ledger) = (shared.unwrap_or_default(), ledger.unwrap_or_default());
-    Parts { index, cache, model, language_model, shared, ledger, depot: depot_part(app) }
+    let nearest = engine.store.nearest().status();
+    let nearest = nearest.map(|s| engine_part(s.is_well, s.latency, (s.open, s.most)));
+    let (nearest, depot) = (nearest.unwrap_or_default(), depot_part(app));
+    Parts { index, cache, model, language_model, shared, ledger, nearest, depot }
 }
 
 fn depot_part(app: &App) -> DepotPart {
