@@ -2,7 +2,7 @@
 //!
 //! A worker claims a job with `FOR UPDATE SKIP LOCKED`, a lease and a fencing number, and renews
 //! the lease while it works. A job whose lease has ended, or whose process on this machine is gone,
-//! is given to another try under a higher number; whoever comes back late with the lower one is
+//! is given to another try under a higher number; a worker that returns late with the lower one is
 //! refused. Each change runs in one transaction, which may run again after a lost reply: it first
 //! looks at what is there.
 
@@ -365,7 +365,7 @@ impl Claimed<'_> {
         let look = "SELECT coalesce((body->>'cancel_asked')::boolean, false) FROM rag_jobs \
                     WHERE id = $1 AND fence = $2 AND state = 'running'";
         let found = self.jobs.postgres.query(look, &own)?;
-        // Without a row the job belongs to somebody else, or is gone.
+        // Without a row the job belongs to another worker, or is gone.
         seen.is_asked = found.first().is_none_or(|row| row.flag(0));
         Ok(seen.is_asked)
     }

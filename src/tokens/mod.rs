@@ -82,7 +82,7 @@ impl Tokens {
         if dir.join(FILE).is_file() { Self::open(dir).map(Some) } else { Ok(None) }
     }
 
-    /// Adds a token, and returns it. It is not stored, so nobody can show it again.
+    /// Adds a token, and returns it. It is not stored, so it cannot be shown again.
     ///
     /// # Errors
     /// A usage fault for an invalid name, and for one that a valid token has.
