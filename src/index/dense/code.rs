@@ -6,6 +6,11 @@
 //! at most |q| |x − x'| + |q − q'| |x'| (Cauchy and Schwarz): 0.007 for the default model, where
 //! the cosines of a query with a corpus deviate by 0.1. Four bits would be 0.11 off, and hundreds
 //! of times as many rows would have to be read to be sure of the best.
+//!
+//! Signs alone are no faster first step: of the 200 nearest of a million passages, 98.0 % are among
+//! the best 2 % by their signs (a query of 4 bits), and 99.7 % among the best 4 %. Comparing the
+//! signs took 11 ms and reading the codes of 2 % in scattered rows 27 ms, all codes in order 16 ms,
+//! of which memory takes 13.
 
 use super::npy::{CODES_HEADER_BYTES, codes_header};
 use super::records::{Files, Records};

@@ -11,7 +11,7 @@ use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::store::StoreReader;
 use tantivy::{DocId, DocSet as _, Index, SegmentReader, TERMINATED, TantivyDocument, Term};
 
-use super::super::listed::Listed;
+use super::super::listed::{Listed, greatest};
 use super::directory::VerifiedDirectory;
 use super::phrase;
 use super::schema::{Fields, schema};
@@ -97,6 +97,9 @@ impl LexicalScores {
 
     /// The best `wanted` passages that match.
     pub fn listed(&self, wanted: usize) -> Listed {
+        if self.named.is_empty() {
+            return Listed::best_positive(&self.by_ordinal, wanted);
+        }
         let all = 0..self.by_ordinal.len() as u32;
         let scores = all.map(|ordinal| (ordinal, self.of(ordinal)));
         Listed::best_of(scores.filter(|(_, score)| *score > 0.0), wanted)
@@ -217,7 +220,7 @@ impl LexicalReader {
         if let Some(allowed) = allowed {
             drop_others(&mut scores, allowed);
         }
-        result.best = scores.iter().copied().fold(0.0, f32::max);
+        result.best = greatest(&scores);
         // Of `pep572` no passage has a word, and its document is known nevertheless.
         let is_known = all <= 0.0 || !result.named.is_empty() && known <= 0.0;
         result.known = if is_known { 1.0 } else { known / all };
@@ -308,6 +311,9 @@ impl LexicalReader {
         scores: &mut [f32],
         result: &mut LexicalScores,
     ) -> tantivy::Result<()> {
+        if query.phrases.is_empty() {
+            return Ok(());
+        }
         let is_allowed = |ordinal: &u32| allowed.is_none_or(|allowed| allowed[*ordinal as usize]);
         let mut required = vec![true; scores.len()];
         for phrase in &query.phrases {
