@@ -25,7 +25,7 @@ impl Watch {
         Self { engine, breaker, start: Instant::now(), latency_us }
     }
 
-    /// A request that a caller waits for.
+    /// A request of a search.
     ///
     /// # Errors
     /// Those of the request; [`Kind::Outside`] while the engine is not asked.

@@ -115,7 +115,8 @@ impl Side {
         }
     }
 
-    fn points(&self, qdrant: &Qdrant) -> u64 {
+    /// A client, and the paths of the collections of this run.
+    fn collections(&self, qdrant: &Qdrant) -> (Rest, Vec<String>) {
         let rest = Rest::new(&RestPlace {
             base: &qdrant.url,
             key: qdrant.key.as_deref().map(|key| ("api-key", key)),
@@ -125,16 +126,37 @@ impl Side {
         let rest = rest.unwrap();
         let prefix = &self.env.iter().find(|(name, _)| *name == "RAG_NEAREST_PREFIX").unwrap().1;
         let (_, found) = rest.send(Method::Get, "/collections", None).unwrap();
-        let names = found["result"]["collections"].as_array().unwrap().clone();
-        let names = names.iter().map(|one| one["name"].as_str().unwrap().to_owned());
+        let names = found["result"]["collections"].as_array().unwrap().iter();
+        let names = names.map(|one| one["name"].as_str().unwrap());
+        let own = names.filter(|name| name.starts_with(prefix.as_str()));
+        let paths = own.map(|name| format!("/collections/{name}")).collect();
+        (rest, paths)
+    }
+
+    fn points(&self, qdrant: &Qdrant) -> u64 {
+        let (rest, paths) = self.collections(qdrant);
         let is_vector = json!({ "must": [{ "key": "born", "range": { "gte": 0 } }] });
-        let count = |name: String| {
-            let path = format!("/collections/{name}/points/count");
-            let body = json!({ "filter": is_vector, "exact": true });
+        let body = json!({ "filter": is_vector, "exact": true });
+        let count = |path: &String| {
+            let path = format!("{path}/points/count");
             let (_, found) = rest.send(Method::Post, &path, Some(&body)).unwrap();
             found["result"]["count"].as_u64().unwrap()
         };
-        names.filter(|name| name.starts_with(prefix)).map(count).sum()
+        paths.iter().map(count).sum()
+    }
+
+    /// Makes another machine the one that writes.
+    fn write_as(&self, qdrant: &Qdrant, holder: &str) {
+        let (rest, paths) = self.collections(qdrant);
+        let is_writer = json!({ "must": [{ "key": "kind", "match": { "value": "writer" } }] });
+        let body = json!({ "filter": is_writer, "limit": 2, "with_payload": true });
+        let scroll = format!("{}/points/scroll", paths[0]);
+        let (_, found) = rest.send(Method::Post, &scroll, Some(&body)).unwrap();
+        let points = found["result"]["points"].as_array().unwrap();
+        assert_eq!((paths.len(), points.len()), (1, 1), "{found}");
+        let body = json!({ "payload": { "holder": holder }, "points": [points[0]["id"]] });
+        let path = format!("{}/points/payload?wait=true&ordering=strong", paths[0]);
+        assert_eq!(rest.send(Method::Post, &path, Some(&body)).unwrap().0, 200);
     }
 }
 
@@ -384,6 +406,46 @@ fn what_a_dead_machine_began_is_finished_or_undone() {
         assert!(nearest.propose(&one, 1, query, 10).unwrap().is_empty());
         nearest.retire("a", &[]).unwrap();
         assert_eq!(side.vectors(), Some(0));
+    }
+}
+
+/// A machine that began to write and says nothing any more: killed, or cut off.
+#[test]
+fn the_lease_of_a_silent_machine_ends() {
+    // In Qdrant it ends 30 seconds after the last sign of life.
+    let engines = if thorough() { Side::engines() } else { Side::pgvector().into_iter().collect() };
+    for side in engines {
+        let sandbox = Sandbox::new();
+        let engine = side.engine(&sandbox, "data");
+        let nearest = engine.store.nearest();
+        let space = Space::new("a", "model", 16);
+        let generation =
+            |sha256: &str| Generation { space: space.clone(), sha256: sha256.to_owned() };
+        let (one, two) = (generation("one"), generation("two"));
+        let rows = random_vectors(0, 500);
+        let calls = std::cell::Cell::new(0);
+        publish(nearest, &one, &rows, &|| calls.replace(calls.get() + 1) > 0).unwrap_err();
+        match &side.server {
+            Server::Postgres(postgres) => {
+                let sql = "UPDATE rag_generations SET holder = 'silent', \
+                           lease_until = now() + interval '3 seconds'";
+                assert_eq!(postgres.client().execute(sql, &[]).unwrap(), 1);
+            }
+            Server::Qdrant(qdrant) => side.write_as(qdrant, "silent"),
+            Server::None => unreachable!(),
+        }
+        let start = Instant::now();
+        // An interruption does not wait for it.
+        let fault = publish(nearest, &two, &rows, &|| true).unwrap_err();
+        assert_eq!(fault.kind(), Kind::Interrupted, "{fault}");
+        publish(nearest, &two, &rows, &|| false).unwrap();
+        let waited_s = start.elapsed().as_secs_f64();
+        assert!(waited_s > 2.0, "{waited_s}");
+        eprintln!("{}: waited {waited_s:.1} s", side.name);
+        finds(nearest, &two, &rows);
+        assert_eq!(side.vectors(), Some(500));
+        assert_eq!(nearest.number(&one).unwrap(), None);
+        nearest.retire("a", &[]).unwrap();
     }
 }
 
