@@ -1168,6 +1168,8 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder for models, indexes and caches [default: data]')
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to use [default: default]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colors')
+            [CompletionResult]::new('--import', '--import', [CompletionResultType]::ParameterName, 'Copy from the files of the data directory to the database')
+            [CompletionResult]::new('--export', '--export', [CompletionResultType]::ParameterName, 'Copy from the database to the files of the data directory')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print results as JSON')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print only results and errors')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print only results and errors')

@@ -1056,6 +1056,8 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --data-dir 'Folder for models, indexes and caches [default: data]'
             cand --index 'Index to use [default: default]'
             cand --color 'When to use colors'
+            cand --import 'Copy from the files of the data directory to the database'
+            cand --export 'Copy from the database to the files of the data directory'
             cand --json 'Print results as JSON'
             cand -q 'Print only results and errors'
             cand --quiet 'Print only results and errors'

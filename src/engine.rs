@@ -73,6 +73,7 @@ impl Engine {
         self.shared = Shared::open(&self.config.shared, Use::Cache)?;
         self.ledger = Ledger::open(&self.config.ledger)?;
         self.jobs = Jobs::of(&self.ledger, &self.config.jobs_dir);
+        self.store.announce_through(&self.shared);
         Ok(self)
     }
 
@@ -123,6 +124,7 @@ impl Engine {
             config.data_dir == self.config.data_dir && config.depot.url == self.config.depot.url;
         let jobs = Jobs::of(&self.ledger, &config.jobs_dir);
         let other = Self::new(config, self.clock, self.interrupted);
+        other.store.announce_through(&self.shared);
         Self {
             jobs,
             // With it, what this process knows of the depot.

@@ -492,6 +492,7 @@ fn depot(world: &World, values: &Values) -> Result<DepotPlace> {
             _ => !endpoint.is_empty(),
         },
         timeout: values.seconds("depot.timeout_s"),
+        poll: values.seconds("depot.poll_s"),
         grace: Duration::from_secs(values.whole("depot.grace_hours") * 3600),
         aws: aws.options,
         ca_bundle: aws.ca_bundle,

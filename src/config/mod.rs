@@ -276,6 +276,8 @@ pub struct DepotPlace {
     pub is_path_style: bool,
     /// The longest time of a small request.
     pub timeout: Duration,
+    /// How often a server compares its copies.
+    pub poll: Duration,
     /// How long files are kept that no index needs any more.
     pub grace: Duration,
     /// Credentials and the like, by the names of the variables of the AWS tools in lower case.

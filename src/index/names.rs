@@ -6,19 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::collect::{Collected, collect};
+use super::collect::collect;
 use super::consistency::disagreements;
 use super::exchange::{self, Copied, Other, Stop};
 use super::generation::{META, Meta, damaged};
 use super::local::{BUILDING, Local, entries};
 use super::pointer::{Before, Pointer, Publication, Target};
 use super::progress::{self, Progress};
+use super::protocol::Collected;
 use super::replica::{DepotStatus, Replica};
 use super::snapshot::Snapshot;
 use crate::config::DepotPlace;
 use crate::depot::Depot;
 use crate::disk::{self, Lock};
 use crate::error::{Context as _, Fault, Result};
+use crate::shared::Shared;
 use crate::state::State;
 use crate::strings;
 
@@ -87,7 +89,15 @@ impl Store {
         Some(self.replica.as_ref()?.status(&self.here))
     }
 
-    /// Compares all copies with the depot. Servers call it once a second.
+    /// From now on other machines get a hint of each change in the depot.
+    pub fn announce_through(&self, shared: &Shared) {
+        if let (Some(replica), Some(redis)) = (&self.replica, shared.redis()) {
+            replica.announce_through(redis);
+        }
+    }
+
+    /// Compares all copies with the depot. Servers call it every `depot.poll_s` seconds, and
+    /// whenever there is a hint.
     pub fn poll(&self) {
         if let Some(replica) = &self.replica {
             replica.poll(&self.here);

@@ -2,12 +2,12 @@
 //!
 //! A worker claims a job with `FOR UPDATE SKIP LOCKED`, a lease and a fencing number, and renews
 //! the lease while it works. A job whose lease has ended, or whose process on this machine is gone,
-//! is given to another try under a higher number; whoever comes back late with the lower one is
+//! is given to another try under a higher number; a worker that returns late with the lower one is
 //! refused. Each change runs in one transaction, which may run again after a lost reply: it first
 //! looks at what is there.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::job::{End, Event, Job, Progress, Spec, State, Table, apply};
@@ -23,9 +23,13 @@ const LEASE_S: f64 = 20.0;
 /// How often a worker renews its lease, and looks whether the job is to end.
 const HEARTBEAT: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_millis(500);
+/// The file with the name of a data directory.
+const PLACE: &str = "place";
 
-/// A queued job that may start: its pause is over and its predecessors have succeeded.
+/// A queued job that may start here: its pause is over, its predecessors have succeeded, and its
+/// files are here.
 const NEXT: &str = "SELECT j.id FROM rag_jobs j WHERE j.state = 'queued' AND j.ready_ms <= $1 \
+    AND coalesce(j.body->'spec'->>'place', $2) = $2 \
     AND NOT EXISTS (SELECT 1 FROM rag_jobs b WHERE b.id = ANY (j.after) \
     AND b.state <> 'succeeded') ORDER BY j.priority, j.ord LIMIT 1 FOR UPDATE OF j SKIP LOCKED";
 /// Jobs whose worker is gone: its lease has ended.
@@ -37,12 +41,13 @@ const HOPELESS: &str = "SELECT j.id, b.id, b.state FROM rag_jobs j JOIN rag_jobs
     ON b.id = ANY (j.after) WHERE j.state = 'queued' AND b.state IN ('failed', 'cancelled')";
 
 pub struct Jobs {
-    postgres: Arc<Postgres>,
+    pub(super) postgres: Arc<Postgres>,
     /// Slots of workers, and names of files being read, are of this machine.
     here: local::Jobs,
     dir: PathBuf,
     /// This machine, in the sense that process ids mean the same.
     host: String,
+    place: OnceLock<String>,
 }
 
 /// A job that this process runs, and the number of its claim.
@@ -72,6 +77,7 @@ impl Jobs {
             here: local::Jobs::new(dir),
             dir: dir.to_owned(),
             host: disk::hex(&host),
+            place: OnceLock::new(),
         }
     }
 
@@ -87,6 +93,14 @@ impl Jobs {
         Ok(id)
     }
 
+    /// Stores a job of another place; false when there is one with its id.
+    pub fn keep(&self, job: &Job) -> Result<bool> {
+        self.postgres.transaction(|transaction| {
+            let n = insert_job(transaction, job)?;
+            count_event(transaction).map(|()| n > 0)
+        })
+    }
+
     pub fn begin(&self, spec: &Spec, now_ms: u64) -> Result<Claimed<'_>> {
         let (id, token) = (disk::random_id()?, disk::random_id()?);
         let (job, fence) = self.postgres.transaction(|transaction| {
@@ -97,7 +111,7 @@ impl Jobs {
     }
 
     pub fn claim(&self, now_ms: u64, most: usize) -> Result<Next<Claimed<'_>>> {
-        let token = disk::random_id()?;
+        let (token, place) = (disk::random_id()?, self.place()?);
         self.settle(now_ms)?;
         let claimed = self.postgres.transaction(|transaction| {
             // A try whose reply was lost.
@@ -107,7 +121,8 @@ impl Jobs {
                 Some(own) => Some(own),
                 None if running_here(transaction, &self.host)? >= most => None,
                 None => {
-                    let found = transaction.query(NEXT, &[Param::Int(now_ms as i64)])?;
+                    let now = Param::Int(now_ms as i64);
+                    let found = transaction.query(NEXT, &[now, Param::text(&*place)])?;
                     found.into_iter().next()
                 }
             };
@@ -128,9 +143,11 @@ impl Jobs {
     pub fn peek(&self, now_ms: u64, most: usize) -> Result<Next<String>> {
         self.settle(now_ms)?;
         // Jobs of other machines neither fill this one nor return to it.
-        let sql = "SELECT body, ord FROM rag_jobs WHERE state = 'queued' \
+        let sql = "SELECT body, ord FROM rag_jobs WHERE (state = 'queued' \
+                   AND coalesce(body->'spec'->>'place', $2) = $2) \
                    OR (state = 'running' AND host = $1) ORDER BY ord";
-        let found = self.postgres.query(sql, &[Param::text(&*self.host)])?;
+        let here = [Param::text(&*self.host), Param::Text(self.place()?)];
+        let found = self.postgres.query(sql, &here)?;
         let mut table = Table::new();
         for row in &found {
             let job = job(row, 0, 1)?;
@@ -338,6 +355,29 @@ impl Jobs {
         }
     }
 
+    /// A name of this data directory, which all machines that share it have in common.
+    pub fn place(&self) -> Result<String> {
+        if let Some(place) = self.place.get() {
+            return Ok(place.clone());
+        }
+        let path = self.dir.join(PLACE);
+        let read = || disk::if_exists(std::fs::read_to_string(&path));
+        let what = || format!("cannot read {}", path.display());
+        let known = match read().or_failed(what)? {
+            Some(known) => known,
+            None => {
+                disk::create_dir(&self.dir)?;
+                let temp = self.dir.join(format!(".{PLACE}.{}.tmp", disk::random_id()?));
+                disk::replace(&temp, disk::random_id()?.as_bytes())?;
+                // Another process may have been faster.
+                let _ = disk::put_in_place(&temp, &path, disk::Existing::Refuse);
+                let _ = std::fs::remove_file(&temp);
+                read().or_failed(what)?.unwrap_or_default()
+            }
+        };
+        Ok(self.place.get_or_init(|| known).clone())
+    }
+
     fn reading_path(&self, id: &str) -> PathBuf {
         self.dir.join(format!("{id}.reading"))
     }
@@ -365,7 +405,7 @@ impl Claimed<'_> {
         let look = "SELECT coalesce((body->>'cancel_asked')::boolean, false) FROM rag_jobs \
                     WHERE id = $1 AND fence = $2 AND state = 'running'";
         let found = self.jobs.postgres.query(look, &own)?;
-        // Without a row the job belongs to somebody else, or is gone.
+        // Without a row the job belongs to another worker, or is gone.
         seen.is_asked = found.first().is_none_or(|row| row.flag(0));
         Ok(seen.is_asked)
     }
@@ -449,20 +489,25 @@ fn insert(transaction: &mut Transaction, id: &str, spec: Spec, now_ms: u64) -> R
     let mut table = Table::new();
     apply(&mut table, id, now_ms, Event::Submitted { spec: Box::new(spec) });
     let Some(job) = table.remove(id) else { return Ok(()) };
-    let body = body(&job)?;
-    let sql = "INSERT INTO rag_jobs (id, state, priority, ready_ms, after, body) \
-               SELECT $1, $2, $3, $4, \
-               ARRAY(SELECT jsonb_array_elements_text($5::jsonb->'spec'->'after')), $5 \
+    insert_job(transaction, &job)?;
+    count_event(transaction)
+}
+
+/// Adds a job unless it is there; returns the number of new rows.
+fn insert_job(transaction: &mut Transaction, job: &Job) -> Result<u64> {
+    let sql = "INSERT INTO rag_jobs (id, state, priority, ready_ms, ended_ms, after, body) \
+               SELECT $1, $2, $3, $4, $5, \
+               ARRAY(SELECT jsonb_array_elements_text($6::jsonb->'spec'->'after')), $6 \
                ON CONFLICT (id) DO NOTHING";
     let params = [
-        Param::text(id),
+        Param::text(&*job.id),
         Param::text(job.state.name()),
         Param::Int(job.spec.priority as i64),
         Param::Int(job.ready_ms as i64),
-        Param::Json(body),
+        Param::of(job.ended_ms, |at| Param::Int(at as i64)),
+        Param::Json(body(job)?),
     ];
-    transaction.execute(sql, &params)?;
-    count_event(transaction)
+    transaction.execute(sql, &params)
 }
 
 /// Writes a changed job. A job that no longer runs has no lease.

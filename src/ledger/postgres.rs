@@ -23,7 +23,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::schema::{LOCK, PARTITIONED, STEPS, TABLE, VERSION};
 use super::value::{Cell, Migration, Param, Row, Status};
 use crate::config::{Database, read_problem};
-use crate::error::{Context as _, Fault, Result};
+use crate::error::{Context as _, Fault, Reason, Result};
 use crate::telemetry;
 
 /// A connection is replaced after this time: a server behind a balancer changes.
@@ -294,7 +294,8 @@ impl Postgres {
                 }
                 outcome
             });
-            self.is_well.store(!matches!(outcome, Err(Problem::Broken(_))), Ordering::Relaxed);
+            let is_well = !matches!(outcome, Err(Problem::Broken(_)));
+            let was_well = self.is_well.swap(is_well, Ordering::Relaxed);
             match outcome {
                 Ok(value) => {
                     let us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
@@ -303,7 +304,11 @@ impl Postgres {
                 }
                 Err(Problem::Broken(fault)) if tries >= TRIES => return Err(fault),
                 Err(Problem::Broken(fault)) => {
-                    telemetry::warn!("{fault}; trying again");
+                    // Once: a server looks several times a second.
+                    match was_well {
+                        true => telemetry::warn!("{fault}; trying again"),
+                        false => telemetry::debug!("{fault}; trying again"),
+                    }
                     std::thread::park_timeout(pause);
                     pause *= 2;
                 }
@@ -317,6 +322,7 @@ impl Postgres {
             PoolError::Backend(error) => self.problem(&error),
             PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => Problem::Other(
                 Fault::outside(format!("every connection to {} is in use", self.place))
+                    .reason(Reason::Engine)
                     .hint("raise `ledger.pool`"),
             ),
             _ => Problem::Broken(self.silent("no connection")),
@@ -366,6 +372,7 @@ impl Postgres {
 
     fn silent(&self, why: &str) -> Fault {
         Fault::outside(format!("PostgreSQL at {} does not answer: {why}", self.place))
+            .reason(Reason::Engine)
             .hint("start it, or correct `ledger.url`")
     }
 
@@ -388,10 +395,14 @@ impl Postgres {
         ];
         match () {
             () if is_absent => Problem::Other(
-                Fault::outside(what).hint("run `rag migrate`, which brings the schema up to date"),
+                Fault::outside(what)
+                    .reason(Reason::Engine)
+                    .hint("run `rag migrate`, which brings the schema up to date"),
             ),
-            () if is_passing.contains(answer.code()) => Problem::Broken(Fault::outside(what)),
-            () => Problem::Other(Fault::outside(what)),
+            () if is_passing.contains(answer.code()) => {
+                Problem::Broken(Fault::outside(what).reason(Reason::Engine))
+            }
+            () => Problem::Other(Fault::outside(what).reason(Reason::Engine)),
         }
     }
 }

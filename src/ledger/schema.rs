@@ -13,7 +13,8 @@ pub(super) const LOCK: i64 = 0x0072_6167;
 pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS rag_schema (
     version integer NOT NULL, at timestamptz NOT NULL DEFAULT now())";
 
-pub(super) const STEPS: &[&str] = &["
+pub(super) const STEPS: &[&str] = &[
+    "
 CREATE TABLE rag_keys (name text PRIMARY KEY, value text NOT NULL);
 -- Of keyed hashes of questions: the same on every server.
 INSERT INTO rag_keys VALUES ('analytics', replace(gen_random_uuid()::text, '-', ''));
@@ -75,7 +76,24 @@ CREATE TABLE feedback (
     id uuid NOT NULL, timestamp timestamptz NOT NULL, index_name text NOT NULL,
     helpful boolean NOT NULL, metadata jsonb NOT NULL,
     PRIMARY KEY (id, timestamp)) PARTITION BY RANGE (timestamp);
-"];
+",
+    "
+-- Numbers that grow with every change of something, so that servers notice it cheaply.
+CREATE TABLE rag_versions (name text PRIMARY KEY, n bigint NOT NULL);
+INSERT INTO rag_versions VALUES ('tokens', 0);
+
+CREATE TABLE rag_tokens (
+    n bigint GENERATED ALWAYS AS IDENTITY, name text NOT NULL, sha256 text PRIMARY KEY,
+    scope text NOT NULL, indexes text NOT NULL, created_s bigint NOT NULL, expires_s bigint,
+    rate_per_minute bigint, quota_per_day bigint, revoked_s bigint);
+
+-- Who posts the end of a job to an address, and whether that is done.
+CREATE TABLE rag_deliveries (
+    job text NOT NULL REFERENCES rag_jobs ON DELETE CASCADE, ended_ms bigint NOT NULL,
+    address text NOT NULL, holder text NOT NULL, until timestamptz NOT NULL,
+    is_done boolean NOT NULL DEFAULT false, PRIMARY KEY (job, ended_ms, address));
+",
+];
 
 /// The tables that are partitioned by day.
 pub const PARTITIONED: [&str; 5] =

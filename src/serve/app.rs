@@ -38,7 +38,7 @@ pub struct App {
     /// Stops when dropped.
     _exporter: Option<Exporter>,
     /// Stops when dropped.
-    _poller: Option<Poller>,
+    _poller: Poller,
     /// Stops when dropped.
     _warmer: Warmer,
     pub(super) access: Arc<Access>,
@@ -63,7 +63,7 @@ impl App {
     /// A usage fault for invalid tokens, and for an address that other machines can reach while no
     /// token is configured.
     pub fn new(engine: Engine, address: SocketAddr) -> Result<Self> {
-        let access = Arc::new(Access::new(&engine.config)?);
+        let access = Arc::new(Access::new(&engine.config, &engine.ledger)?);
         let is_local = address.ip().is_loopback();
         if access.is_open() && !is_local {
             return Err(Fault::usage(format!(
@@ -75,12 +75,16 @@ impl App {
         let tls = Tls::new(&engine.config)?.map(Arc::new);
         telemetry::install();
         let service = Arc::new(Service::start(engine)?);
+        let follow_tokens = {
+            let access = Arc::clone(&access);
+            move || access.refresh()
+        };
         Ok(Self {
             #[cfg(feature = "mcp")]
             mcp: crate::mcp::http(Arc::clone(&service)),
             _sampler: service.sample(),
             _exporter: service.export()?,
-            _poller: Poller::start(&service),
+            _poller: Poller::start(&service, follow_tokens),
             _warmer: Warmer::start(&service),
             tls,
             watcher: JobWatcher::new(Arc::clone(&service)),

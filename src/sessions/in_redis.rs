@@ -2,11 +2,11 @@
 //! lease while one is in use; ids that were issued.
 
 use super::stored::{Appended, LEASE_S, Listed, Row};
-use crate::error::{Fault, Result};
+use crate::error::{Fault, Reason, Result};
 use crate::shared::{self, Command, Lost, Redis, Reply, Value};
 
-/// Adds a turn, unless somebody else holds the session or it has other turns. Storing the same turn
-/// again changes nothing.
+/// Adds a turn, unless another server holds the session or it has other turns. Storing the same
+/// turn again changes nothing.
 const APPEND: &str = "
 local holder = redis.call('GET', KEYS[3])
 if holder and holder ~= ARGV[1] then return -1 end
@@ -159,6 +159,7 @@ impl InRedis<'_> {
 fn asked<T>(reply: Reply<T>) -> Result<T> {
     reply.map_err(|lost: Lost| {
         Fault::outside(format!("conversations are in Redis, which gives no answer: {lost}"))
+            .reason(Reason::Engine)
             .hint("ask without a session, or again when Redis answers")
     })
 }

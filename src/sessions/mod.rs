@@ -49,12 +49,12 @@ impl Sessions {
         Self::Remote(remote::Sessions::new(remote::Keeper::Postgres(postgres), ttl_s))
     }
 
-    /// Begins or continues the session called `id`, which nobody else may use meanwhile. A new
+    /// Begins or continues the session called `id`, which no other caller may use meanwhile. A new
     /// session is stored with its first turn. `give_up` is checked while waiting.
     ///
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage) for an invalid name,
-    /// [`Kind::Busy`](crate::error::Kind::Busy) when somebody uses the session,
+    /// [`Kind::Busy`](crate::error::Kind::Busy) when another caller uses the session,
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) for one that fails its checksums, others when
     /// the place of all sessions cannot be used.
     pub fn begin(&self, id: &str, now_s: i64, give_up: &dyn Fn() -> bool) -> Result<Session<'_>> {
@@ -172,6 +172,34 @@ impl Sessions {
         }
     }
 
+    /// Copies the sessions that have not expired to another place; returns how many, and how many
+    /// it left alone because another conversation has the id there. It may be called again.
+    ///
+    /// # Errors
+    /// [`Kind::Busy`](crate::error::Kind::Busy) when somebody uses a session there; others when one
+    /// of the places cannot be used.
+    pub fn copy_to(&self, to: &Self, now_s: i64) -> Result<(u64, u64)> {
+        let (mut copied, mut skipped) = (0, 0);
+        for summary in self.list(now_s)? {
+            let turns = self.show(&summary.id, now_s)?;
+            let mut session = to.begin_now(&summary.id, now_s)?;
+            let n = session.turns().len();
+            if turns.get(..n) != Some(session.turns()) {
+                skipped += 1;
+                continue;
+            }
+            for turn in turns.into_iter().skip(n) {
+                session.add(turn)?;
+            }
+            drop(session);
+            if let Some(title) = &summary.title {
+                to.rename(&summary.id, title, now_s)?;
+            }
+            copied += 1;
+        }
+        Ok((copied, skipped))
+    }
+
     /// Remembers the id of a session without a turn, so that every server accepts its first one.
     /// Sessions in a file have one server, which remembers by itself.
     ///
@@ -195,7 +223,7 @@ impl Sessions {
         }
     }
 
-    /// Forgets an issued id; false when nobody issued it.
+    /// Forgets an issued id; false when it was not issued.
     ///
     /// # Errors
     /// As [`Sessions::issue`].
@@ -226,7 +254,7 @@ impl Session<'_> {
     /// Stores one more turn, as durably as the place of all sessions is.
     ///
     /// # Errors
-    /// When it cannot be stored; [`Kind::Busy`](crate::error::Kind::Busy) when somebody else
+    /// When it cannot be stored; [`Kind::Busy`](crate::error::Kind::Busy) when another caller
     /// continued the session after this process had stopped for too long.
     pub fn add(&mut self, turn: Turn) -> Result<()> {
         match self {

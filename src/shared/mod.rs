@@ -2,12 +2,13 @@
 //!
 //! Everything in it may be lost: vectors, rankings and answers that can be computed again, locks
 //! and limits that live for seconds, sessions where no database keeps them. So a failure here is a
-//! value, [`Lost`], and the caller goes on without the store. A circuit breaker keeps a store that
-//! is down or slow from slowing anything else.
+//! value, [`Lost`], and the caller continues without the store. A circuit breaker keeps a store
+//! that is down or slow from slowing anything else.
 
 #[cfg(feature = "cluster")]
 mod breaker;
 mod command;
+mod hint;
 mod packed;
 #[cfg_attr(not(feature = "cluster"), path = "left_out.rs")]
 mod redis;
@@ -15,6 +16,7 @@ mod redis;
 use std::sync::Arc;
 
 pub use command::{Command, Lost, Reply, Status, Value};
+pub use hint::Hint;
 pub use packed::{Packed, pack, unpack};
 pub use redis::Redis;
 

@@ -33,6 +33,9 @@ mod deploy;
 // Indexes in a bucket or a shared folder.
 #[cfg(feature = "cluster")]
 mod depot;
+// Two servers over one bucket.
+#[cfg(all(feature = "cluster", feature = "serve"))]
+mod cluster;
 // `rag doctor`.
 mod doctor;
 // `rag documents`, compaction and rollback.

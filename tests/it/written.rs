@@ -701,6 +701,7 @@ const SCRIPTS: [(&str, &str); 13] = [
         "run: on a few files of RAG_TEST_DATA, without PDFs, whose printers it would fetch",
     ),
     ("clients", "not run: it fetches clients from PyPI and npm; clients.d is parsed"),
+    ("cluster", "not run: it starts a cluster on this machine for minutes; cluster.d is parsed"),
     ("common.sh", "run by the others"),
     ("install", "run: it installs into a folder of the test"),
     (
@@ -719,8 +720,8 @@ const SCRIPTS: [(&str, &str); 13] = [
 ];
 
 /// Folders whose files have separate tests.
-const FOLDERS: [&str; 7] =
-    ["bench.d", "clients.d", "deploy", "monitoring", "pdf.d", "services.d", "train.d"];
+const FOLDERS: [&str; 8] =
+    ["bench.d", "clients.d", "cluster.d", "deploy", "monitoring", "pdf.d", "services.d", "train.d"];
 
 /// A script that uses the tested program instead of building one.
 fn script(sandbox: &Sandbox, name: &str, args: &[&str]) -> Command {

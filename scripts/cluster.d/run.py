@@ -1,0 +1,273 @@
+"""Breaks the parts of a small cluster, and measures; scripts/cluster describes the sections."""
+
+import argparse
+import os
+import shutil
+import signal
+import statistics
+import sys
+import threading
+import time
+
+from engines import Cluster, request, until
+
+QUESTION = "How do I empty the cache?"
+TABLE = []
+
+
+def row(what, seconds, note=""):
+    TABLE.append((what, seconds, note))
+    shown = f"{seconds:8.2f} s" if isinstance(seconds, float) else f"{seconds:>10}"
+    print(f"{what:<58} {shown}  {note}", flush=True)
+
+
+def job(port, job_id):
+    return request(port, "GET", f"/ingest/status/{job_id}")[1]
+
+
+def is_done(port, job_id):
+    found = job(port, job_id)
+    if found.get("state") in ("failed", "cancelled"):
+        raise SystemExit(f"cluster: error: {found}")
+    return found.get("state") == "succeeded"
+
+
+def upload(port, path, text):
+    status, reply = request(port, "POST", "/documents", {"path": path, "text": text})
+    if status != 202:
+        raise SystemExit(f"cluster: error: an upload has status {status}")
+    until("an upload is ingested", lambda: is_done(port, reply["job_id"]))
+
+
+def finds(port, text, path, index=None):
+    body = {"query": text, "mode": "lexical"}
+    if index:
+        body["index"] = index
+    status, reply = request(port, "POST", "/search", body)
+    return status == 200 and any(hit["path"].endswith(path) for hit in reply["hits"])
+
+
+class Prober(threading.Thread):
+    """Asks all the time; remembers the longest time without a success, and the failures."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.port, self.is_over = port, False
+        self.n = self.failures = 0
+        self.longest, self.wrong = 0.0, 0
+        self.start()
+
+    def run(self):
+        good = time.monotonic()
+        while not self.is_over:
+            status, reply = request(self.port, "POST", "/search", {"query": QUESTION, "k": 3}, timeout=10)
+            self.n += 1
+            if status == 200:
+                now = time.monotonic()
+                self.longest = max(self.longest, now - good)
+                good = now
+                self.wrong += not any("cache" in hit["path"] for hit in reply["hits"])
+            else:
+                self.failures += 1
+            time.sleep(0.02)
+
+    def end(self):
+        self.is_over = True
+        self.join()
+        return f"{self.n} requests meanwhile, {self.failures} failed, {self.wrong} wrong"
+
+
+def begin(cluster):
+    cluster.rag("one", "migrate")
+    docs = cluster.folder("docs")
+    shutil.copytree(cluster.args.corpus, docs, dirs_exist_ok=True)
+    return docs
+
+
+def submit(cluster, docs, index):
+    reply = cluster.rag("one", "ingest", "--dir", docs, "--index", index, "--detach", "--json", RAG_MAX_WORKERS="0")
+    return reply["job_id"] if "job_id" in reply else reply["id"]
+
+
+def failover(cluster):
+    docs = begin(cluster)
+    servers = [cluster.serve("one"), cluster.serve("two")]
+    workers = [cluster.worker("three"), cluster.worker("four")]
+    front = cluster.balance("http", [server.port for server in servers], "httpchk GET /health/ready", "200")
+    until("HAProxy passes requests on", lambda: request(front, "GET", "/health/live")[0] == 200)
+    start = time.monotonic()
+    first = cluster.rag("one", "ingest", "--dir", docs, "--detach", "--json")
+    first = first.get("job_id") or first["job"]["id"]
+    until("the ingest is done", lambda: is_done(front, first))
+    row("ingest by a worker, from submission", time.monotonic() - start)
+    before = request(front, "POST", "/ask", {"query": QUESTION})[1]["answer"]
+    row("an answer through HAProxy, first time", until("an answer", lambda: request(front, "POST", "/ask", {"query": QUESTION})[0] == 200))
+
+    # Conversations and jobs that are acknowledged: none may be missing at the end.
+    sessions, jobs = [], [first]
+
+    def work(n):
+        status, reply = request(front, "POST", "/sessions")
+        if status == 201:
+            sessions.append(reply["id"])
+            request(front, "POST", "/ask", {"query": QUESTION, "session": reply["id"]})
+        reply = cluster.rag("one", "ingest", "--dir", docs, "--index", f"i{n}", "--detach", "--json")
+        jobs.append(reply.get("job_id") or reply["job"]["id"])
+
+    work(0)
+    prober = Prober(front)
+    servers[0].kill_alone()
+    time.sleep(3)
+    note = prober.end()
+    row("a server killed: longest time without a reply", prober.longest, note)
+    servers[0].start()
+    until("it is back", lambda: request(servers[0].port, "GET", "/health/ready")[0] == 200)
+
+    work(1)
+    until("a worker runs it", lambda: job(front, jobs[-1]).get("state") in ("running", "succeeded"))
+    start = time.monotonic()
+    workers[0].kill()
+    until("another worker ends it", lambda: is_done(front, jobs[-1]))
+    row("a worker killed: until its job is done", time.monotonic() - start)
+    workers[0].start()
+
+    prober = Prober(front)
+    start = time.monotonic()
+    cluster.gateways[0].kill()
+    work(2)
+    until("an ingest through the other gateway", lambda: is_done(front, jobs[-1]))
+    note = prober.end()
+    row("a gateway killed: until an ingest is done", time.monotonic() - start, note)
+    cluster.gateways[0].start()
+
+    prober = Prober(front)
+    cluster.postgres[0].kill()
+    start = time.monotonic()
+    cluster.promote()
+    writes = until("sessions again", lambda: request(front, "POST", "/sessions")[0] == 201)
+    row("primary killed, standby promoted: until a session begins", time.monotonic() - start, prober.end())
+    work(3)
+    until("a job on the new primary", lambda: is_done(front, jobs[-1]))
+
+    prober = Prober(front)
+    start = time.monotonic()
+    cluster.redis[0].kill()
+    sentinel = cluster.sentinels[0]
+    names = "sentinel get-master-addr-by-name mymaster"
+    until("Sentinel names the replica", lambda: str(cluster.redis_ports[1]) in cluster.redis_says(sentinel, names))
+    row("Redis master killed: until Sentinel names the replica", time.monotonic() - start)
+    is_well = lambda: request(servers[0].port, "GET", "/health")[1]["parts"]["shared"]["status"] == "ok"
+    until("the server uses it", lambda: request(front, "POST", "/search", {"query": f"{time.monotonic()}"})[0] == 200 and is_well())
+    row("  and until a server uses it", time.monotonic() - start, prober.end())
+
+    after = request(front, "POST", "/ask", {"query": QUESTION})[1]["answer"]
+    missing = [s for s in sessions if len(request(front, "GET", f"/sessions/{s}")[1].get("turns", [])) != 1]
+    until("all jobs end", lambda: all(is_done(front, j) for j in jobs))
+    row("the same answer at the end", "yes" if after == before else "NO")
+    row("acknowledged work that is missing", len(missing), f"of {len(sessions)} sessions and {len(jobs)} jobs")
+    for process in servers + workers:
+        process.kill(signal.SIGTERM)
+
+
+def follow(cluster):
+    cluster.rag("one", "migrate")
+    for name, more in [
+        ("hints alone", {"RAG_DEPOT_POLL_S": "86400"}),
+        ("both", {}),
+        ("every hint lost", {"RAG_SHARED_URL": "", "RAG_SHARED_SENTINELS": ""}),
+    ]:
+        url = f"s3://rag/follow-{name.replace(' ', '-')}"
+        servers = [cluster.serve(f"{name}-{n}".replace(" ", "-"), RAG_DEPOT_URL=url, **more) for n in range(2)]
+        one, two = [server.port for server in servers]
+        upload(one, "start.md", "# Start\n\nThe first page.\n")
+        until("the index is there", lambda: finds(two, "first page", "start.md"))
+        found, gone = [], []
+        for n in range(10):
+            upload(one, f"{n}.md", f"# Page {n}\n\nA word{n} about bees.\n")
+            found.append(until("found", lambda: finds(two, f"word{n}", f"{n}.md")))
+            status, _ = request(one, "DELETE", f"/documents?root=uploads&path={n}.md")
+            if status != 200:
+                raise SystemExit(f"cluster: error: a removal has status {status}")
+            gone.append(until("gone", lambda: not finds(two, f"word{n}", f"{n}.md")))
+        for what, times in [("found", found), ("gone", gone)]:
+            row(f"{name}: a document is {what} on the other server", max(times), f"median {statistics.median(times):.3f} s of {len(times)}")
+        for server in servers:
+            server.kill(signal.SIGTERM)
+
+
+def cost(cluster):
+    docs = begin(cluster)
+    n = cluster.args.requests
+    engines = [p for p in cluster.all if not p.name.startswith("haproxy-http")]
+    questions = [f"How do I change setting number {i} of the cache or the index?" for i in range(2 * n)]
+
+    def run(count, first):
+        servers = [cluster.serve(f"cost-{count}-{i}") for i in range(count)]
+        for server in servers:
+            until("it is warm", lambda: request(server.port, "POST", "/ask", {"query": QUESTION})[0] == 200)
+        own, shared = sum(s.cpu() for s in servers), sum(e.cpu() for e in engines)
+        for i, question in enumerate(questions[first : first + n]):
+            status, _ = request(servers[i % count].port, "POST", "/ask", {"query": question})
+            if status != 200:
+                raise SystemExit(f"cluster: error: a question has status {status}")
+        own, shared = sum(s.cpu() for s in servers) - own, sum(e.cpu() for e in engines) - shared
+        for server in servers:
+            server.kill(signal.SIGTERM)
+        return own / n, shared / n
+
+    cluster.rag("one", "ingest", "--dir", docs, "--json")
+    one, two = run(1, 0), run(2, n)
+    for name, (own, shared) in [("one server", one), ("two servers", two)]:
+        row(f"{name}: CPU milliseconds of a question", f"{1000 * own:.1f}", f"engines {1000 * shared:.2f}, {100 * shared / (own + shared):.0f} % of all")
+    row("two servers against one, CPU of a question", f"{sum(two) / sum(one):.2f}")
+
+    def embed(count):
+        """CPU seconds of workers that ingest two halves of one text each, nothing of it cached."""
+        folders = []
+        for half in range(2):
+            folder = cluster.folder(f"text-{count}-{half}")
+            for name in sorted(os.listdir(docs))[half::2]:
+                with open(os.path.join(docs, name)) as file, open(os.path.join(folder, name), "w") as out:
+                    # Other texts in each run, so that no vector is known.
+                    out.write(file.read().replace(" the ", f" the{'abcdefgh'[2 * count + half]} "))
+            folders.append(folder)
+        workers = [cluster.worker(f"embed-{count}-{i}", RAG_THREADS="1", RAG_MAX_WORKERS="1") for i in range(count)]
+        own, shared = sum(w.cpu() for w in workers), sum(e.cpu() for e in engines)
+        jobs = []
+        for half, folder in enumerate(folders):
+            reply = cluster.rag("one", "ingest", "--dir", folder, "--index", f"e{count}{half}", "--detach", "--json", RAG_MAX_WORKERS="1")
+            jobs.append(reply.get("job_id") or reply["job"]["id"])
+        done = lambda: all(j["state"] == "succeeded" for j in cluster.rag("one", "jobs", "list", "--json")["jobs"] if j["id"] in jobs)
+        until("both are ingested", done, 600)
+        result = sum(w.cpu() for w in workers) - own, sum(e.cpu() for e in engines) - shared
+        for worker in workers:
+            worker.kill(signal.SIGTERM)
+        return result
+
+    alone, both = embed(1), embed(2)
+    for name, (own, shared) in [("one worker", alone), ("two workers", both)]:
+        row(f"{name}: CPU seconds of two ingests", f"{own:.1f}", f"engines {shared:.2f}, {100 * shared / (own + shared):.0f} % of all")
+    row("two workers against one, CPU of the same work", f"{sum(both) / sum(alone):.2f}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for flag in ("rag", "postgres", "weed", "data", "corpus"):
+        parser.add_argument(f"--{flag}", required=True)
+    parser.add_argument("--requests", type=int, required=True)
+    parser.add_argument("sections", nargs="+")
+    args = parser.parse_args()
+    # So that nothing is left running.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    for section in args.sections:
+        cluster = Cluster(args)
+        try:
+            start = time.monotonic()
+            cluster.start_engines()
+            row(f"[{section}] all engines start", time.monotonic() - start)
+            {"failover": failover, "follow": follow, "cost": cost}[section](cluster)
+        finally:
+            cluster.close()
+
+
+main()
