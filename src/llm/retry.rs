@@ -63,17 +63,18 @@ mod tests {
 
     use super::*;
 
+    const WAITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
+
     #[test]
     fn waits_double_and_are_spread() {
         let check = |n_tries: u32, from_ms: u64, to_ms: u64| {
-            let waits = (Duration::from_secs(2), Duration::from_secs(10));
-            let range = (back_off(waits, n_tries, 0.0), back_off(waits, n_tries, 1.0));
+            let range = (back_off(WAITS, n_tries, 0.0), back_off(WAITS, n_tries, 1.0));
             assert_eq!(
                 range,
                 (Duration::from_millis(from_ms), Duration::from_millis(to_ms)),
                 "after {n_tries}"
             );
-            let between = back_off(n_tries, 0.3);
+            let between = back_off(WAITS, n_tries, 0.3);
             assert!(range.0 < between && between < range.1, "{between:?}");
         };
         check(1, 1000, 2000);
