@@ -453,6 +453,8 @@ pub enum Note {
     NoValue { test: String, similar: String },
     /// As before, where none is similar: the most common ones.
     OtherValues { test: String, others: String },
+    /// The engine that finds the nearest vectors did not answer.
+    WordsOnly,
 }
 
 impl fmt::Display for Note {
@@ -470,6 +472,10 @@ impl fmt::Display for Note {
             Self::OtherValues { test, others } => {
                 write!(f, "no document has `{test}`; there are `{others}`")
             }
+            Self::WordsOnly => f.write_str(
+                "the engine that finds the nearest vectors does not answer; searched for words \
+                 only",
+            ),
             Self::NoPhrase(phrase) => {
                 write!(f, "no passage has the phrase \"{phrase}\"; searched for its words")
             }

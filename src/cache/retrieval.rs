@@ -157,6 +157,7 @@ impl Cache {
             Note::Similar { word, other } => ('s', word.clone(), other.clone()),
             Note::NoPhrase(phrase) => ('p', phrase.clone(), String::new()),
             Note::NoValue { test, similar } => ('v', test.clone(), similar.clone()),
+            Note::WordsOnly => ('w', String::new(), String::new()),
             Note::OtherValues { test, others } => ('o', test.clone(), others.clone()),
         };
         let stored = StoredRanking {
@@ -177,6 +178,7 @@ fn parse(bytes: &[u8]) -> Option<Ranking> {
         'c' => Note::Corrected { word, instead: other },
         's' => Note::Similar { word, other },
         'v' => Note::NoValue { test: word, similar: other },
+        'w' => Note::WordsOnly,
         'o' => Note::OtherValues { test: word, others: other },
         _ => Note::NoPhrase(word),
     };

@@ -58,6 +58,7 @@ pub fn run(engine: &Engine, ui: &Ui) -> Result<Outcome> {
         Finding::new("shared", check_shared(engine)),
         Finding::new("depot", check_depot(engine)),
         Finding::new("ledger", check_ledger(engine)),
+        Finding::new("nearest", check_nearest(engine)),
     ]
     .into_iter();
     let findings: Vec<Finding> = findings.chain(named_language_models(engine)).collect();
@@ -215,6 +216,22 @@ fn check_ledger(engine: &Engine) -> Result<State> {
     match engine.ledger.postgres() {
         Some(postgres) => Ok(State::Ok(postgres.check()?)),
         None => Ok(State::Absent("off: `ledger.url` is not set".to_owned())),
+    }
+}
+
+/// Whether the engine with the vectors answers, and has those of the index.
+fn check_nearest(engine: &Engine) -> Result<State> {
+    let Some(found) = engine.store.nearest().check()? else {
+        return Ok(State::Absent("off: `nearest.engine` is scan".to_owned()));
+    };
+    let name = &engine.config.index;
+    if !engine.store.names()?.contains(name) {
+        return Ok(State::Ok(found));
+    }
+    match engine.store.open(name)?.engine_has_vectors()? {
+        true => Ok(State::Ok(format!("{found}; it has the vectors of `{name}`"))),
+        false => Err(Fault::failed(format!("{found}; it lacks vectors of `{name}`"))
+            .hint("run `rag ingest` with the same folders; until then every vector is compared")),
     }
 }
 

@@ -112,7 +112,7 @@ const MEANT: [(&str, &[&str]); 5] = [
     ("status", &["info"]),
 ];
 
-/// What somebody wants whose subcommand does not exist: a question, a folder, or the word of
+/// What the user wants whose subcommand does not exist: a question, a folder, or the word of
 /// another program.
 fn advice(error: &clap::Error) -> Option<String> {
     let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {

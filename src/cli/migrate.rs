@@ -16,8 +16,9 @@ use crate::tokens::{self, Tokens};
 
 /// Bring the database schema up to date
 ///
-/// Creates or extends the tables in the PostgreSQL database that `ledger.url` names. Servers of the
-/// version before go on meanwhile. Several calls at once wait for each other.
+/// Creates or extends the tables in the PostgreSQL database that `ledger.url` names, and those of
+/// vectors where `nearest.engine` is pgvector. Servers of the version before keep working
+/// meanwhile. Several calls at once wait for each other.
 ///
 /// With `--import` or `--export` it also copies jobs, conversations, access tokens and records of
 /// questions between the files of the data directory and the database. What is there already is
@@ -44,17 +45,23 @@ struct Side {
 type Report = [(&'static str, Copied); 4];
 
 pub fn run(args: &MigrateArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
-    let Some(postgres) = engine.ledger.postgres() else {
+    let ledger = engine.ledger.postgres().map(|postgres| postgres.migrate()).transpose()?;
+    let vectors = engine.store.nearest().migrate()?;
+    let copies = args.import || args.export;
+    if ledger.is_none() && (vectors.is_none() || copies) {
         return Err(Fault::usage("there is no database to migrate: `ledger.url` is not set")
             .hint("set it in ~/.config/rag/config.toml or as RAG_LEDGER_URL"));
-    };
-    let Migration { from, to } = postgres.migrate()?;
-    let report = match args.import || args.export {
+    }
+    let report = match copies {
         true => Some(transfer(engine, args.import)?),
         false => None,
     };
     if ui.json {
-        let mut json = json!({ "from": from, "to": to });
+        let versions = |done: Migration| json!({ "from": done.from, "to": done.to });
+        let mut json = ledger.map_or_else(|| json!({}), versions);
+        if let Some(vectors) = vectors {
+            json["vectors"] = versions(vectors);
+        }
         if let Some(report) = &report {
             let name = if args.import { "imported" } else { "exported" };
             json[name] =
@@ -63,9 +70,16 @@ pub fn run(args: &MigrateArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         ui.json(&json);
         return Ok(Outcome::Done);
     }
-    match from == to {
-        true => ui.line(format!("the schema has version {to} already")),
-        false => ui.line(format!("migrated the schema from version {from} to {to}")),
+    for (what, done) in [("the schema", ledger), ("the schema of vectors", vectors)] {
+        match done {
+            None => {}
+            Some(Migration { from, to }) if from == to => {
+                ui.line(format!("{what} has version {to} already"));
+            }
+            Some(Migration { from, to }) => {
+                ui.line(format!("migrated {what} from version {from} to {to}"));
+            }
+        }
     }
     for (name, Copied { copied, skipped }) in report.into_iter().flatten() {
         ui.line(format!("{name}: {} copied, {} skipped", count(copied), count(skipped)));

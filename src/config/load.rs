@@ -11,11 +11,12 @@ use toml::de::{DeTable, DeValue};
 use super::bucket;
 use super::check::{self, read_problem, refusal};
 use super::cluster::{self, Database, SharedStore};
+use super::nearest;
 use super::setting::{Origin, Setting, Shape};
 use super::settings::SETTINGS;
 use super::{
-    Config, DepotPlace, Endpoint, Generator, Layer, Layers, LogFormat, LogLevel, Mode, Place,
-    Recording, Records, Secret, Serve, Timeouts,
+    Config, DepotPlace, Endpoint, Generator, Layer, Layers, LogFormat, LogLevel, Mode,
+    NearestEngine, NearestPlace, OnFailure, Place, Recording, Records, Secret, Serve, Timeouts,
 };
 use crate::error::{Context as _, Fault, Result};
 use crate::strings::{StrExt as _, similar};
@@ -228,6 +229,7 @@ fn from_environment(world: &World) -> Result<Values> {
     let aliases = cluster::aliases(&|name| known(name).filter(|value| !value.is_empty()));
     let aliases = aliases
         .into_iter()
+        .chain(nearest::aliases(&|name| known(name).filter(|value| !value.is_empty())))
         .map(|(key, value, variable)| (key, (value, Origin::Environment(variable))));
     values.all.extend(aliases);
     for Setting { key, env, .. } in SETTINGS {
@@ -423,6 +425,7 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         },
         shared: shared(values)?,
         ledger: ledger(values)?,
+        nearest: nearest(values)?,
         serve: serve(values, threads),
         cache: Layers {
             embeddings: layer(values, "embeddings"),
@@ -513,6 +516,56 @@ fn ledger(values: &Values) -> Result<Database> {
         overflow: values.size("ledger.overflow"),
         connect_timeout: Duration::from_millis(values.whole("ledger.connect_timeout_ms")),
         timeout: Duration::from_millis(values.whole("ledger.timeout_ms")),
+    })
+}
+
+fn nearest(values: &Values) -> Result<NearestPlace> {
+    let engine = NearestEngine::parse(values.text("nearest.engine"));
+    if engine == NearestEngine::Scan {
+        return Ok(NearestPlace::default());
+    }
+    if !cfg!(feature = "cluster") {
+        return Err(Fault::left_out("cluster"));
+    }
+    let own = values.set("nearest.url").map(|url| ("nearest.url", url));
+    let shared = values.set("ledger.url").map(|url| ("ledger.url", url));
+    let (fallback, schemes) = match engine {
+        NearestEngine::Pgvector => (shared, ["postgres://", "postgresql://"]),
+        _ => (None, ["http://", "https://"]),
+    };
+    let Some((key, url)) = own.or(fallback) else {
+        let (value, origin) = &values.all["nearest.engine"];
+        return Err(Fault::usage(format!("nearest.engine = {value} ({origin}): has no address"))
+            .hint("set `nearest.url`"));
+    };
+    if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
+        let origin = &values.all[key].1;
+        let what = format!("{key} ({origin}): is not an address of {}", engine.name());
+        return Err(Fault::usage(what).hint(format!("it must begin with {}", schemes.join(" or "))));
+    }
+    let timeout = Duration::from_millis(values.whole("nearest.timeout_ms"));
+    let ca_file = values.path("nearest.ca_file");
+    let database = match engine {
+        NearestEngine::Pgvector => {
+            let ledger = ledger(values)?;
+            let ca_file = ca_file.clone().or(ledger.ca_file);
+            Some(Database { url: Some(Secret::new(url)), ca_file, timeout, ..ledger })
+        }
+        _ => None,
+    };
+    Ok(NearestPlace {
+        engine,
+        url: Some(Secret::new(url.trim_end_matches('/'))),
+        api_key: values.secret("nearest.api_key"),
+        ca_file,
+        prefix: values.text("nearest.prefix").to_owned(),
+        breadth: values.whole("nearest.breadth"),
+        on_failure: OnFailure::parse(values.text("nearest.on_failure")),
+        timeout,
+        shards: values.whole("nearest.shards"),
+        replicas: values.whole("nearest.replicas"),
+        write_consistency: values.whole("nearest.write_consistency"),
+        database,
     })
 }
 

@@ -10,6 +10,7 @@ mod cluster;
 mod edit;
 mod language_models;
 mod load;
+mod nearest;
 mod setting;
 mod settings;
 mod terminal;
@@ -25,6 +26,7 @@ pub use check::{is_name, read_problem, secret_problem};
 pub use cluster::{Database, SharedStore};
 pub use edit::edited;
 pub use load::{World, check_file, unknown_setting, working_dir};
+pub use nearest::{NearestEngine, NearestPlace, OnFailure};
 pub use setting::{MIN_TOKEN_CHARS, Origin, Setting, Shape};
 pub use settings::SETTINGS;
 pub use terminal::{Links, Terminal};
@@ -346,6 +348,7 @@ pub struct Config {
     pub session_ttl_s: u64,
     pub shared: SharedStore,
     pub ledger: Database,
+    pub nearest: NearestPlace,
     pub serve: Serve,
     pub cache: Layers,
     /// `None` when not set: a server then logs at `info`, a command not at all.

@@ -1,6 +1,7 @@
 //! The table of settings. To add one: a row here, a field in `Config`, a line in `load::build`.
 
 use super::cluster::ENGINES;
+use super::nearest::NEAREST;
 use super::setting::{MIN_TOKEN_CHARS, Setting, Shape, personal, setting};
 
 impl Setting {
@@ -40,7 +41,10 @@ const fn seconds(
 }
 
 /// Every setting, in the order of the README's table.
-pub const SETTINGS: &[Setting] = &joined::<{ OWN.len() + ENGINES.len() }>(OWN, ENGINES);
+pub const SETTINGS: &[Setting] =
+    &joined::<{ LOCAL_AND_ENGINES.len() + NEAREST.len() }>(LOCAL_AND_ENGINES, NEAREST);
+
+const LOCAL_AND_ENGINES: &[Setting] = &joined::<{ OWN.len() + ENGINES.len() }>(OWN, ENGINES);
 
 const fn joined<const N: usize>(first: &[Setting], second: &[Setting]) -> [Setting; N] {
     let mut all = [first[0]; N];

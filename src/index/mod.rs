@@ -22,6 +22,7 @@ mod names;
 mod pending;
 mod pointer;
 mod progress;
+mod proposed;
 mod protocol;
 mod replica;
 mod rewrite;

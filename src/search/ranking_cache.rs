@@ -87,6 +87,8 @@ fn key(engine: &Engine, meta: &Meta, corpus: &str, query: &str, request: &Reques
             &(request.rerank as u64).to_le_bytes(),
             &rerank_weight.to_bits().to_le_bytes(),
             reranker.as_bytes(),
+            // Engines may propose other candidates.
+            engine.store.nearest().name().as_bytes(),
         ],
     )
 }

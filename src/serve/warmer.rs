@@ -42,7 +42,7 @@ impl Drop for Warmer {
     }
 }
 
-/// Calls the model at once, and again whenever it has answered nobody for the configured time.
+/// Calls the model at once, and again whenever it has had no request for the configured time.
 fn keep_warm(service: &Service, llm: &Endpoint, stopped: &Receiver<()>, stopping: &AtomicBool) {
     let mut answered = None;
     loop {

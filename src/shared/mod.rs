@@ -15,6 +15,8 @@ mod redis;
 
 use std::sync::Arc;
 
+#[cfg(feature = "cluster")]
+pub use breaker::Breaker;
 pub use command::{Command, Lost, Reply, Status, Value};
 pub use hint::Hint;
 pub use packed::{Packed, pack, unpack};

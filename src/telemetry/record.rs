@@ -254,6 +254,17 @@ pub fn engine(name: &str, used: usize, idle: usize, latency: Option<Duration>) {
     }
 }
 
+/// Counts a search among the vectors of an engine by outcome: `ok`, `exact`, `absent`, `short`,
+/// `wrong` or `failed`.
+pub fn nearest(engine: &str, outcome: &str) {
+    t::NEAREST_OPERATIONS.add(&[engine, outcome], 1);
+}
+
+/// Records the time of a request (`propose` or `write`) to the engine that has vectors.
+pub fn nearest_time(engine: &str, operation: &str, elapsed: Duration) {
+    t::NEAREST_SECONDS.observe(&[engine, operation], elapsed.as_secs_f64());
+}
+
 /// The size of a cache table.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CacheTable {

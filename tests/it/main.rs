@@ -117,6 +117,9 @@ mod shared;
 // The database that servers share, with a real PostgreSQL.
 #[cfg(feature = "cluster")]
 mod ledger;
+// What proposes the nearest vectors: a scan, PostgreSQL with pgvector, Qdrant.
+#[cfg(feature = "cluster")]
+mod nearest;
 // `rag ingest --url`.
 mod sites;
 // `rag stats`.

@@ -70,6 +70,7 @@ struct Parts {
     language_models: BTreeMap<String, LanguageModelPart>,
     shared: EnginePart,
     ledger: EnginePart,
+    nearest: EnginePart,
     depot: DepotPart,
 }
 
@@ -165,6 +166,7 @@ pub async fn health(
         parts.language_model.status,
         parts.shared.status,
         parts.ledger.status,
+        parts.nearest.status,
         parts.depot.status,
     ];
     let named = parts.language_models.values().map(|part| part.status);
@@ -204,6 +206,8 @@ fn parts(app: &App, indexes: &Indexes) -> Parts {
     let ledger = engine.ledger.postgres().map(|postgres| postgres.status());
     let ledger = ledger.map(|s| engine_part(s.is_well, s.latency, (s.open, s.most)));
     let (shared, ledger) = (shared.unwrap_or_default(), ledger.unwrap_or_default());
+    let nearest = engine.store.nearest().status();
+    let nearest = nearest.map(|s| engine_part(s.is_well, s.latency, (s.open, s.most)));
     Parts {
         index,
         cache,
@@ -212,6 +216,7 @@ fn parts(app: &App, indexes: &Indexes) -> Parts {
         language_models,
         shared,
         ledger,
+        nearest: nearest.unwrap_or_default(),
         depot: depot_part(app),
     }
 }
