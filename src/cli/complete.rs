@@ -225,6 +225,9 @@ fn files(arg: &Arg) -> Vec<Candidate> {
 fn stored(engine: &Engine, path: &str, id: &str, wanted: &str) -> Option<Vec<Candidate>> {
     Some(match (path, id) {
         (_, "index") => indexes(engine),
+        (_, "llm") => {
+            engine.config.llms.values().map(|llm| candidate(&llm.name, &llm.model)).collect()
+        }
         (_, "model") | ("model verify" | "model remove", "name") => models(engine),
         (_, "session")
         | ("sessions show" | "sessions export", "id")

@@ -578,6 +578,7 @@ fn endpoint(values: &Values, name: &str) -> Result<Endpoint> {
         timeout: values.seconds("llm.timeout_s"),
         answer_timeout: values.seconds("llm.answer_timeout_s"),
         attempts: values.whole("llm.attempts") as u32,
+        retry_waits: (values.seconds("llm.retry_wait_s"), values.seconds("llm.max_retry_wait_s")),
         temperature: values.number("llm.temperature"),
         max_tokens: values.whole("llm.max_tokens") as u32,
         evidence_tokens: values.size("llm.evidence_tokens"),

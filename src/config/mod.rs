@@ -170,6 +170,8 @@ pub struct Endpoint {
     pub answer_timeout: Duration,
     /// At least 1.
     pub attempts: u32,
+    /// The longest wait before the second attempt, and before any.
+    pub retry_waits: (Duration, Duration),
     /// 0 selects the most likely token every time.
     pub temperature: f64,
     /// Maximum tokens of a reply.

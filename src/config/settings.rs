@@ -277,6 +277,20 @@ const OWN: &[Setting] = &[
         "attempts before a language model call fails",
     ),
     setting(
+        "llm.retry_wait_s",
+        "RAG_LLM_RETRY_WAIT_S",
+        "2",
+        Shape::Whole { least: 1, most: 600 },
+        "maximum seconds before the second attempt; doubles with each further one",
+    ),
+    setting(
+        "llm.max_retry_wait_s",
+        "RAG_LLM_MAX_RETRY_WAIT_S",
+        "10",
+        Shape::Whole { least: 1, most: 600 },
+        "maximum seconds between two attempts",
+    ),
+    setting(
         "llm.temperature",
         "RAG_LLM_TEMPERATURE",
         "0",

@@ -174,7 +174,7 @@ impl Client {
             };
             let random = (self.timing.random)();
             let wait = match failure.next {
-                Next::Retry => Some(retry::back_off(attempts, random)),
+                Next::Retry => Some(retry::back_off(self.endpoint.retry_waits, attempts, random)),
                 Next::RetryAfter(time) => retry::requested(time, random),
                 Next::Fail | Next::Refused => None,
             };

@@ -313,6 +313,7 @@ fn day(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tokens::NewToken;
 
     const DAY: i64 = 86_400;
 
@@ -349,22 +350,61 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_token_grants_its_scope_until_it_expires() {
-        let lines = [
-            "read aaaaaaaaaaaaaaaa indexes docs,wiki",
-            "admin bbbbbbbbbbbbbbbb expires 1970-01-03 rate 7",
-        ];
-        let access = Access {
-            fixed: lines.iter().map(|line| parse(line).unwrap()).collect(),
-            dir: PathBuf::new(),
+    fn access(fixed: Vec<Entry>, dir: PathBuf) -> Access {
+        Access {
+            fixed,
+            dir,
             ledger: Ledger::Local,
             stored: RwLock::default(),
             place: Mutex::default(),
             jwt: None,
             has_failed: AtomicBool::new(false),
             changed: watch::Sender::new(()),
+        }
+    }
+
+    /// With the interval of the looks, a revocation takes effect within a second.
+    #[test]
+    fn one_look_at_the_stored_tokens_ends_a_revoked_one() {
+        const { assert!(2 * INTERVAL.as_millis() <= 1000) }
+        let dir = tempfile::tempdir().unwrap();
+        let tokens = Tokens::open(&Ledger::Local, dir.path()).unwrap();
+        let new = |name: &str| NewToken {
+            name: name.to_owned(),
+            scope: Scope::Read,
+            indexes: Indexes::All,
+            expires_s: None,
+            rate_per_minute: None,
+            quota_per_day: None,
         };
+        let (ada, eve) = (tokens.add(new("ada"), 0).unwrap(), tokens.add(new("eve"), 0).unwrap());
+        let access = access(Vec::new(), dir.path().to_owned());
+        let is_granted = |token: &str| access.grant(token, 0).is_some();
+        access.refresh();
+        assert!(is_granted(&ada) && is_granted(&eve));
+        let held = access.grant(&eve, 0).unwrap();
+        let changes = access.changes();
+        tokens.revoke("eve", 0).unwrap();
+        access.refresh();
+        assert!(is_granted(&ada) && !is_granted(&eve));
+        assert!(!access.is_still_valid(&held, 0), "an open connection ends");
+        assert!(changes.has_changed().unwrap(), "open connections are told");
+        // Tokens that cannot be read are not valid.
+        drop(tokens);
+        *access.place.lock().unwrap() = None;
+        std::fs::write(dir.path().join("tokens.db"), "no database").unwrap();
+        access.refresh();
+        assert!(!is_granted(&ada) && !access.is_open());
+    }
+
+    #[test]
+    fn a_token_grants_its_scope_until_it_expires() {
+        let lines = [
+            "read aaaaaaaaaaaaaaaa indexes docs,wiki",
+            "admin bbbbbbbbbbbbbbbb expires 1970-01-03 rate 7",
+        ];
+        let fixed = lines.iter().map(|line| parse(line).unwrap()).collect();
+        let access = access(fixed, PathBuf::new());
         let scope = |token, now_s| access.grant(token, now_s).map(|grant| grant.scope);
         assert_eq!(scope("aaaaaaaaaaaaaaaa", 1 << 40), Some(Scope::Read));
         assert_eq!(scope("bbbbbbbbbbbbbbbb", 3 * DAY - 1), Some(Scope::Admin));
