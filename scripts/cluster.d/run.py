@@ -37,6 +37,7 @@ def upload(port, path, text):
     if status != 202:
         raise SystemExit(f"cluster: error: an upload has status {status}")
     until("an upload is ingested", lambda: is_done(port, reply["job_id"]))
+    return reply["root"]
 
 
 def finds(port, text, path, index=None):
@@ -183,9 +184,9 @@ def follow(cluster):
         until("the index is there", lambda: finds(two, "first page", "start.md"))
         found, gone = [], []
         for n in range(10):
-            upload(one, f"{n}.md", f"# Page {n}\n\nA word{n} about bees.\n")
+            root = upload(one, f"{n}.md", f"# Page {n}\n\nA word{n} about bees.\n")
             found.append(until("found", lambda: finds(two, f"word{n}", f"{n}.md")))
-            status, _ = request(one, "DELETE", f"/documents?root=uploads&path={n}.md")
+            status, _ = request(one, "DELETE", f"/documents?root={root}&path={n}.md")
             if status != 200:
                 raise SystemExit(f"cluster: error: a removal has status {status}")
             gone.append(until("gone", lambda: not finds(two, f"word{n}", f"{n}.md")))

@@ -35,6 +35,43 @@ pub fn marks(text: &str) -> Vec<(Span, usize)> {
     marks
 }
 
+/// `text` for readers: where one paragraph, list or block of code after another is from one source,
+/// only the last of them has its mark.
+#[must_use]
+pub fn with_one_mark_a_paragraph(text: &str) -> String {
+    let groups = groups(text);
+    let mut shown = String::with_capacity(text.len());
+    let mut at = 0;
+    for ((span, numbers), (next, next_numbers)) in groups.iter().zip(groups.iter().skip(1)) {
+        let between = text.slice(span.end..next.start);
+        if numbers != next_numbers || between.contains("\n\n") {
+            continue;
+        }
+        let before = text.slice(at..span.start);
+        let is_on_a_line = before.ends_with('\n');
+        shown.push_str(if is_on_a_line { before } else { before.trim_end() });
+        // The line of a mark goes with it.
+        at = span.end + usize::from(is_on_a_line && between.starts_with('\n'));
+    }
+    shown.push_str(text.slice(at..));
+    shown
+}
+
+/// The marks of each sentence: where they are, and their numbers.
+fn groups(text: &str) -> Vec<(Span, Vec<usize>)> {
+    let mut groups: Vec<(Span, Vec<usize>)> = Vec::new();
+    for (span, n) in marks(text) {
+        match groups.last_mut() {
+            Some((last, numbers)) if text.slice(last.end..span.start).trim().is_empty() => {
+                last.end = span.end;
+                numbers.push(n);
+            }
+            _ => groups.push((span, vec![n])),
+        }
+    }
+    groups
+}
+
 /// The length and the number of a `[n]` that `rest` begins with.
 fn mark(rest: &str) -> Option<(usize, usize)> {
     let close = rest.find(']').filter(|&close| (2..=6).contains(&close))?;

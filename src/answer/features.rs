@@ -97,7 +97,7 @@ features! {
         begins_in_list,
         /// It ends inside a list.
         ends_in_list,
-        /// Sum of the units' oddness: headings, captions, questions, code that nobody asked for.
+        /// Sum of the units' oddness: headings, captions, questions, code that was not asked for.
         oddness,
         /// The first unit is short.
         brevity,
@@ -114,7 +114,7 @@ features! {
         /// Share of characters that are neither letters nor spaces: a bibliography, a table of
         /// contents, a formula.
         symbols,
-        /// A word of negation stands in the question or in the window, but not in both.
+        /// A word of negation is in the question or in the window, but not in both.
         polarity,
         /// The kind of answer, as [`Intent::ALL`](super::Intent::ALL) counts them.
         intent,

@@ -36,7 +36,7 @@ mod trees;
 mod vet;
 mod window;
 
-pub use citations::{Mismatch, check, marks};
+pub use citations::{Mismatch, check, marks, with_one_mark_a_paragraph};
 pub use diagram::diagram;
 pub use evidence::{Evidence, Limits, choose, in_order, nearest};
 pub use extractive::{answer, evidence};

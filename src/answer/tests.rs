@@ -402,6 +402,18 @@ fn marks_are_found() {
 }
 
 #[test]
+fn a_paragraph_from_one_source_is_marked_once_for_readers() {
+    let check = |text: &str, shown: &str| assert_eq!(with_one_mark_a_paragraph(text), shown);
+    check("One. [1] Two. [1]", "One. Two. [1]");
+    check("One. [1] Two. [2] Three. [2]", "One. [1] Two. Three. [2]");
+    check("Both. [1][2] Two. [2]", "Both. [1][2] Two. [2]");
+    check("One: [1]\n- a [1]\n- b [1]", "One:\n- a\n- b [1]");
+    check("Run: [1]\n```\na[1]\n```\n[1]\nThen. [1]", "Run:\n```\na[1]\n```\nThen. [1]");
+    check("One. [1]\n\nTwo. [1]", "One. [1]\n\nTwo. [1]");
+    check("None.", "None.");
+}
+
+#[test]
 fn marks_and_citations_must_agree() {
     let citations = [
         crate::document::Citation { n: 1, hit: hit(1, "a", 0, "x"), quoted: Vec::new() },

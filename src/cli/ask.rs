@@ -302,7 +302,8 @@ impl Printer<'_> {
                 ui.line("The nearest passages:\n");
             }
         } else if !is_printed {
-            ui.write(&wrapped(&answer.text, ui.width(), ""));
+            let text = answer::with_one_mark_a_paragraph(&answer.text);
+            ui.write(&wrapped(&text, ui.width(), ""));
             ui.line("");
         }
     }

@@ -211,7 +211,7 @@ impl File {
         disk::write_file(&path, text.as_bytes(), existing)
     }
 
-    /// Opens the file, which is made if there is none, and checks it afterwards.
+    /// Opens the file, creating it if it does not exist, and checks it afterwards.
     fn edit(&self, world: &World, ui: &Ui) -> Result<()> {
         if !self.path.exists() {
             self.write(&template(self.is_project), Existing::Refuse)?;

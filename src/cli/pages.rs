@@ -455,7 +455,7 @@ pub const PAGES: &[Page] = &[
         examples: &[
             ("Let a program ask about one index:", "rag token add reports --indexes finance"),
             (
-                "Let somebody upload for a month:",
+                "Allow uploads for a month:",
                 "rag token add ada --scope write --indexes wiki --expires-in 30",
             ),
         ],

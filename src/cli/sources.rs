@@ -46,7 +46,7 @@ pub fn target(place: &ShownPlace) -> Option<Target> {
     Some(Target { path: place.absolute.clone()?, line, page: place.page })
 }
 
-/// Records the sources, if somebody at a terminal sees them. Scripts get places as JSON.
+/// Records the sources, if they are shown at a terminal. Scripts get places as JSON.
 pub fn record(engine: &Engine, index: &str, places: &[ShownPlace], ui: &Ui) {
     if places.is_empty() || !ui.has_user() {
         return;

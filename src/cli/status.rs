@@ -119,9 +119,9 @@ impl Status {
             meta.model.name != engine.config.model,
             "the index has another model than the setting `model`: rag ingest rebuilds it",
         );
-        let asks_nobody = engine.config.generator == Generator::Extractive;
+        let is_extractive = engine.config.generator == Generator::Extractive;
         add(
-            asks_nobody && !engine.config.llm.base_url.is_empty(),
+            is_extractive && !engine.config.llm.base_url.is_empty(),
             "have the language model write: rag config set generator llm",
         );
         advice

@@ -112,7 +112,7 @@ impl Depot {
         }
     }
 
-    /// Copies a file to a large object, which nobody sees before it is complete.
+    /// Copies a file to a large object, which no reader sees before it is complete.
     ///
     /// # Errors
     /// An interruption when `stop` returns true.

@@ -15,7 +15,7 @@ fn a_swap_happens_only_on_the_expected_version() {
     assert_eq!(depot.read("names/a.json").unwrap(), None);
     let Swap::Done(one) = depot.swap("names/a.json", None, b"one").unwrap() else { panic!() };
     assert_eq!(depot.swap("names/a.json", None, b"two").unwrap(), Swap::Lost);
-    // Whoever repeats its own write is told that it happened.
+    // A repetition of one's own write succeeds.
     assert_eq!(depot.swap("names/a.json", None, b"one").unwrap(), Swap::Done(one.clone()));
     let Swap::Done(two) = depot.swap("names/a.json", Some(&one), b"two").unwrap() else { panic!() };
     assert_eq!(depot.swap("names/a.json", Some(&one), b"three").unwrap(), Swap::Lost);

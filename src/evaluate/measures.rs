@@ -46,7 +46,7 @@ pub fn first_at(grades: &[u32], k: usize) -> Option<usize> {
     grades.iter().take(k).position(|grade| *grade > 0).map(|i| i + 1)
 }
 
-/// The value below which a share of `sorted` values lies (nearest rank).
+/// The value below which a share of `sorted` values is (nearest rank).
 pub fn percentile(sorted: &[f64], percent: usize) -> f64 {
     let at = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
     sorted.get(at).copied().unwrap_or_default()

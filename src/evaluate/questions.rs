@@ -49,7 +49,7 @@ pub struct GoldAnswer {
     pub elements: Vec<Element>,
     /// Patterns that a right answer does not have.
     pub forbidden: Vec<Pattern>,
-    /// Where the answer stands.
+    /// Where the answer is.
     pub places: Vec<Place>,
 }
 

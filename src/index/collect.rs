@@ -21,7 +21,7 @@ pub fn collect(depot: &Depot, grace: Duration) -> Result<Collected> {
     now(protocol::collect(depot, grace))
 }
 
-/// Collects if nobody has for a while. `key` was just written: its time is now.
+/// Collects if no process has for a while. `key` was just written: its time is now.
 pub fn collect_if_due(depot: &Depot, key: &str, grace: Duration) -> Result<()> {
     now(protocol::collect_if_due(depot, key, grace))
 }

@@ -39,7 +39,7 @@ pub(super) fn disagreements(snapshot: &Snapshot) -> Result<Vec<String>> {
 }
 
 /// Why the files of a generation are no valid index, if they are not. Matching checksums do not
-/// show that when somebody else wrote both.
+/// show that when another program wrote both.
 pub(super) fn parts_problem(dir: &Path, target: &Target) -> Option<String> {
     /// Embedding models have at most a few thousand.
     const MOST_DIMENSIONS: usize = 1 << 16;

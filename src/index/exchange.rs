@@ -172,7 +172,7 @@ pub fn pull(
     let current = get(&there.current)?;
     let previous = there.previous.as_ref().map(&mut get).transpose()?;
     let dir = here.generation_dir(&current.generation);
-    // Its checksums match, but whoever wrote the files wrote the checksums.
+    // Its checksums match, but the author of the files wrote the checksums too.
     if let Some(why) = parts_problem(&dir, &current) {
         let _ = disk::remove_dir(&dir);
         return Err(damaged(&dir, &why));

@@ -107,7 +107,7 @@ fn plan(
     let mut after = Marks { version: VERSION, ..Marks::default() };
     for object in objects.iter().filter(|object| !live.contains(&object.key)) {
         let since = match before.marked.get(&object.key) {
-            // Somebody uploaded it again after it was marked.
+            // It was uploaded again after it was marked.
             Some(since) if object.modified_ms > *since => now_ms,
             Some(since) => *since,
             None => now_ms,
@@ -157,7 +157,7 @@ pub async fn collect(depot: &impl Generations, grace: Duration) -> Result<Collec
     })
 }
 
-/// Collects if nobody has for a while. `key` was just written: its time is now.
+/// Collects if no process has for a while. `key` was just written: its time is now.
 pub async fn collect_if_due(depot: &impl Generations, key: &str, grace: Duration) -> Result<()> {
     /// More often would find nothing new: the grace is at least an hour.
     const EVERY: Duration = Duration::from_secs(1800);
@@ -293,7 +293,7 @@ async fn read(depot: &impl Generations) -> Result<(Marks, Option<Tag>)> {
     }
 }
 
-/// The new version; `None` when somebody else replaced the list.
+/// The new version; `None` when another process replaced the list.
 async fn write(depot: &impl Generations, tag: Option<&Tag>, marks: &Marks) -> Result<Option<Tag>> {
     let marks = Marks { version: VERSION, ..marks.clone() };
     let bytes = serde_json::to_vec(&marks)

@@ -2,7 +2,7 @@
 //! stands for; this machine has a copy of the generations that it used.
 //!
 //! A reader compares its copy with the depot at most once a second, or leaves that to a poller, and
-//! goes on with what it has when the depot cannot be reached. A writer fixes the version that it
+//! continues with what it has when the depot cannot be reached. A writer fixes the version that it
 //! builds on at its first look, and its commit fails if that is no longer current.
 
 use std::collections::{HashMap, HashSet};
@@ -24,7 +24,7 @@ use crate::error::{Fault, Kind, Result};
 use crate::shared::{Hint, Redis};
 use crate::telemetry;
 
-/// How long a copy counts as current where nobody polls.
+/// How long a copy counts as current where no thread polls.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// How long a depot that cannot be reached is left alone by readers that have a copy.
@@ -56,7 +56,7 @@ struct Seen {
     /// Names that the depot does not have.
     absent: HashSet<String>,
     names: Option<(Instant, Vec<String>)>,
-    /// Somebody else compares: [`Replica::poll`].
+    /// The caller compares: [`Replica::poll`].
     is_polled: bool,
     /// Why the depot could not be reached last, if it could not.
     failure: Option<String>,

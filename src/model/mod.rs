@@ -28,13 +28,15 @@ pub use runtime::{Library, Runtime, forbid_telemetry};
 pub use spec::{Pooling, Prefixes, Spec, Task};
 pub use tokens::Tokenizer;
 
+use std::sync::Arc;
+
 use crate::error::Result;
 use crate::vector::Vector;
 
 /// A loaded embedding model.
 pub struct Embedder {
     pub files: ModelFiles,
-    pub tokenizer: Tokenizer,
+    pub tokenizer: Arc<Tokenizer>,
     network: Network,
 }
 
@@ -47,7 +49,7 @@ impl Embedder {
     pub fn load(files: ModelFiles, library: &Library) -> Result<Self> {
         let files = files.embedding()?;
         let (network, tokenizer) = load(&files, library)?;
-        Ok(Self { files, tokenizer, network })
+        Ok(Self { files, tokenizer: Arc::new(tokenizer), network })
     }
 
     /// Whether it may be used after a panic: no network was running.

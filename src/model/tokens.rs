@@ -89,6 +89,12 @@ impl Tokenizer {
         Ok(Pair { ids: pair.get_ids().to_vec(), types: pair.get_type_ids().to_vec() })
     }
 
+    /// Whether `word` is one token: a word that was common in the texts the model learned from, and
+    /// so not a misspelt one.
+    pub fn has_word(&self, word: &str) -> bool {
+        matches!(*self.ids(word, false), [id] if Some(id) != self.unknown)
+    }
+
     /// Share of unknown tokens in `text`, in 0..=1.
     pub fn unknown_share(&self, text: &str) -> f64 {
         let ids = self.ids(text, false);

@@ -1,4 +1,4 @@
-//! A Unigram vocabulary that is searched where it lies, without parsing.
+//! A Unigram vocabulary that is searched in place, without parsing.
 //!
 //! The vocabulary of the XLM-R family has 250,000 pieces. Parsing them out of `tokenizer.json`
 //! takes the crate 0.8 s, more than the rest of a search. `vocabulary.trie` beside it is read

@@ -1,5 +1,6 @@
 //! Vectors of queries and passages, by the model that the index was built with, through the cache.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::response::milliseconds;
@@ -7,7 +8,7 @@ use crate::cache::{Caching, Claim, Flight, Key, Table};
 use crate::engine::{Engine, QueryStage, Stop};
 use crate::error::{Fault, Result};
 use crate::index::Snapshot;
-use crate::model::{Embedder, EmbeddingRole, verify_folder};
+use crate::model::{Embedder, EmbeddingRole, Tokenizer, verify_folder};
 use crate::vector::{Vector, dot};
 
 /// Longer than loading the model and embedding one text takes.
@@ -46,6 +47,11 @@ pub struct Similarities {
 impl Vectors {
     pub(super) fn is_loaded(&self) -> bool {
         self.embedder.is_some()
+    }
+
+    /// The tokenizer of the model, if that is loaded.
+    pub(super) fn tokenizer(&self) -> Option<Arc<Tokenizer>> {
+        self.embedder.as_ref().map(|embedder| Arc::clone(&embedder.tokenizer))
     }
 
     /// The model of the index, loaded if necessary.

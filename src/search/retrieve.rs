@@ -2,6 +2,7 @@
 //! with the scores of both.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::embed::{Embedded, QueryContext, Vectors};
@@ -14,7 +15,7 @@ use crate::config::Mode;
 use crate::document::Note;
 use crate::error::{Fault, Result};
 use crate::index::{Comparison, LexicalScores, Listed, Near, Nearest};
-use crate::model::EmbeddingRole;
+use crate::model::{EmbeddingRole, Tokenizer};
 use crate::rank::{self, Candidates, Head, Lexical};
 
 /// Top passages that may explain an acronym of the query.
@@ -191,7 +192,8 @@ impl Retrieval<'_> {
         needs_vector: bool,
         vectors: &mut Vectors,
     ) -> Result<(Option<Noted>, Option<Embedded>)> {
-        let lexical = || terms.map(|terms| self.lexical(terms, languages)).transpose();
+        let tokenizer = vectors.tokenizer();
+        let lexical = || terms.map(|terms| self.lexical(terms, languages, tokenizer)).transpose();
         let is_parallel = needs_vector && (self.threads > 1 || !vectors.is_loaded());
         let mut embed = || vectors.embed(self.context, EmbeddingRole::Query, self.query);
         if !is_parallel {
@@ -210,14 +212,21 @@ impl Retrieval<'_> {
 
     /// BM25 scores. Words that the index does not have are replaced. A short query is extended by
     /// the long forms of its acronyms, as the top passages explain them.
-    fn lexical(&self, mut terms: Query, languages: &[&str]) -> Result<(LexicalScores, Vec<Note>)> {
+    fn lexical(
+        &self,
+        mut terms: Query,
+        languages: &[&str],
+        tokenizer: Option<Arc<Tokenizer>>,
+    ) -> Result<Noted> {
         let mut scores = self.bm25(&terms)?;
         let mut notes: Vec<Note> = scores.missing.iter().cloned().map(Note::NoPhrase).collect();
         let unknown = Unknown {
+            engine: self.context.engine,
             snapshot: self.context.snapshot,
             query: self.query,
             languages,
             corrects: self.mode != Mode::Lexical,
+            tokenizer,
         };
         if unknown.replace(&mut terms, &scores.occurs, &mut notes)? {
             scores = self.bm25(&terms)?;

@@ -2,13 +2,17 @@
 //!
 //! Such a word may be two words of the index written together (*Netzgerät* where the text says
 //! *Netz-Gerät*), or misspelt: then the most similar word of the index is searched instead, and a
-//! [`Note`] says so. A word that occurs is never
-//! replaced, and lexical mode, which finds what was typed, replaces none.
+//! [`Note`] says so. A word that occurs or that the model knows is never replaced, and lexical
+//! mode, which finds what was typed, replaces none.
+
+use std::sync::Arc;
 
 use crate::analysis::{self, Query, QueryTerm};
 use crate::document::Note;
+use crate::engine::Engine;
 use crate::error::Result;
 use crate::index::Snapshot;
+use crate::model::Tokenizer;
 
 /// Factor on the weight of a word that was not in the query.
 const REPLACED: f32 = 0.7;
@@ -18,11 +22,14 @@ const SPELLING: usize = 8;
 
 /// What a replacement depends on.
 pub(super) struct Unknown<'a> {
+    pub engine: &'a Engine,
     pub snapshot: &'a Snapshot,
     pub query: &'a str,
     pub languages: &'a [&'a str],
     /// Whether similar words are searched, and not only named.
     pub corrects: bool,
+    /// Of the model, if it is loaded already.
+    pub tokenizer: Option<Arc<Tokenizer>>,
 }
 
 impl Unknown<'_> {
@@ -47,7 +54,9 @@ impl Unknown<'_> {
                     is_part: true,
                     ..part
                 }));
-            } else if let Some(other) = self.similar(term, most)? {
+            } else if let Some(other) = self.similar(term, most)?
+                && !(self.corrects && self.is_word(&word))
+            {
                 let spelt = self.spelt(&other)?;
                 if !self.corrects {
                     notes.push(Note::Similar { word, other: spelt });
@@ -78,6 +87,18 @@ impl Unknown<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// Whether the model knows the word, so that it is spelt as intended: *invented* is not
+    /// *intent*.
+    fn is_word(&self, word: &str) -> bool {
+        if let Some(tokenizer) = &self.tokenizer {
+            return tokenizer.has_word(word);
+        }
+        let files = self.engine.model(&self.snapshot.meta().model.name);
+        let tokenizer = files.and_then(|files| Tokenizer::load(&files));
+        // Without a model every word is unknown; whatever needs the model reports the fault.
+        tokenizer.is_ok_and(|tokenizer| tokenizer.has_word(word))
     }
 
     fn similar(&self, term: &QueryTerm, most: usize) -> Result<Option<String>> {

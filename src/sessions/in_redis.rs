@@ -5,8 +5,8 @@ use super::stored::{Appended, LEASE_S, Listed, Row};
 use crate::error::{Fault, Reason, Result};
 use crate::shared::{self, Command, Lost, Redis, Reply, Value};
 
-/// Adds a turn, unless somebody else holds the session or it has other turns. Storing the same turn
-/// again changes nothing.
+/// Adds a turn, unless another server holds the session or it has other turns. Storing the same
+/// turn again changes nothing.
 const APPEND: &str = "
 local holder = redis.call('GET', KEYS[3])
 if holder and holder ~= ARGV[1] then return -1 end

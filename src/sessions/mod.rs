@@ -49,12 +49,12 @@ impl Sessions {
         Self::Remote(remote::Sessions::new(remote::Keeper::Postgres(postgres), ttl_s))
     }
 
-    /// Begins or continues the session called `id`, which nobody else may use meanwhile. A new
+    /// Begins or continues the session called `id`, which no other caller may use meanwhile. A new
     /// session is stored with its first turn. `give_up` is checked while waiting.
     ///
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage) for an invalid name,
-    /// [`Kind::Busy`](crate::error::Kind::Busy) when somebody uses the session,
+    /// [`Kind::Busy`](crate::error::Kind::Busy) when another caller uses the session,
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) for one that fails its checksums, others when
     /// the place of all sessions cannot be used.
     pub fn begin(&self, id: &str, now_s: i64, give_up: &dyn Fn() -> bool) -> Result<Session<'_>> {
@@ -176,7 +176,7 @@ impl Sessions {
     /// it left alone because another conversation has the id there. It may be called again.
     ///
     /// # Errors
-    /// [`Kind::Busy`](crate::error::Kind::Busy) when somebody uses a session there; others when one
+    /// [`Kind::Busy`](crate::error::Kind::Busy) when a session is in use there; others when one
     /// of the places cannot be used.
     pub fn copy_to(&self, to: &Self, now_s: i64) -> Result<(u64, u64)> {
         let (mut copied, mut skipped) = (0, 0);
@@ -223,7 +223,7 @@ impl Sessions {
         }
     }
 
-    /// Forgets an issued id; false when nobody issued it.
+    /// Forgets an issued id; false when it was not issued.
     ///
     /// # Errors
     /// As [`Sessions::issue`].
@@ -254,7 +254,7 @@ impl Session<'_> {
     /// Stores one more turn, as durably as the place of all sessions is.
     ///
     /// # Errors
-    /// When it cannot be stored; [`Kind::Busy`](crate::error::Kind::Busy) when somebody else
+    /// When it cannot be stored; [`Kind::Busy`](crate::error::Kind::Busy) when another caller
     /// continued the session after this process had stopped for too long.
     pub fn add(&mut self, turn: Turn) -> Result<()> {
         match self {

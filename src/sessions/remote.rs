@@ -1,9 +1,9 @@
 //! Conversations that several servers share.
 //!
-//! A session in use has a lease with a token. Whoever stopped for longer than the lease may find
-//! that another server went on: a turn is stored only if nobody else holds the session and its
-//! number follows the stored ones, so nothing is lost, doubled or mixed. That also makes storing a
-//! turn safe to repeat after a reply was lost.
+//! A session in use has a lease with a token. A server that stopped for longer than the lease may
+//! find that another one continued: a turn is stored only if no other server holds the session and
+//! its number follows the stored ones, so nothing is lost, doubled or mixed. Storing a turn is also
+//! safe to repeat after a reply was lost.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -220,7 +220,7 @@ impl Sessions {
         }
     }
 
-    /// Takes the lease of a session; false when somebody else has it.
+    /// Takes the lease of a session; false when another server has it.
     fn lease(&self, id: &str, token: &str) -> Result<bool> {
         match &self.keeper {
             Keeper::Redis(redis) => InRedis(redis).lease(id, token),

@@ -2,8 +2,8 @@
 //!
 //! Everything in it may be lost: vectors, rankings and answers that can be computed again, locks
 //! and limits that live for seconds, sessions where no database keeps them. So a failure here is a
-//! value, [`Lost`], and the caller goes on without the store. A circuit breaker keeps a store that
-//! is down or slow from slowing anything else.
+//! value, [`Lost`], and the caller continues without the store. A circuit breaker keeps a store
+//! that is down or slow from slowing anything else.
 
 #[cfg(feature = "cluster")]
 mod breaker;

@@ -70,7 +70,7 @@ impl Tokens {
         }
     }
 
-    /// Adds a token, and returns it. It is not stored, so nobody can show it again.
+    /// Adds a token, and returns it. It is not stored, so it cannot be shown again.
     ///
     /// # Errors
     /// A usage fault for an invalid name, and for one that a valid token has.

@@ -33,17 +33,19 @@ fn start(sandbox: &Sandbox, place: &DepotPlace, more: &[(&str, &str)]) -> Server
     Server::start(sandbox, &env.collect::<Vec<_>>())
 }
 
-/// Uploads a text and waits until its job has committed it.
+/// Uploads a text and waits until its job has committed it; returns the root.
 #[track_caller]
-fn upload(server: &Server, path: &str, text: &str) {
+fn upload(server: &Server, path: &str, text: &str) -> String {
     let reply = server.post("/documents", &json!({ "path": path, "text": text }));
     assert_eq!(reply.status, 202, "{}", reply.body);
-    let id = reply.json()["job_id"].as_str().unwrap().to_owned();
+    let [id, root] =
+        ["job_id", "root"].map(|name| reply.json()[name].as_str().unwrap().to_owned());
     let ended = until("the job ends", || {
         let job = server.get(&format!("/ingest/status/{id}")).json();
         job["ended"].is_number().then_some(job)
     });
     assert_eq!(ended.0["state"], "succeeded", "{}", ended.0);
+    root
 }
 
 fn finds(server: &Server, text: &str, path: &str) -> Option<()> {
@@ -64,17 +66,23 @@ fn follow(name: &str, first: &Server, second: &Server) {
     assert_eq!(second.post("/search", &json!({ "query": "honey" })).status, 404);
     upload(first, "bees.md", "# Bees\n\nBees make honey and wax in their hive.\n");
     until("the index is there", || finds(second, "honey", "bees.md"));
-    upload(first, "moon.md", "# Moon\n\nThe moon pulls the sea and makes the tides.\n");
+    // A second root: neither server has the files of the other.
+    upload(second, "wind.md", "# Wind\n\nThe wind bends the reeds.\n");
+    until("both are there", || {
+        finds(first, "reeds", "wind.md").and(finds(first, "honey", "bees.md"))
+    });
+    let root = upload(first, "moon.md", "# Moon\n\nThe moon pulls the sea and makes the tides.\n");
     let (_, added) = until("it is found", || finds(second, "tides", "moon.md"));
     let question = json!({ "query": "What does the moon pull?" });
     for server in [first, second] {
         assert!(ask(server, &question)["answer"].as_str().unwrap().contains("sea"));
     }
     assert_eq!(ask(second, &question)["cache"]["answer_hit"], true);
-    let removed = first.request("DELETE", "/documents?root=uploads&path=moon.md", &[], "");
+    let removed = first.request("DELETE", &format!("/documents?root={root}&path=moon.md"), &[], "");
     assert_eq!(removed.status, 200, "{}", removed.body);
     let is_gone = || finds(second, "tides", "moon.md").is_none().then_some(());
     let (_, gone) = until("it is gone", is_gone);
+    finds(first, "reeds", "wind.md").expect("other roots are kept");
     let answer = ask(second, &question);
     assert!(!answer.to_string().contains("tides"), "a cached answer is left: {answer}");
     println!(

@@ -542,3 +542,31 @@ fn no_line_has_more_than_100_characters() {
     }
     assert!(long.is_empty(), "\n{}", long.join("\n"));
 }
+
+#[test]
+fn texts_use_plain_words() {
+    // `src/GLOSSARY.md` has the words to use instead.
+    const AVOIDED: [&str; 7] = [
+        "nobody",
+        "somebody",
+        "second look",
+        "goes on",
+        "comes to rest",
+        "that is none",
+        "is no usable",
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for folder in ["src", "data/corpus", "man"] {
+        let files = files_below(&root.join(folder));
+        // Tests and data quote what people write.
+        let is_checked = |file: &&String| !file.contains("tests") && !file.ends_with("tsv");
+        for file in files.iter().filter(is_checked) {
+            let text = std::fs::read_to_string(root.join(folder).join(file)).unwrap();
+            let lines = text.lines().zip(1..).map(|(line, n)| (line.to_lowercase(), n));
+            let avoided = lines.filter(|(line, _)| AVOIDED.iter().any(|word| line.contains(word)));
+            found.extend(avoided.map(|(line, n)| format!("{folder}/{file}:{n}: {}", line.trim())));
+        }
+    }
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}

@@ -24,7 +24,7 @@ pub struct InitArgs {
     /// Also print the questions of conversations, and those recorded in words, with the documents
     /// that their answers cite
     ///
-    /// Nobody has checked that these answers are right: read the lines before you measure with
+    /// These answers have not been checked: read the lines before you measure with
     /// them.
     #[arg(long)]
     drafts: bool,
@@ -108,7 +108,7 @@ fn question_of(line: &Value) -> Option<String> {
     Some(text.trim().to_lowercase())
 }
 
-/// Lines for questions whose answers nobody has checked.
+/// Lines for questions whose answers have not been checked.
 struct Drafts<'a> {
     known: &'a BTreeSet<String>,
     /// Questions that have a line.

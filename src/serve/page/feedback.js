@@ -10,7 +10,7 @@ const REASONS = [
   ["unanswerable", "The documents have no answer to this"],
   ["other", "Something else"],
 ];
-const TOLD = "This keeps your question in words on this server, so that search and answers can be measured with it.";
+const NOTICE = "This keeps your question in words on this server, so that search and answers can be measured with it.";
 
 let last = 0;
 
@@ -61,7 +61,7 @@ function form(facts, helpful, place, cancelled) {
     !helpful && h("fieldset", {}, h("legend", {}, "What is wrong with it?"), ...why),
     !helpful && h("label", {}, "Document that has the answer", expected),
     comment,
-    h("p", { class: "faint" }, TOLD),
+    h("p", { class: "faint" }, NOTICE),
     h("div", { class: "row" },
       h("button", { type: "submit", class: "primary" }, helpful ? "Send as helpful" : "Send"),
       button("Cancel", () => {

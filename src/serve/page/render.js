@@ -8,6 +8,10 @@ const NESTED = /^\s+(?:[-*•]|(\d{1,3})[.)])\s+(.*)$/;
 const MARK = /\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]/;
 const INLINE = new RegExp(`(\`[^\`\\n]+\`|\\*\\*[^*\\n]+\\*\\*|${MARK.source.replaceAll("(\\d", "(?:\\d")})`);
 
+/** The marks of a sentence, with the space before them. */
+const MARKS = new RegExp(`(?:\\s*${MARK.source.replaceAll("(\\d", "(?:\\d")})+`, "g");
+const CODE = /```[^]*?(?:```|$)|`[^`\n]+`/g;
+
 const RULE = /^\s{0,3}([-*_])(?:\s*\1){2,}\s*$/;
 const DIVIDER = /^\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$/;
 /** Of documents only: emphasis, links and pictures, of which the text is shown. */
@@ -16,7 +20,24 @@ const RICH = /(`+)(.+?)\1|!?\[([^\]\n]*)\]\(([^)\s]*)(?:\s[^)]*)?\)|(\*\*|__)(?=
 /**
  * An answer's text as nodes: paragraphs, lists, tables, quotations and code; every `[n]` becomes what `cite(n)` makes.
  */
-export const answer = (text, cite) => blocks(text, (line) => inline(line, cite), "\n");
+export const answer = (text, cite) => blocks(withOneMark(text), (line) => inline(line, cite), "\n");
+
+/** The text in which each paragraph, list or block of code that is from one source has its mark once, at the end. */
+function withOneMark(text) {
+  // Brackets in code are no marks.
+  const prose = text.replaceAll(CODE, (code) => "x".repeat(code.length));
+  const marks = [...prose.matchAll(MARKS)];
+  let shown = "";
+  let at = 0;
+  marks.forEach((mark, i) => {
+    const end = mark.index + mark[0].length;
+    const next = marks[i + 1];
+    const isRepeated = next && next[0].trim() === mark[0].trim() && !text.slice(end, next.index + 2).includes("\n\n");
+    shown += text.slice(at, isRepeated ? mark.index : end);
+    at = end;
+  });
+  return shown + text.slice(at);
+}
 
 /** The text of a Markdown document as nodes. */
 export const markdown = (text) => blocks(text, rich, " ");
@@ -198,7 +219,7 @@ export function highlight(root, stems, said) {
   const { text, places } = letters(root);
   const ranges = new Map();
   for (const claim of said) {
-    const wanted = folded(claim);
+    const wanted = searchable(claim);
     const start = wanted.length < 3 ? -1 : text.indexOf(wanted);
     if (start < 0) continue;
     cover(ranges, places.slice(start, start + wanted.length));
@@ -223,16 +244,16 @@ function textNodes(root) {
 }
 
 /** Letters and digits in lower case: quotations differ from what is shown in markup, spaces and punctuation. */
-const folded = (text) => text.toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, "");
+const searchable = (text) => text.toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, "");
 
-/** The folded text below a node, and for each of its characters the text node and the position there. */
+/** The searchable text below a node, and for each of its characters the text node and the position there. */
 function letters(root) {
   let text = "";
   const places = [];
   for (const node of textNodes(root)) {
     let at = 0;
     for (const char of node.data) {
-      for (const unit of folded(char)) {
+      for (const unit of searchable(char)) {
         for (let i = 0; i < unit.length; i += 1) places.push([node, at, at + char.length]);
         text += unit;
       }

@@ -321,7 +321,7 @@ impl Parts<'_> {
         Some(text)
     }
 
-    /// Goes on with the next part at the end of one.
+    /// Continues with the next part at the end of one.
     fn open(&mut self) -> Option<()> {
         while self.parts.first()?.len() <= self.at {
             self.parts = self.parts.get(1..)?;
