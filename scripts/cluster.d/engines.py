@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 
 KEYS = ("rag-tests", "rag-tests-secret")
-PATIENCE_S = 120
+PATIENCE_S = 300
 
 
 def free_ports(n):

@@ -78,10 +78,12 @@ class Prober(threading.Thread):
         return f"{self.n} requests meanwhile, {self.failures} failed, {self.wrong} wrong"
 
 
-def begin(cluster):
+def begin(cluster, names=None):
+    """The schema, and a folder with these pages of the corpus, or all."""
     cluster.rag("one", "migrate")
     docs = cluster.folder("docs")
-    shutil.copytree(cluster.args.corpus, docs, dirs_exist_ok=True)
+    for name in names or os.listdir(cluster.args.corpus):
+        shutil.copy(os.path.join(cluster.args.corpus, name), docs)
     return docs
 
 
@@ -91,7 +93,8 @@ def submit(cluster, docs, index):
 
 
 def failover(cluster):
-    docs = begin(cluster)
+    # Few: what is measured is what else happens.
+    docs = begin(cluster, ["caches.txt", "agents.md", "monitoring.md"])
     servers = [cluster.serve("one"), cluster.serve("two")]
     workers = [cluster.worker("three"), cluster.worker("four")]
     front = cluster.balance("http", [server.port for server in servers], "httpchk GET /health/ready", "200")

@@ -8,8 +8,8 @@ use crate::error::{Context as _, Result};
 /// The file with the name.
 const FILE: &str = "place";
 
-/// The name of the data directory whose folder of jobs is `dir`: random, made when first needed, the
-/// same for all machines that share the directory.
+/// The name of the data directory whose folder of jobs is `dir`: random, made when first needed,
+/// the same for all machines that share the directory.
 ///
 /// # Errors
 /// When it can be neither read nor stored.

@@ -38,8 +38,7 @@ fn start(sandbox: &Sandbox, place: &DepotPlace, more: &[(&str, &str)]) -> Server
 fn upload(server: &Server, path: &str, text: &str) -> String {
     let reply = server.post("/documents", &json!({ "path": path, "text": text }));
     assert_eq!(reply.status, 202, "{}", reply.body);
-    let [id, root] =
-        ["job_id", "root"].map(|name| reply.json()[name].as_str().unwrap().to_owned());
+    let [id, root] = ["job_id", "root"].map(|name| reply.json()[name].as_str().unwrap().to_owned());
     let ended = until("the job ends", || {
         let job = server.get(&format!("/ingest/status/{id}")).json();
         job["ended"].is_number().then_some(job)

@@ -690,13 +690,14 @@ fn every_explained_message_exists() {
 // Scripts.
 
 /// The contents of `scripts/`, and how each is tried.
-const SCRIPTS: [(&str, &str); 12] = [
+const SCRIPTS: [(&str, &str); 13] = [
     ("ablation", "run: on two small collections"),
     (
         "bench",
         "not run: it builds an optimised program and measures for an hour; bench.d is parsed",
     ),
     ("clients", "not run: it fetches clients from PyPI and npm; clients.d is parsed"),
+    ("cluster", "not run: it installs servers and measures for minutes; cluster.d is parsed"),
     ("common.sh", "run by the others"),
     ("install", "run: it installs into a folder of the test"),
     (
@@ -715,8 +716,8 @@ const SCRIPTS: [(&str, &str); 12] = [
 ];
 
 /// Folders whose files have separate tests.
-const FOLDERS: [&str; 7] =
-    ["bench.d", "clients.d", "deploy", "monitoring", "pdf.d", "services.d", "train.d"];
+const FOLDERS: [&str; 8] =
+    ["bench.d", "clients.d", "cluster.d", "deploy", "monitoring", "pdf.d", "services.d", "train.d"];
 
 /// A script that uses the tested program instead of building one.
 fn script(sandbox: &Sandbox, name: &str, args: &[&str]) -> Command {
