@@ -238,6 +238,10 @@ fn stored(engine: &Engine, path: &str, id: &str, wanted: &str) -> Option<Vec<Can
         }
         ("documents restore", "patterns") => removed(engine),
         (_, "filter") => filters(engine, wanted),
+        (
+            "index show" | "index verify" | "index rollback" | "index compact" | "index remove",
+            _,
+        ) => indexes(engine),
         ("index remove-folder", _) => folders(engine),
         _ => return None,
     })

@@ -231,6 +231,13 @@ const OWN: &[Setting] = &[
         Shape::Text,
         "language model to request from that API",
     ),
+    setting(
+        "llm.name",
+        "RAG_LLM_NAME",
+        "",
+        Shape::Name,
+        "language model to use: one that tables `llm.NAME` of a file define",
+    ),
     personal(
         "llm.api_key",
         "RAG_LLM_API_KEY",
@@ -285,6 +292,13 @@ const OWN: &[Setting] = &[
         "3000",
         Shape::Whole { least: 100, most: 1 << 20 },
         "maximum tokens of passages in a language model prompt",
+    ),
+    setting(
+        "llm.warm_minutes",
+        "RAG_LLM_WARM_MINUTES",
+        "0",
+        Shape::Whole { least: 0, most: 1440 },
+        "minutes between calls of a server that keep model and prompt loaded; 0 for none",
     ),
     setting(
         "batch.parallel",

@@ -24,7 +24,7 @@ use crate::error::{Fault, Kind, Result};
 use crate::shared::{Hint, Redis};
 use crate::telemetry;
 
-/// How long a copy counts as current where no thread polls.
+/// How long a copy counts as current where no poller runs.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// How long a depot that cannot be reached is left alone by readers that have a copy.

@@ -115,7 +115,7 @@ pub fn fuse(candidates: &Candidates, fusion: Fusion, depth: usize) -> Vec<Fused>
 fn weights(candidates: &Candidates, Fusion { dense_weight }: Fusion) -> (f64, f64) {
     match (&candidates.lexical, &candidates.dense) {
         (Some(lexical), Some(dense)) if lexical.best > 0.0 => {
-            let known = (f64::from(lexical.known) / ENOUGH_KNOWN).min(1.0);
+            let known = (f64::from(lexical.known) / ENOUGH_KNOWN).min(1.0).powi(2);
             // Where the index knows few of the words, its best passages prove nothing.
             let trust = 1.0 - known * (1.0 - trust(lexical, dense));
             ((1.0 - dense_weight) * known, dense_weight * trust * f64::from(dense.known))
@@ -200,7 +200,14 @@ const AGREEING: usize = 5;
 /// 0.460, 0.460, 0.424; CACM 0.578, 0.572, 0.571; Chinese `XQuAD` 0.957, 0.915, 0.958.
 const SURE_AGREEMENT: f64 = 2.0;
 
-/// The lexical retriever gets all of its weight where the index knows this share of the words.
+/// The lexical retriever gets all of its weight where the index knows this share of the words, and
+/// less with the square of the share below it. What a question shares with texts in another
+/// language is numbers and names, which occur in passages about something else, too.
+///
+/// nDCG@10 of English questions over Chinese paragraphs (`XQuAD`, multilingual-e5-small; dense
+/// alone 0.846, lexical 0.134) by the power of the share: 1 0.738, 2 0.830, 3 0.841. The second
+/// changes no collection by more than 0.0004. Without a limit (weight by the share alone) it is
+/// 0.821, and CACM's 0.576 becomes 0.572.
 const ENOUGH_KNOWN: f64 = 0.5;
 
 /// Weight, in chunks, of the assumption that an unrelated passage has the cosine 0 ± 0.1. It only

@@ -113,6 +113,12 @@ fn a_model_that_cannot_read_the_letters_has_no_weight() {
 fn an_index_that_knows_few_of_the_words_gets_less_weight() {
     let (lexical, dense) = weights(0.1, 0.05);
     assert!(lexical < 0.1 && dense > 0.4, "{lexical}, {dense}");
+    // Some numbers and names are known: they count, but the vectors decide.
+    let (lexical, dense) = weights(0.6, 0.2);
+    assert!((0.05..0.1).contains(&lexical) && dense > 0.4, "{lexical}, {dense}");
+    // There is no step.
+    let (just_below, enough) = (weights(0.6, 0.499).0, weights(0.6, 0.5).0);
+    assert!(enough == 0.5 && enough - just_below < 0.003, "{just_below}");
 }
 
 #[test]

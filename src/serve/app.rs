@@ -17,6 +17,7 @@ use super::rate_limit::{Allowance, Caller, Charge, Limiter};
 use super::shared_limit;
 use super::tls::Tls;
 use super::upload_quota::Uploads;
+use super::warmer::Warmer;
 use super::watcher::JobWatcher;
 use crate::config::Serve;
 use crate::disk;
@@ -38,6 +39,8 @@ pub struct App {
     _exporter: Option<Exporter>,
     /// Stops when dropped.
     _poller: Poller,
+    /// Stops when dropped.
+    _warmer: Warmer,
     pub(super) access: Arc<Access>,
     limiter: Mutex<Limiter>,
     /// Open connections.
@@ -82,6 +85,7 @@ impl App {
             _sampler: service.sample(),
             _exporter: service.export()?,
             _poller: Poller::start(&service, follow_tokens),
+            _warmer: Warmer::start(&service),
             tls,
             watcher: JobWatcher::new(Arc::clone(&service)),
             service,

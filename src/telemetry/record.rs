@@ -328,6 +328,11 @@ pub fn breaker(service: &str, is_open: bool) {
     t::BREAKER_OPEN.set(&[service], f64::from(u8::from(is_open)));
 }
 
+/// Counts the breaker of a language model: 1 when it has opened, -1 when it has closed.
+pub fn llm_breaker(change: i8) {
+    t::BREAKER_OPEN.shift(&["llm"], f64::from(change));
+}
+
 /// Counts a WebSocket as open until this is dropped.
 #[derive(Debug)]
 pub struct OpenSocket(());

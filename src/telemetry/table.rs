@@ -332,7 +332,8 @@ table! {
     );
     BREAKER_OPEN = gauge(
         "rag_breaker_open",
-        "1 while the circuit breaker of an outside service is open.",
+        "1 while the circuit breaker of an outside service is open; the number of language models \
+         whose breaker is.",
         &[("service", Values::Of(&["llm", "redis", "postgres"]))],
     );
 

@@ -459,6 +459,9 @@ fn a_server_records_into_four_tables_and_survives_their_loss() {
     (0..20).for_each(|n| ask(&server, n));
     let created = server.request("POST", "/sessions", &[], "");
     assert_eq!(created.status, 503, "{}", created.body);
+    // What is not recorded is counted.
+    let lost = "rag_analytics_records_total{outcome=\"failed\"}";
+    until("it is counted", || server.count(lost) >= 20);
     until("it starts again", || postgres.run());
     until("it is used again", || server.request("POST", "/sessions", &[], "").status == 201);
     server.stop();

@@ -22,6 +22,7 @@ const MIB: u64 = 1 << 20;
 fn endpoint(server: &LlmServer, timeout: Duration) -> Endpoint {
     Endpoint {
         base_url: server.base_url(),
+        name: String::new(),
         model: "small".to_owned(),
         api_key: Some(Secret::new(KEY)),
         timeout,
@@ -29,6 +30,8 @@ fn endpoint(server: &LlmServer, timeout: Duration) -> Endpoint {
         attempts: 3,
         temperature: 0.0,
         max_tokens: 256,
+        evidence_tokens: 3000,
+        warm: Duration::ZERO,
     }
 }
 
@@ -589,6 +592,7 @@ fn a_hanging_call_blocks_no_other_thread() {
 fn with(change: impl Fn(&mut Endpoint)) -> std::result::Result<(), Kind> {
     let mut endpoint = Endpoint {
         base_url: "http://127.0.0.1:1/v1".to_owned(),
+        name: String::new(),
         model: "small".to_owned(),
         api_key: Some(Secret::new(KEY)),
         timeout: PATIENT,
@@ -596,6 +600,8 @@ fn with(change: impl Fn(&mut Endpoint)) -> std::result::Result<(), Kind> {
         attempts: 3,
         temperature: 0.0,
         max_tokens: 256,
+        evidence_tokens: 3000,
+        warm: Duration::ZERO,
     };
     change(&mut endpoint);
     assert!(!format!("{endpoint:?}").contains("secret"), "{endpoint:?}");

@@ -49,6 +49,8 @@ pub struct AskBody {
     /// What generates the answer: extractive or llm
     #[schema(pattern = "^(extractive|llm)$")]
     pub generator: Option<String>,
+    /// Name of the language model to write with, one of `features.llms` of `GET /config`
+    pub llm: Option<String>,
     /// Queue priority: critical, high, normal, low or background (default: normal). critical and
     /// high need the scope admin
     #[schema(pattern = "^(critical|high|normal|low|background)$")]
@@ -63,6 +65,7 @@ impl AskBody {
             kind: RequestKind::Answer {
                 intent: params::intent(self.intent.as_deref())?,
                 generator: params::generator(self.generator.as_deref())?,
+                llm: self.llm.clone(),
                 session: None,
                 earlier: Vec::new(),
             },

@@ -12,6 +12,7 @@ mod sockets;
 mod streams;
 mod tenants;
 mod transport;
+mod writers;
 
 use serde_json::{Value, json};
 
