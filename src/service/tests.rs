@@ -8,7 +8,7 @@ use super::lane::Next;
 use super::ticket::GRACE;
 use super::*;
 use crate::answer::Intent;
-use crate::config::Mode;
+use crate::config::{Generator, Mode};
 use crate::error::Kind;
 use crate::filter::Filter;
 
