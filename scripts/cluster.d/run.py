@@ -203,71 +203,73 @@ def cost(cluster):
     engines = [p for p in cluster.all if not p.name.startswith("haproxy-http")]
     questions = [f"How do I change setting number {i} of the cache or the index?" for i in range(2 * n)]
 
-    def run(count, first):
+    def measured(processes, work):
+        """CPU seconds of processes, of the engines, and what the engines take in the same time without the work."""
+
+        def spent(work):
+            before = [sum(p.cpu() for p in group) for group in (processes, engines)]
+            start = time.monotonic()
+            work()
+            after = [sum(p.cpu() for p in group) for group in (processes, engines)]
+            return [b - a for a, b in zip(before, after)], time.monotonic() - start
+
+        idle, seconds = spent(lambda: time.sleep(IDLE_S))
+        (own, shared), busy = spent(work)
+        for process in processes:
+            process.kill(signal.SIGTERM)
+        rest = [cpu / seconds * busy for cpu in idle]
+        return max(own - rest[0], 0), shared, min(rest[1], shared)
+
+    def report(name, unit, factor, result):
+        own, shared, rest = (factor * cpu for cpu in result)
+        row(f"{name}: CPU {unit}", f"{own:.2f}", f"engines {shared:.2f}, {rest:.2f} of it without work too; "
+            f"{100 * (shared - rest) / (own + shared - rest):.0f} % of what the work costs")
+
+    def ask(count, first):
         servers = [cluster.serve(f"cost-{count}-{i}") for i in range(count)]
         for server in servers:
             until("it is warm", lambda: request(server.port, "POST", "/ask", {"query": QUESTION})[0] == 200)
 
-        def spent():
-            return sum(s.cpu() for s in servers), sum(e.cpu() for e in engines)
-
-        def measured(work):
-            (own, shared), start = spent(), time.monotonic()
-            work()
-            after, seconds = spent(), time.monotonic() - start
-            return after[0] - own, after[1] - shared, seconds
-
-        def ask():
+        def work():
             for i, question in enumerate(questions[first : first + n]):
                 status, _ = request(servers[i % count].port, "POST", "/ask", {"query": question})
                 if status != 200:
                     raise SystemExit(f"cluster: error: a question has status {status}")
 
-        # What looks, leases and heartbeats cost in the same time without a question.
-        idle = measured(lambda: time.sleep(IDLE_S))
-        busy = measured(ask)
-        for server in servers:
-            server.kill(signal.SIGTERM)
-        rest = [idle[i] / idle[2] for i in range(2)]
-        row(f"{count} of them without a question: CPU ms a second", f"{1000 * rest[0]:.1f}", f"engines {1000 * rest[1]:.1f}")
-        return busy[0] / n, busy[1] / n, min(rest[1] * busy[2], busy[1]) / n
-
-    cluster.rag("one", "ingest", "--dir", docs, "--json")
-    one, two = run(1, 0), run(2, n)
-    for name, (own, shared, looks) in [("one server", one), ("two servers", two)]:
-        by_question = shared - looks
-        row(f"{name}: CPU milliseconds of a question", f"{1000 * own:.1f}",
-            f"engines {1000 * shared:.1f}, {1000 * looks:.1f} of it without a question too; "
-            f"{100 * by_question / (own + by_question):.0f} % of what a question costs")
-    row("two servers against one, CPU of a question", f"{two[0] / one[0]:.2f}")
+        return measured(servers, work)
 
     def embed(count):
-        """CPU seconds of workers that ingest two halves of one text each, nothing of it cached."""
+        """Two jobs with half of the pages each, in words that no run had before: nothing is cached."""
         folders = []
         for half in range(2):
             folder = cluster.folder(f"text-{count}-{half}")
-            for name in sorted(os.listdir(docs))[half:12:2]:
+            for name in sorted(os.listdir(docs))[half::2]:
                 with open(os.path.join(docs, name)) as file, open(os.path.join(folder, name), "w") as out:
-                    # Other texts in each run, so that no vector is known.
                     out.write(file.read().replace(" the ", f" the{'abcdefgh'[2 * count + half]} "))
             folders.append(folder)
         workers = [cluster.worker(f"embed-{count}-{i}", RAG_THREADS="1", RAG_MAX_WORKERS="2") for i in range(count)]
-        own, shared = sum(w.cpu() for w in workers), sum(e.cpu() for e in engines)
-        jobs = []
-        for half, folder in enumerate(folders):
-            # With one slot, which the worker of that machine has, the command starts no other.
-            jobs.append(submit(cluster, f"embed-{count}-0", folder, f"e{count}{half}", RAG_MAX_WORKERS="1"))
-        done = lambda: all(j["state"] == "succeeded" for j in cluster.rag("one", "jobs", "list", "--json")["jobs"] if j["id"] in jobs)
-        until("both are ingested", done, 600)
-        result = sum(w.cpu() for w in workers) - own, sum(e.cpu() for e in engines) - shared
-        for worker in workers:
-            worker.kill(signal.SIGTERM)
-        return result
 
-    alone, both = embed(1), embed(2)
-    for name, (own, shared) in [("one worker", alone), ("two workers", both)]:
-        row(f"{name}: CPU seconds of two ingests", f"{own:.1f}", f"engines {shared:.2f}, {100 * shared / (own + shared):.0f} % of all")
-    row("two workers against one, CPU of the same work", f"{sum(both) / sum(alone):.2f}")
+        def work():
+            # With one slot, which the worker of that machine has, the command starts no other.
+            names = [f"e{count}{half}" for half in range(2)]
+            jobs = [
+                submit(cluster, f"embed-{count}-0", folder, name, RAG_MAX_WORKERS="1")
+                for folder, name in zip(folders, names)
+            ]
+            states = "SELECT DISTINCT state FROM rag_jobs WHERE id IN ('" + "','".join(jobs) + "')"
+            until("both are ingested", lambda: cluster.sql(0, states) == "succeeded", 1200)
+
+        return measured(workers, work)
+
+    cluster.rag("one", "ingest", "--dir", docs, "--json")
+    one, two = ask(1, 0), ask(2, n)
+    report("one server", "milliseconds of a question", 1000 / n, one)
+    report("two servers", "milliseconds of a question", 1000 / n, two)
+    row("two servers against one, CPU of a question", f"{two[0] / one[0]:.2f}")
+    one, two = embed(1), embed(2)
+    report("one worker", "seconds of two ingests", 1, one)
+    report("two workers", "seconds of two ingests", 1, two)
+    row("two workers against one, CPU of two ingests", f"{two[0] / one[0]:.2f}")
 
 
 def main():
