@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 
 KEYS = ("rag-tests", "rag-tests-secret")
-PATIENCE_S = 120
+PATIENCE_S = 300
 
 
 def free_ports(n):
@@ -37,7 +37,7 @@ def until(what, is_so, seconds=PATIENCE_S):
             pass
         if time.monotonic() - start > seconds:
             raise SystemExit(f"cluster: error: {what}: not after {seconds} s")
-        time.sleep(0.02)
+        time.sleep(0.02 if seconds <= PATIENCE_S else 1)
 
 
 def request(port, method, path, body=None, timeout=30):

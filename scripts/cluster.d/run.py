@@ -12,6 +12,7 @@ import time
 from engines import Cluster, request, until
 
 QUESTION = "How do I empty the cache?"
+IDLE_S = 20
 TABLE = []
 
 
@@ -37,6 +38,7 @@ def upload(port, path, text):
     if status != 202:
         raise SystemExit(f"cluster: error: an upload has status {status}")
     until("an upload is ingested", lambda: is_done(port, reply["job_id"]))
+    return reply["root"]
 
 
 def finds(port, text, path, index=None):
@@ -77,27 +79,28 @@ class Prober(threading.Thread):
         return f"{self.n} requests meanwhile, {self.failures} failed, {self.wrong} wrong"
 
 
-def begin(cluster):
+def begin(cluster, names=None):
+    """The schema, and a folder with these pages of the corpus, or all."""
     cluster.rag("one", "migrate")
     docs = cluster.folder("docs")
-    shutil.copytree(cluster.args.corpus, docs, dirs_exist_ok=True)
+    for name in names or os.listdir(cluster.args.corpus):
+        shutil.copy(os.path.join(cluster.args.corpus, name), docs)
     return docs
 
 
-def submit(cluster, docs, index):
-    reply = cluster.rag("one", "ingest", "--dir", docs, "--index", index, "--detach", "--json", RAG_MAX_WORKERS="0")
-    return reply["job_id"] if "job_id" in reply else reply["id"]
+def submit(cluster, machine, folder, index, **more):
+    return cluster.rag(machine, "ingest", "--dir", folder, "--index", index, "--detach", "--json", **more)["job_id"]
 
 
 def failover(cluster):
-    docs = begin(cluster)
+    # Few: what is measured is what else happens.
+    docs = begin(cluster, ["caches.txt", "agents.md", "monitoring.md"])
     servers = [cluster.serve("one"), cluster.serve("two")]
     workers = [cluster.worker("three"), cluster.worker("four")]
     front = cluster.balance("http", [server.port for server in servers], "httpchk GET /health/ready", "200")
     until("HAProxy passes requests on", lambda: request(front, "GET", "/health/live")[0] == 200)
     start = time.monotonic()
-    first = cluster.rag("one", "ingest", "--dir", docs, "--detach", "--json")
-    first = first.get("job_id") or first["job"]["id"]
+    first = submit(cluster, "one", docs, "default")
     until("the ingest is done", lambda: is_done(front, first))
     row("ingest by a worker, from submission", time.monotonic() - start)
     before = request(front, "POST", "/ask", {"query": QUESTION})[1]["answer"]
@@ -111,8 +114,7 @@ def failover(cluster):
         if status == 201:
             sessions.append(reply["id"])
             request(front, "POST", "/ask", {"query": QUESTION, "session": reply["id"]})
-        reply = cluster.rag("one", "ingest", "--dir", docs, "--index", f"i{n}", "--detach", "--json")
-        jobs.append(reply.get("job_id") or reply["job"]["id"])
+        jobs.append(submit(cluster, "one", docs, f"i{n}"))
 
     work(0)
     prober = Prober(front)
@@ -144,7 +146,7 @@ def failover(cluster):
     cluster.postgres[0].kill()
     start = time.monotonic()
     cluster.promote()
-    writes = until("sessions again", lambda: request(front, "POST", "/sessions")[0] == 201)
+    until("sessions again", lambda: request(front, "POST", "/sessions")[0] == 201)
     row("primary killed, standby promoted: until a session begins", time.monotonic() - start, prober.end())
     work(3)
     until("a job on the new primary", lambda: is_done(front, jobs[-1]))
@@ -183,9 +185,9 @@ def follow(cluster):
         until("the index is there", lambda: finds(two, "first page", "start.md"))
         found, gone = [], []
         for n in range(10):
-            upload(one, f"{n}.md", f"# Page {n}\n\nA word{n} about bees.\n")
+            root = upload(one, f"{n}.md", f"# Page {n}\n\nA word{n} about bees.\n")
             found.append(until("found", lambda: finds(two, f"word{n}", f"{n}.md")))
-            status, _ = request(one, "DELETE", f"/documents?root=uploads&path={n}.md")
+            status, _ = request(one, "DELETE", f"/documents?root={root}&path={n}.md")
             if status != 200:
                 raise SystemExit(f"cluster: error: a removal has status {status}")
             gone.append(until("gone", lambda: not finds(two, f"word{n}", f"{n}.md")))
@@ -201,53 +203,73 @@ def cost(cluster):
     engines = [p for p in cluster.all if not p.name.startswith("haproxy-http")]
     questions = [f"How do I change setting number {i} of the cache or the index?" for i in range(2 * n)]
 
-    def run(count, first):
+    def measured(processes, work):
+        """CPU seconds of processes, of the engines, and what the engines take in the same time without the work."""
+
+        def spent(work):
+            before = [sum(p.cpu() for p in group) for group in (processes, engines)]
+            start = time.monotonic()
+            work()
+            after = [sum(p.cpu() for p in group) for group in (processes, engines)]
+            return [b - a for a, b in zip(before, after)], time.monotonic() - start
+
+        idle, seconds = spent(lambda: time.sleep(IDLE_S))
+        (own, shared), busy = spent(work)
+        for process in processes:
+            process.kill(signal.SIGTERM)
+        rest = [cpu / seconds * busy for cpu in idle]
+        return max(own - rest[0], 0), shared, min(rest[1], shared)
+
+    def report(name, unit, factor, result):
+        own, shared, rest = (factor * cpu for cpu in result)
+        row(f"{name}: CPU {unit}", f"{own:.2f}", f"engines {shared:.2f}, {rest:.2f} of it without work too; "
+            f"{100 * (shared - rest) / (own + shared - rest):.0f} % of what the work costs")
+
+    def ask(count, first):
         servers = [cluster.serve(f"cost-{count}-{i}") for i in range(count)]
         for server in servers:
             until("it is warm", lambda: request(server.port, "POST", "/ask", {"query": QUESTION})[0] == 200)
-        own, shared = sum(s.cpu() for s in servers), sum(e.cpu() for e in engines)
-        for i, question in enumerate(questions[first : first + n]):
-            status, _ = request(servers[i % count].port, "POST", "/ask", {"query": question})
-            if status != 200:
-                raise SystemExit(f"cluster: error: a question has status {status}")
-        own, shared = sum(s.cpu() for s in servers) - own, sum(e.cpu() for e in engines) - shared
-        for server in servers:
-            server.kill(signal.SIGTERM)
-        return own / n, shared / n
 
-    cluster.rag("one", "ingest", "--dir", docs, "--json")
-    one, two = run(1, 0), run(2, n)
-    for name, (own, shared) in [("one server", one), ("two servers", two)]:
-        row(f"{name}: CPU milliseconds of a question", f"{1000 * own:.1f}", f"engines {1000 * shared:.2f}, {100 * shared / (own + shared):.0f} % of all")
-    row("two servers against one, CPU of a question", f"{sum(two) / sum(one):.2f}")
+        def work():
+            for i, question in enumerate(questions[first : first + n]):
+                status, _ = request(servers[i % count].port, "POST", "/ask", {"query": question})
+                if status != 200:
+                    raise SystemExit(f"cluster: error: a question has status {status}")
+
+        return measured(servers, work)
 
     def embed(count):
-        """CPU seconds of workers that ingest two halves of one text each, nothing of it cached."""
+        """Two jobs with half of the pages each, in words that no run had before: nothing is cached."""
         folders = []
         for half in range(2):
             folder = cluster.folder(f"text-{count}-{half}")
             for name in sorted(os.listdir(docs))[half::2]:
                 with open(os.path.join(docs, name)) as file, open(os.path.join(folder, name), "w") as out:
-                    # Other texts in each run, so that no vector is known.
                     out.write(file.read().replace(" the ", f" the{'abcdefgh'[2 * count + half]} "))
             folders.append(folder)
-        workers = [cluster.worker(f"embed-{count}-{i}", RAG_THREADS="1", RAG_MAX_WORKERS="1") for i in range(count)]
-        own, shared = sum(w.cpu() for w in workers), sum(e.cpu() for e in engines)
-        jobs = []
-        for half, folder in enumerate(folders):
-            reply = cluster.rag("one", "ingest", "--dir", folder, "--index", f"e{count}{half}", "--detach", "--json", RAG_MAX_WORKERS="1")
-            jobs.append(reply.get("job_id") or reply["job"]["id"])
-        done = lambda: all(j["state"] == "succeeded" for j in cluster.rag("one", "jobs", "list", "--json")["jobs"] if j["id"] in jobs)
-        until("both are ingested", done, 600)
-        result = sum(w.cpu() for w in workers) - own, sum(e.cpu() for e in engines) - shared
-        for worker in workers:
-            worker.kill(signal.SIGTERM)
-        return result
+        workers = [cluster.worker(f"embed-{count}-{i}", RAG_THREADS="1", RAG_MAX_WORKERS="2") for i in range(count)]
 
-    alone, both = embed(1), embed(2)
-    for name, (own, shared) in [("one worker", alone), ("two workers", both)]:
-        row(f"{name}: CPU seconds of two ingests", f"{own:.1f}", f"engines {shared:.2f}, {100 * shared / (own + shared):.0f} % of all")
-    row("two workers against one, CPU of the same work", f"{sum(both) / sum(alone):.2f}")
+        def work():
+            # With one slot, which the worker of that machine has, the command starts no other.
+            names = [f"e{count}{half}" for half in range(2)]
+            jobs = [
+                submit(cluster, f"embed-{count}-0", folder, name, RAG_MAX_WORKERS="1")
+                for folder, name in zip(folders, names)
+            ]
+            states = "SELECT DISTINCT state FROM rag_jobs WHERE id IN ('" + "','".join(jobs) + "')"
+            until("both are ingested", lambda: cluster.sql(0, states) == "succeeded", 1200)
+
+        return measured(workers, work)
+
+    cluster.rag("one", "ingest", "--dir", docs, "--json")
+    one, two = ask(1, 0), ask(2, n)
+    report("one server", "milliseconds of a question", 1000 / n, one)
+    report("two servers", "milliseconds of a question", 1000 / n, two)
+    row("two servers against one, CPU of a question", f"{two[0] / one[0]:.2f}")
+    one, two = embed(1), embed(2)
+    report("one worker", "seconds of two ingests", 1, one)
+    report("two workers", "seconds of two ingests", 1, two)
+    row("two workers against one, CPU of two ingests", f"{two[0] / one[0]:.2f}")
 
 
 def main():

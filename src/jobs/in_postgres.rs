@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::job::{End, Event, Job, Progress, Spec, State, Table, apply};
 use super::local::{self, Slot};
 use super::note::Note;
+use super::place;
 use super::schedule::{self, Next, past};
 use crate::disk::{self, Blake};
 use crate::error::{Context as _, Fault, Kind, Result};
@@ -23,8 +24,6 @@ const LEASE_S: f64 = 20.0;
 /// How often a worker renews its lease, and looks whether the job is to end.
 const HEARTBEAT: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_millis(500);
-/// The file with the name of a data directory.
-const PLACE: &str = "place";
 
 /// A queued job that may start here: its pause is over, its predecessors have succeeded, and its
 /// files are here.
@@ -355,27 +354,13 @@ impl Jobs {
         }
     }
 
-    /// A name of this data directory, which all machines that share it have in common.
+    /// See [`place::place`].
     pub fn place(&self) -> Result<String> {
-        if let Some(place) = self.place.get() {
-            return Ok(place.clone());
+        if let Some(known) = self.place.get() {
+            return Ok(known.clone());
         }
-        let path = self.dir.join(PLACE);
-        let read = || disk::if_exists(std::fs::read_to_string(&path));
-        let what = || format!("cannot read {}", path.display());
-        let known = match read().or_failed(what)? {
-            Some(known) => known,
-            None => {
-                disk::create_dir(&self.dir)?;
-                let temp = self.dir.join(format!(".{PLACE}.{}.tmp", disk::random_id()?));
-                disk::replace(&temp, disk::random_id()?.as_bytes())?;
-                // Another process may have been faster.
-                let _ = disk::put_in_place(&temp, &path, disk::Existing::Refuse);
-                let _ = std::fs::remove_file(&temp);
-                read().or_failed(what)?.unwrap_or_default()
-            }
-        };
-        Ok(self.place.get_or_init(|| known).clone())
+        let place = place::place(&self.dir)?;
+        Ok(self.place.get_or_init(|| place).clone())
     }
 
     fn reading_path(&self, id: &str) -> PathBuf {

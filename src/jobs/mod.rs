@@ -10,6 +10,7 @@ mod job;
 mod local;
 mod log;
 mod note;
+mod place;
 mod schedule;
 
 use std::path::Path;
@@ -19,6 +20,7 @@ pub use job::{End, FILE_TRIES, IngestSpec, Job, Priority, Progress, Reason, Spec
 pub use local::Slot;
 pub use log::Durability;
 pub use note::Note;
+pub use place::place;
 pub use schedule::Next;
 
 use crate::error::Result;

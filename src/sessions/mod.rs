@@ -176,7 +176,7 @@ impl Sessions {
     /// it left alone because another conversation has the id there. It may be called again.
     ///
     /// # Errors
-    /// [`Kind::Busy`](crate::error::Kind::Busy) when a session there is in use; others when one
+    /// [`Kind::Busy`](crate::error::Kind::Busy) when a session is in use there; others when one
     /// of the places cannot be used.
     pub fn copy_to(&self, to: &Self, now_s: i64) -> Result<(u64, u64)> {
         let (mut copied, mut skipped) = (0, 0);

@@ -80,7 +80,7 @@ pub fn version(postgres: &Postgres) -> Result<i64> {
     Ok(postgres.query(sql, &[])?.first().map_or(0, |row| row.int(0)))
 }
 
-fn raise_version(transaction: &mut Transaction<'_>) -> Result<()> {
+fn raise_version(transaction: &mut Transaction) -> Result<()> {
     let sql = "UPDATE rag_versions SET n = n + 1 WHERE name = 'tokens'";
     transaction.execute(sql, &[]).map(drop)
 }

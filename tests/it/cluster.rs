@@ -33,17 +33,18 @@ fn start(sandbox: &Sandbox, place: &DepotPlace, more: &[(&str, &str)]) -> Server
     Server::start(sandbox, &env.collect::<Vec<_>>())
 }
 
-/// Uploads a text and waits until its job has committed it.
+/// Uploads a text and waits until its job has committed it; returns the root.
 #[track_caller]
-fn upload(server: &Server, path: &str, text: &str) {
+fn upload(server: &Server, path: &str, text: &str) -> String {
     let reply = server.post("/documents", &json!({ "path": path, "text": text }));
     assert_eq!(reply.status, 202, "{}", reply.body);
-    let id = reply.json()["job_id"].as_str().unwrap().to_owned();
+    let [id, root] = ["job_id", "root"].map(|name| reply.json()[name].as_str().unwrap().to_owned());
     let ended = until("the job ends", || {
         let job = server.get(&format!("/ingest/status/{id}")).json();
         job["ended"].is_number().then_some(job)
     });
     assert_eq!(ended.0["state"], "succeeded", "{}", ended.0);
+    root
 }
 
 fn finds(server: &Server, text: &str, path: &str) -> Option<()> {
@@ -64,17 +65,23 @@ fn follow(name: &str, first: &Server, second: &Server) {
     assert_eq!(second.post("/search", &json!({ "query": "honey" })).status, 404);
     upload(first, "bees.md", "# Bees\n\nBees make honey and wax in their hive.\n");
     until("the index is there", || finds(second, "honey", "bees.md"));
-    upload(first, "moon.md", "# Moon\n\nThe moon pulls the sea and makes the tides.\n");
+    // A second root: neither server has the files of the other.
+    upload(second, "wind.md", "# Wind\n\nThe wind bends the reeds.\n");
+    until("both are there", || {
+        finds(first, "reeds", "wind.md").and(finds(first, "honey", "bees.md"))
+    });
+    let root = upload(first, "moon.md", "# Moon\n\nThe moon pulls the sea and makes the tides.\n");
     let (_, added) = until("it is found", || finds(second, "tides", "moon.md"));
     let question = json!({ "query": "What does the moon pull?" });
     for server in [first, second] {
         assert!(ask(server, &question)["answer"].as_str().unwrap().contains("sea"));
     }
     assert_eq!(ask(second, &question)["cache"]["answer_hit"], true);
-    let removed = first.request("DELETE", "/documents?root=uploads&path=moon.md", &[], "");
+    let removed = first.request("DELETE", &format!("/documents?root={root}&path=moon.md"), &[], "");
     assert_eq!(removed.status, 200, "{}", removed.body);
     let is_gone = || finds(second, "tides", "moon.md").is_none().then_some(());
     let (_, gone) = until("it is gone", is_gone);
+    finds(first, "reeds", "wind.md").expect("other roots are kept");
     let answer = ask(second, &question);
     assert!(!answer.to_string().contains("tides"), "a cached answer is left: {answer}");
     println!(
@@ -178,28 +185,11 @@ fn a_token_is_valid_on_every_server_until_it_is_revoked() {
                   AND rag_tokens::text NOT LIKE '%rag_%'";
     assert_eq!(postgres.client().query(stored, &[]).unwrap()[0].int(0), 2, "hashes only");
 
-    // Without the database nobody can revoke a token either. Questions are answered, and what
-    // needs the database says so.
     postgres.kill();
-    let bearer = format!("Bearer {second}");
-    let headers = [("authorization", &*bearer)];
+    servers.iter().for_each(|server| answers_without_database(server, &second));
+    let headers = [("authorization", &*format!("Bearer {second}"))];
     for server in &servers {
-        let ask = json!({ "query": "What do bees make?" }).to_string();
-        let answered = server.request("POST", "/ask", &headers, &ask);
-        assert_eq!(answered.status, 200, "{}", answered.body);
-        assert_eq!(status(server, &second), 200);
-        assert_eq!(status(server, &secret), 401);
-        let text = json!({ "path": "a.md", "text": "# A\n" }).to_string();
-        let session = json!({ "query": "What do bees make?", "session": "s" }).to_string();
-        for (path, body) in [("/sessions", "{}"), ("/documents", &text), ("/ask", &session)] {
-            let reply = server.request("POST", path, &headers, body);
-            if path == "/ask" && reply.status == 404 {
-                continue;
-            }
-            assert_eq!(reply.status, 503, "{path}: {}", reply.body);
-            assert!(reply.headers.contains_key("retry-after"), "{path}");
-            assert_eq!(reply.json()["error"]["reason"], "engine", "{path}");
-        }
+        assert_eq!(status(server, &secret), 401, "it stays revoked");
     }
     until("it starts again", || postgres.run().then_some(()));
     until("sessions are back", || {
@@ -216,6 +206,23 @@ fn a_token_is_valid_on_every_server_until_it_is_revoked() {
     until("it starts again", || postgres.run().then_some(()));
     until("the token is known", || (status(&late, &second) == 200).then_some(()));
     late.stop();
+}
+
+/// Questions are answered with a token that is known, and what needs the database says so.
+fn answers_without_database(server: &Server, token: &str) {
+    let headers = [("authorization", &*format!("Bearer {token}"))];
+    let ask = json!({ "query": "What do bees make?" }).to_string();
+    for path in ["/ask", "/search"] {
+        let answered = server.request("POST", path, &headers, &ask);
+        assert_eq!(answered.status, 200, "{}", answered.body);
+    }
+    let text = json!({ "path": "a.md", "text": "# A\n" }).to_string();
+    for (path, body) in [("/sessions", "{}"), ("/documents", &text)] {
+        let reply = server.request("POST", path, &headers, body);
+        assert_eq!(reply.status, 503, "{path}: {}", reply.body);
+        assert!(reply.headers.contains_key("retry-after"), "{path}");
+        assert_eq!(reply.json()["error"]["reason"], "engine", "{path}");
+    }
 }
 
 /// Two servers see the end of each job; one of them posts it.

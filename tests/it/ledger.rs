@@ -459,6 +459,9 @@ fn a_server_records_into_four_tables_and_survives_their_loss() {
     (0..20).for_each(|n| ask(&server, n));
     let created = server.request("POST", "/sessions", &[], "");
     assert_eq!(created.status, 503, "{}", created.body);
+    // What is not recorded is counted.
+    let lost = "rag_analytics_records_total{outcome=\"failed\"}";
+    until("it is counted", || server.count(lost) >= 20);
     until("it starts again", || postgres.run());
     until("it is used again", || server.request("POST", "/sessions", &[], "").status == 201);
     server.stop();
@@ -599,4 +602,33 @@ fn files_move_to_the_database_and_back() {
     rag(&two, &url, &["migrate", "--export"]).ok().prints("tokens: 0 copied, 1 skipped");
 
     rag(&one, &url, &["migrate", "--import", "--export"]).exits(2);
+}
+
+/// The end of a job is posted by one server; another takes over when that one is gone.
+#[test]
+fn a_delivery_has_one_holder_at_a_time() {
+    use rag::jobs::{Delivery, Turn};
+    let Some(postgres) = migrated(&[]) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (jobs(&postgres, dir.path()), jobs(&postgres, dir.path()));
+    let id = one.submit(spec("a"), 10).unwrap();
+    let of = |holder| Delivery { job: &id, ended_ms: 20, address: "https://x/hook", holder };
+    let claim = |all: &Jobs, delivery: Delivery<'_>| all.claim_delivery(&delivery).unwrap();
+    assert_eq!(claim(&one, of("one")), Turn::Ours);
+    assert_eq!(claim(&two, of("two")), Turn::Theirs);
+    assert_eq!(claim(&one, of("one")), Turn::Ours, "a lost reply");
+    let expire = "UPDATE rag_deliveries SET until = now() - interval '1 s'";
+    postgres.client().execute(expire, &[]).unwrap();
+    assert_eq!(claim(&two, of("two")), Turn::Ours);
+    assert_eq!(claim(&one, of("one")), Turn::Theirs);
+    two.end_delivery(&of("two")).unwrap();
+    postgres.client().execute(expire, &[]).unwrap();
+    assert_eq!(claim(&one, of("one")), Turn::Over);
+    // Another address, and another end of the same job.
+    let other = Delivery { address: "https://y/hook", ..of("one") };
+    assert_eq!(claim(&one, other), Turn::Ours);
+    assert_eq!(claim(&one, Delivery { ended_ms: 30, ..of("one") }), Turn::Ours);
+    // A job that is gone needs none.
+    let gone = Delivery { job: "0000", ..of("one") };
+    assert_eq!(claim(&one, gone), Turn::Over);
 }
