@@ -115,12 +115,12 @@ fn list(changed: bool, config: &Config, ui: &Ui) {
     let rows = config.origins.iter().filter(|(_, _, origin)| is_listed(origin));
     if ui.json {
         let object = |(key, value, origin): &(String, String, Origin)| {
-            ((*key).to_owned(), json!({ "value": value, "from": origin.to_string() }))
+            ((*key).clone(), json!({ "value": value, "from": origin.to_string() }))
         };
         return ui.json(&rows.map(object).collect::<Map<_, _>>());
     }
     let rows: Vec<Vec<String>> = rows
-        .map(|(key, value, origin)| vec![(*key).to_owned(), value.clone(), origin.to_string()])
+        .map(|(key, value, origin)| vec![(*key).clone(), value.clone(), origin.to_string()])
         .collect();
     match rows.is_empty() {
         true => ui.note("every setting has its built-in value"),

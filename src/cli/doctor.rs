@@ -86,7 +86,7 @@ fn print_json(findings: &[Finding], engine: &Engine, ui: &Ui) {
     let parts: Map<_, _> =
         findings.iter().map(|finding| (finding.part.clone(), finding_json(finding))).collect();
     let setting = |(key, value, origin): &(String, String, Origin)| {
-        ((*key).to_owned(), json!({ "value": value, "from": origin.to_string() }))
+        ((*key).clone(), json!({ "value": value, "from": origin.to_string() }))
     };
     let settings: Map<_, _> = engine.config.origins.iter().map(setting).collect();
     let version = env!("CARGO_PKG_VERSION");
@@ -119,7 +119,7 @@ fn print(finding: &Finding, ui: &Ui) {
 fn print_settings(engine: &Engine, ui: &Ui) {
     let rows = engine.config.origins.iter();
     let rows =
-        rows.map(|(key, value, origin)| vec![(*key).to_owned(), value.clone(), origin.to_string()]);
+        rows.map(|(key, value, origin)| vec![(*key).clone(), value.clone(), origin.to_string()]);
     ui.table(&["setting", "value", "from"], &rows.collect::<Vec<_>>());
 }
 

@@ -150,14 +150,9 @@ impl Proposer {
                 self.forget_number();
                 return Ok(Err("short"));
             }
-            let cosines = match texts.cosines(scan, query, passages, &proposed)? {
-                Some(cosines) => cosines,
-                None => {
-                    telemetry::warn!(
-                        "the engine has vectors of other texts; they are compared here"
-                    );
-                    return Ok(Err("wrong"));
-                }
+            let Some(cosines) = texts.cosines(scan, query, passages, &proposed)? else {
+                telemetry::warn!("the engine has vectors of other texts; they are compared here");
+                return Ok(Err("wrong"));
             };
             if cosines.len() < wanted && asked < texts.n {
                 asked = (asked * DEEPER).min(texts.n);

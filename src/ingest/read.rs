@@ -246,7 +246,7 @@ impl FileReader<'_> {
         extractor: &mut Extractor<'_>,
     ) -> std::result::Result<std::result::Result<Extracted, NoText>, String> {
         let most = usize::try_from(self.engine.config.max_file_bytes).unwrap_or(usize::MAX);
-        let input = BufReader::new(content.from_start()?);
+        let input = BufReader::new(content.rewound()?);
         let mut mailbox = text::Mailbox::default();
         for batch in text::Batches::new(input, most, MAILBOX_BATCH_BYTES) {
             let batch = batch.map_err(|e| reason(&e))?;
@@ -465,14 +465,14 @@ impl Content {
         Ok(bytes)
     }
 
-    fn from_start(&self) -> std::result::Result<&File, String> {
+    fn rewound(&self) -> std::result::Result<&File, String> {
         (&self.file).rewind().map_err(|e| reason(&e))?;
         Ok(&self.file)
     }
 
     /// The number of bytes and their hash.
     fn hash(&self, stop: &dyn Fn() -> bool) -> std::result::Result<(u64, String), String> {
-        let file = self.from_start()?;
+        let file = self.rewound()?;
         let (mut hash, mut size, mut piece) = (Blake::new(32), 0, Vec::new());
         while !stop() {
             piece.clear();

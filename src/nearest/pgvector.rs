@@ -5,6 +5,7 @@
 //! and every write checks that the lease is still its own, in the transaction of the write. What a
 //! machine left unfinished is finished by the next one, or undone.
 
+use std::slice;
 use std::time::{Duration, Instant};
 
 use super::publish::{Publication, bring_up_to_date};
@@ -112,10 +113,7 @@ impl Pgvector {
 
     pub fn publish(&self, generation: &Generation, rows: &Rows<'_>) -> Result<()> {
         let holder = disk::random_id()?;
-        let number = match self.wait_for_claim(generation, rows, &holder)? {
-            Some(number) => number,
-            None => return Ok(()),
-        };
+        let Some(number) = self.wait_for_claim(generation, rows, &holder)? else { return Ok(()) };
         let name = self.name(&generation.space);
         let mut writing = Writing { engine: self, table: table(&name), name, number, holder };
         let written = bring_up_to_date(&mut writing, rows)
@@ -156,7 +154,7 @@ impl Pgvector {
         let own = Param::text(holder);
         self.postgres.transaction(|transaction| {
             let lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
-            transaction.query(lock, &[space.clone()])?;
+            transaction.query(lock, slice::from_ref(&space))?;
             // Of an earlier try that was lost after its commit, the holder is this one.
             let sql = "SELECT number, is_whole, generation = $2, \
                        coalesce(lease_until > now() AND holder <> $3, false) \
@@ -216,11 +214,11 @@ impl Pgvector {
         let (space, table) = (Param::text(name), table(name));
         self.postgres.long_transaction(LONG, |transaction| {
             let lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
-            transaction.query(lock, &[space.clone()])?;
+            transaction.query(lock, slice::from_ref(&space))?;
             if kept.is_empty() {
                 transaction.script(&format!("DROP TABLE IF EXISTS {table}"))?;
                 let sql = "DELETE FROM rag_generations WHERE space = $1";
-                return transaction.execute(sql, &[space.clone()]).map(drop);
+                return transaction.execute(sql, slice::from_ref(&space)).map(drop);
             }
             // Later generations are those of other machines, which are about to be current.
             let sql = "DELETE FROM rag_generations WHERE space = $1 AND is_whole \
@@ -236,7 +234,7 @@ impl Pgvector {
                  (SELECT FROM rag_generations g WHERE g.space = $1 \
                   AND v.born <= g.number AND v.died > g.number)"
             );
-            transaction.execute(&sql, &[space.clone()]).map(drop)
+            transaction.execute(&sql, slice::from_ref(&space)).map(drop)
         })
     }
 
@@ -328,7 +326,7 @@ impl Writing<'_> {
             let sql = format!(
                 "SELECT count(*) FROM {table} WHERE born <= $1 AND (died IS NULL OR died > $1)"
             );
-            let found = transaction.query(&sql, &[number.clone()])?;
+            let found = transaction.query(&sql, slice::from_ref(&number))?;
             let found = found.first().map_or(0, |row| row.int(0));
             if found != rows as i64 {
                 let what = format!("pgvector has {found} of the {rows} vectors of a generation");
@@ -394,9 +392,10 @@ impl Publication for Writing<'_> {
 /// Takes back what a machine that died has written under a number.
 fn undo(transaction: &mut Transaction<'_>, name: &str, number: i64) -> Result<()> {
     let (table, number) = (table(name), Param::Int(number));
-    transaction.execute(&format!("DELETE FROM {table} WHERE born = $1"), &[number.clone()])?;
+    transaction
+        .execute(&format!("DELETE FROM {table} WHERE born = $1"), slice::from_ref(&number))?;
     let sql = format!("UPDATE {table} SET died = NULL WHERE died = $1");
-    transaction.execute(&sql, &[number.clone()])?;
+    transaction.execute(&sql, slice::from_ref(&number))?;
     let sql = "DELETE FROM rag_generations WHERE space = $1 AND number = $2";
     transaction.execute(sql, &[Param::text(name), number]).map(drop)
 }

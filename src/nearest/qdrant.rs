@@ -293,7 +293,7 @@ impl Qdrant {
         });
         self.put(
             path,
-            json!([{
+            &json!([{
                 "id": id_of(generation),
                 "vector": first_axis(generation.space.dimension),
                 "payload": payload,
@@ -317,14 +317,14 @@ impl Qdrant {
         let size = found["config"]["params"]["vectors"]["size"].as_u64().unwrap_or_default();
         let payload = json!({ "kind": "writer", "holder": holder, "count": count });
         let vector = first_axis(usize::try_from(size).unwrap_or_default());
-        self.put(path, json!([{ "id": writer_id(), "vector": vector, "payload": payload }]))
+        self.put(path, &json!([{ "id": writer_id(), "vector": vector, "payload": payload }]))
     }
 
     fn is_being_written(&self, path: &str) -> Result<bool> {
         Ok(self.writer(path)?.is_some())
     }
 
-    fn put(&self, path: &str, points: Value) -> Result<()> {
+    fn put(&self, path: &str, points: &Value) -> Result<()> {
         let body = json!({ "points": points });
         self.call(Method::Put, &format!("/{path}/points?{WRITE}"), Some(&body)).map(drop)
     }
@@ -524,7 +524,7 @@ impl Publication for Writing<'_> {
             json!({ "id": point_id(key, self.number), "vector": vector, "payload": payload })
         };
         let points: Vec<Value> = rows.iter().map(point).collect();
-        self.engine.watch.write(|| self.engine.put(&self.path, points.into()))
+        self.engine.watch.write(|| self.engine.put(&self.path, &points.into()))
     }
 
     fn end(&mut self, keys: &[Key]) -> Result<()> {

@@ -185,7 +185,7 @@ impl Error {
         let message = reason.map_or("a remote service failed", Reason::sentence);
         let is_engine = reason == Some(Reason::Engine);
         let retry_after = fault.retry_time().or_else(|| is_engine.then_some(SOON));
-        Self { reason, retry_after, ..Self::new(status, code, message) }
+        Self { retry_after, reason, ..Self::new(status, code, message) }
     }
 
     /// The server accepts no more questions.

@@ -43,7 +43,7 @@ impl Poller {
             let hear = move || listener.run(&on_tokens);
             let _ = std::thread::Builder::new().name("hints".into()).spawn(hear);
         }
-        Self { is_over, wake: wake }
+        Self { is_over, wake }
     }
 }
 

@@ -71,7 +71,7 @@ fn follow(name: &str, first: &Server, second: &Server) {
         finds(first, "reeds", "wind.md").and(finds(first, "honey", "bees.md"))
     });
     let root = upload(first, "moon.md", "# Moon\n\nThe moon pulls the sea and makes the tides.\n");
-    let (_, added) = until("it is found", || finds(second, "tides", "moon.md"));
+    let ((), added) = until("it is found", || finds(second, "tides", "moon.md"));
     let question = json!({ "query": "What does the moon pull?" });
     for server in [first, second] {
         assert!(ask(server, &question)["answer"].as_str().unwrap().contains("sea"));
@@ -80,7 +80,7 @@ fn follow(name: &str, first: &Server, second: &Server) {
     let removed = first.request("DELETE", &format!("/documents?root={root}&path=moon.md"), &[], "");
     assert_eq!(removed.status, 200, "{}", removed.body);
     let is_gone = || finds(second, "tides", "moon.md").is_none().then_some(());
-    let (_, gone) = until("it is gone", is_gone);
+    let ((), gone) = until("it is gone", is_gone);
     finds(first, "reeds", "wind.md").expect("other roots are kept");
     let answer = ask(second, &question);
     assert!(!answer.to_string().contains("tides"), "a cached answer is left: {answer}");
@@ -177,9 +177,9 @@ fn a_token_is_valid_on_every_server_until_it_is_revoked() {
     };
     on_both(&secret, 200).unwrap();
     let second = add("eve");
-    let (_, added) = until("a new token is known", || on_both(&second, 200));
+    let ((), added) = until("a new token is known", || on_both(&second, 200));
     token(&all[1], &["token", "revoke", "ada", "--json"]);
-    let (_, revoked) = until("the revoked one is not", || on_both(&secret, 401));
+    let ((), revoked) = until("the revoked one is not", || on_both(&secret, 401));
     println!("added after {added:.2?}, revoked after {revoked:.2?}, by looking alone");
     let stored = "SELECT count(*) FROM rag_tokens WHERE length(sha256) = 64 \
                   AND rag_tokens::text NOT LIKE '%rag_%'";

@@ -224,7 +224,7 @@ fn a_mailbox_larger_than_other_files_may_be_is_read_message_by_message() {
     all += &message(301, "It is called the Cormorant.\n");
     assert!(all.len() > 100_000);
     sandbox.write("docs/boats.mbox", &all);
-    sandbox.write("docs/boats.txt", &all.replace("From ", "of "));
+    sandbox.write("docs/boats.txt", all.replace("From ", "of "));
     let limit = ("RAG_INGEST_MAX_FILE_BYTES", "50000");
     let ingest = || {
         let mut command = sandbox.command(["ingest", "--json", "--dir", "docs"]);

@@ -261,7 +261,7 @@ fn filters_removals_and_rollbacks_are_those_of_a_scan() {
         for (sandbox, _) in &twins {
             topics(sandbox);
             for n in 0..40 {
-                write_old(sandbox, &format!("docs/harbours/{n}.md"), &harbour(n));
+                write_old(sandbox, &format!("docs/harbours/{n}.md"), harbour(n));
             }
         }
         let run = |args: &[&str]| both(args).into_iter().for_each(|run| drop(run.ok()));

@@ -131,25 +131,12 @@ async fn commit(machine: &Machine, id: &str) -> bool {
         None => publish(machine, &commit, upload).await,
         Some(broken) => publish_wrongly(machine, &commit, broken, upload).await,
     };
-    let mut world = machine.world.borrow_mut();
-    match published {
-        Ok(Published::Done(_, again)) => {
-            world.announce();
-            world.shown.commits += 1;
-            drop(world);
-            let _ = again;
-            let _ = collect_if_due(machine, &key, GRACE).await;
-            true
-        }
-        Ok(Published::Lost) => {
-            world.shown.lost_races += 1;
-            false
-        }
-        Err(_) => {
-            world.shown.unknown += 1;
-            false
-        }
+    let is_done = matches!(published, Ok(Published::Done(..)));
+    machine.world.borrow_mut().published(&published);
+    if is_done {
+        let _ = collect_if_due(machine, &key, GRACE).await;
     }
+    is_done
 }
 
 async fn publish_wrongly(

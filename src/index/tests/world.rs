@@ -16,7 +16,7 @@ use crate::depot::{Answer, Content, Object, Steps, Tag};
 use crate::disk;
 use crate::error::{Fault, Result};
 use crate::index::pointer::Pointer;
-use crate::index::protocol::{Generations, file_key, pointer_key};
+use crate::index::protocol::{Generations, Published, file_key, pointer_key};
 
 /// The only index.
 pub const NAME: &str = "a";
@@ -69,7 +69,7 @@ pub struct Shown {
     pub delays: Vec<u64>,
 }
 
-/// A repeatable random generator (SplitMix64).
+/// A repeatable random generator (`SplitMix64`).
 pub struct Random(pub u64);
 
 impl Random {
@@ -253,8 +253,20 @@ impl World {
         self.tags
     }
 
+    /// Counts the end of a commit; every server hears of one that succeeded.
+    pub fn published(&mut self, published: &Result<Published>) {
+        match published {
+            Ok(Published::Done(..)) => {
+                self.announce();
+                self.shown.commits += 1;
+            }
+            Ok(Published::Lost) => self.shown.lost_races += 1,
+            Err(_) => self.shown.unknown += 1,
+        }
+    }
+
     /// Every server that a hint reaches looks at once.
-    pub fn announce(&mut self) {
+    fn announce(&mut self) {
         for server in 0..self.setup.servers {
             let is_cut = self.cut.get(&server).is_some_and(|until| self.now_ms < *until);
             if !is_cut && self.random.below(100) < self.setup.hints {
