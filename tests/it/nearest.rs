@@ -398,7 +398,7 @@ fn what_a_dead_machine_began_is_finished_or_undone() {
         assert_eq!(side.vectors(), Some(1400));
         finds(nearest, &three, &third);
         nearest.retire("other", &[]).unwrap();
-        nearest.retire("a", &[two.clone()]).unwrap();
+        nearest.retire("a", std::slice::from_ref(&two)).unwrap();
         assert_eq!(side.vectors(), Some(1000));
         finds(nearest, &two, &second);
         // A reader of a retired generation gets nothing, rather than a part of it.
