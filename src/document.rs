@@ -316,8 +316,8 @@ pub struct Chunk {
 impl Chunk {
     /// The place of the whole passage.
     pub fn extent(&self) -> Extent {
-        let last = self.units.iter().rev().find_map(|unit| unit.location.clone());
-        Extent::new(self.bytes, self.lines, self.place.clone(), last)
+        let last = self.units.iter().rev().find_map(Unit::last_location);
+        Extent::new(self.bytes, self.lines, self.place.clone(), last.cloned())
     }
 
     /// The place of some of its units, by index; that of the whole passage when there are none.
@@ -332,7 +332,7 @@ impl Chunk {
             first: first.lines.first.min(last.lines.first),
             last: first.lines.last.max(last.lines.last),
         };
-        Extent::new(bytes, lines, first.location.clone(), last.location.clone())
+        Extent::new(bytes, lines, first.location.clone(), last.last_location().cloned())
     }
 }
 
@@ -347,6 +347,14 @@ pub struct Unit {
     pub lines: Lines,
     /// Where the unit begins.
     pub location: Option<Location>,
+    /// The page on which it ends, if that is another one.
+    pub end: Option<Location>,
+}
+
+impl Unit {
+    fn last_location(&self) -> Option<&Location> {
+        self.end.as_ref().or(self.location.as_ref())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -375,7 +383,7 @@ pub struct Extent {
     pub lines: Lines,
     /// Where it begins.
     pub location: Option<Location>,
-    /// Where its last unit begins, if that is on another page, slide or the like.
+    /// Where its last unit is, if that is on another page, slide or the like.
     pub last_location: Option<Location>,
 }
 
@@ -445,6 +453,8 @@ pub enum Note {
     NoValue { test: String, similar: String },
     /// As before, where none is similar: the most common ones.
     OtherValues { test: String, others: String },
+    /// The engine that finds the nearest vectors did not answer.
+    WordsOnly,
 }
 
 impl fmt::Display for Note {
@@ -462,6 +472,10 @@ impl fmt::Display for Note {
             Self::OtherValues { test, others } => {
                 write!(f, "no document has `{test}`; there are `{others}`")
             }
+            Self::WordsOnly => f.write_str(
+                "the engine that finds the nearest vectors does not answer; searched for words \
+                 only",
+            ),
             Self::NoPhrase(phrase) => {
                 write!(f, "no passage has the phrase \"{phrase}\"; searched for its words")
             }

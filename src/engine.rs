@@ -14,6 +14,7 @@ use crate::index::Store;
 use crate::jobs::Jobs;
 use crate::ledger::Ledger;
 use crate::model::{Assets, CrossEncoder, Library, ModelFiles};
+use crate::nearest::Nearest;
 use crate::sessions::Sessions;
 use crate::shared::{Shared, Use};
 use crate::state::State;
@@ -73,6 +74,9 @@ impl Engine {
         self.shared = Shared::open(&self.config.shared, Use::Cache)?;
         self.ledger = Ledger::open(&self.config.ledger)?;
         self.jobs = Jobs::of(&self.ledger, &self.config.jobs_dir);
+        let nearest = Nearest::open(&self.config.nearest)?;
+        self.store = self.store.with_nearest(nearest, self.interrupted);
+        self.store.announce_through(&self.shared);
         Ok(self)
     }
 
@@ -123,10 +127,17 @@ impl Engine {
             config.data_dir == self.config.data_dir && config.depot.url == self.config.depot.url;
         let jobs = Jobs::of(&self.ledger, &config.jobs_dir);
         let other = Self::new(config, self.clock, self.interrupted);
+        other.store.announce_through(&self.shared);
         Self {
             jobs,
             // With it, what this process knows of the depot.
-            store: if is_same_place { self.store.clone() } else { other.store.clone() },
+            store: match is_same_place {
+                true => self.store.clone(),
+                false => {
+                    let nearest = self.store.nearest().clone();
+                    other.store.clone().with_nearest(nearest, self.interrupted)
+                }
+            },
             shared: self.shared.clone(),
             ledger: self.ledger.clone(),
             cache,

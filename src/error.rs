@@ -31,8 +31,8 @@ pub enum Kind {
     Late,
 }
 
-/// Why a language model on a server returned no answer, in terms that any client may read: without
-/// the address, the key, or the server's reply.
+/// Why a language model on a server returned no answer, or that another engine did not, in terms
+/// that any client may read: without the address, the key, or the server's reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// No connection could be made.
@@ -57,10 +57,12 @@ pub enum Reason {
     Empty,
     /// The server failed repeatedly, and no requests are sent for a while.
     Paused,
+    /// A database or a store that several servers share does not answer.
+    Engine,
 }
 
 impl Reason {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Unreachable,
         Self::Unauthorized,
         Self::NotFound,
@@ -72,6 +74,7 @@ impl Reason {
         Self::BrokenOff,
         Self::Empty,
         Self::Paused,
+        Self::Engine,
     ];
 
     /// The stable name in JSON and metrics.
@@ -88,6 +91,7 @@ impl Reason {
             Self::BrokenOff => "broken_off",
             Self::Empty => "empty",
             Self::Paused => "paused",
+            Self::Engine => "engine",
         }
     }
 
@@ -108,6 +112,7 @@ impl Reason {
             Self::BrokenOff => "the language model's server broke off its reply",
             Self::Empty => "the language model wrote nothing that can be shown",
             Self::Paused => "the language model failed several times in a row; requests are paused",
+            Self::Engine => "a database or a store that this server needs does not answer",
         }
     }
 }
@@ -188,7 +193,8 @@ impl Fault {
         self
     }
 
-    /// Adds why a language model failed, for clients that may not see the message.
+    /// Adds why a language model or another engine failed, for clients that may not see the
+    /// message.
     #[must_use]
     pub fn reason(mut self, reason: Reason) -> Self {
         self.reason = Some(reason);

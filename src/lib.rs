@@ -34,6 +34,7 @@ pub mod state;
 pub mod watch;
 
 pub mod depot;
+pub mod nearest;
 
 pub mod analytics;
 pub mod answer;

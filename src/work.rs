@@ -72,7 +72,20 @@ pub fn submit(engine: &Engine, spec: Spec) -> Result<String> {
     let Work::Ingest(ingest) = spec.work;
     let ingest = with_folders(engine, ingest)?;
     ingest::check(engine, &request_of(&ingest))?;
-    engine.jobs.submit(Spec { work: Work::Ingest(ingest), ..spec }, engine.now_ms())
+    let place = if is_bound(engine, &ingest) { engine.jobs.place()? } else { None };
+    engine.jobs.submit(Spec { work: Work::Ingest(ingest), place, ..spec }, engine.now_ms())
+}
+
+/// Whether only workers of this data directory have the files: uploads and pages are in it.
+fn is_bound(engine: &Engine, spec: &IngestSpec) -> bool {
+    let data_dir = engine.config.data_dir.canonicalize();
+    let base = Path::new(&spec.cwd);
+    let is_inside = |dir: &String| {
+        let dir = base.join(dir);
+        let dir = dir.canonicalize().unwrap_or(dir);
+        data_dir.as_ref().is_ok_and(|data_dir| dir.starts_with(data_dir))
+    };
+    !spec.urls.is_empty() || spec.dirs.iter().any(is_inside)
 }
 
 /// The spec with the folders of its index, if it names none.

@@ -298,8 +298,8 @@ def has_module(name):
     return importlib.util.find_spec(name) is not None
 
 
-def available():
-    """The programs that are installed; others are named."""
+def available(only=()):
+    """The programs that are installed, all or those of these names; others are named."""
     programs = [
         (LibreOffice(), lambda: has_command("soffice", "libreoffice-writer")),
         (Latex(), lambda: has_command("pdflatex", "texlive-latex-recommended", "texlive-fonts-recommended")),
@@ -308,6 +308,8 @@ def available():
         (ReportLab(), lambda: has_module("reportlab")),
     ]
     for printer, is_there in programs:
+        if only and printer.name not in only:
+            continue
         if is_there():
             yield printer
         else:

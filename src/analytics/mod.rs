@@ -7,6 +7,7 @@
 //! servers share. Records are dropped and counted when the queue is full or they cannot be written:
 //! nothing here slows or fails a request.
 
+mod copy;
 mod feedback;
 mod in_postgres;
 mod place;
@@ -30,6 +31,7 @@ use crate::error::{Context as _, Fault, Result};
 use crate::ledger::Postgres;
 use crate::telemetry;
 
+pub use copy::{Copied, copy};
 pub use feedback::{Rated, feedback, questions};
 pub use place::Place;
 pub use record::{Access, Feedback, Load, Question, Reason, Record};

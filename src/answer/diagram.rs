@@ -8,10 +8,7 @@ use crate::strings::{StrExt as _, lines};
 /// A flowchart from the question over each step to the next; `None` for an answer without steps.
 #[must_use]
 pub fn diagram(question: &str, answer: &Answer, intent: Intent) -> Option<String> {
-    if !answer.supported || !matches!(intent, Intent::HowTo | Intent::Troubleshooting) {
-        return None;
-    }
-    let steps = steps(&answer.text);
+    let steps = steps_of(answer, intent);
     if steps.is_empty() {
         return None;
     }
@@ -30,7 +27,14 @@ pub fn diagram(question: &str, answer: &Answer, intent: Intent) -> Option<String
     Some(out)
 }
 
-/// The steps of an answer: its list items, or else its sentences as their marks end them. A listing
+/// The steps of an answer that says how to do something; of another none.
+#[must_use]
+pub fn steps_of(answer: &Answer, intent: Intent) -> Vec<String> {
+    let has_steps = answer.supported && matches!(intent, Intent::HowTo | Intent::Troubleshooting);
+    if has_steps { steps(&answer.text) } else { Vec::new() }
+}
+
+/// The steps of a text: its list items, or else its sentences as their marks end them. A listing
 /// belongs to the step before it.
 fn steps(text: &str) -> Vec<String> {
     let mut steps: Vec<String> = Vec::new();

@@ -37,7 +37,7 @@ mod vet;
 mod window;
 
 pub use citations::{Mismatch, check, marks, with_one_mark_a_paragraph};
-pub use diagram::diagram;
+pub use diagram::{diagram, steps_of};
 pub use evidence::{Evidence, Limits, choose, in_order, nearest};
 pub use extractive::{answer, evidence};
 pub use followup::{Resolved, resolve};

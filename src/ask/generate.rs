@@ -66,18 +66,32 @@ fn form(intent: Intent) -> &'static str {
 /// # Errors
 /// A usage fault that names the setting that is missing or wrong; why the server does not answer.
 pub fn probe(llm: &Endpoint, stop: &(dyn Fn() -> bool + Sync)) -> Result<String> {
+    const MAX_TIMEOUT: Duration = Duration::from_secs(60);
+    let llm = Endpoint { timeout: llm.timeout.min(MAX_TIMEOUT), ..llm.clone() };
+    short_call(&llm, "Reply with one word.", stop)
+}
+
+/// Has a language model read the instructions of every prompt: its server loads the model, and
+/// keeps what it has computed of the instructions for the next question.
+///
+/// # Errors
+/// As [`probe`].
+pub fn warm(llm: &Endpoint, stop: &(dyn Fn() -> bool + Sync)) -> Result<()> {
+    let instructions = answer::prompt("", &[], Vec::new(), "").system;
+    short_call(llm, &instructions, stop).map(drop)
+}
+
+/// Asks for a word, once. Returns the name that the server gives for the model.
+fn short_call(llm: &Endpoint, system: &str, stop: &(dyn Fn() -> bool + Sync)) -> Result<String> {
     /// Some servers refuse fewer.
     const MAX_TOKENS: u32 = 16;
-    const MAX_TIMEOUT: Duration = Duration::from_secs(60);
-    let timeout = llm.timeout.min(MAX_TIMEOUT);
     let client = client(&Endpoint {
         attempts: 1,
         max_tokens: MAX_TOKENS,
-        timeout,
-        answer_timeout: timeout,
+        answer_timeout: llm.timeout,
         ..llm.clone()
     })?;
-    let reply = chat(&client, "Reply with one word.", "Is all well?", &mut |_| {}, stop)?;
+    let reply = chat(&client, system, "Is all well?", &mut |_| {}, stop)?;
     match (reply.finish, reply.trouble) {
         (Finish::Interrupted, _) => Err(Fault::interrupted()),
         (Finish::Broken, Some(trouble)) => Err(Fault::outside(trouble)),
@@ -97,7 +111,7 @@ pub(super) fn answer(
 ) -> Result<Draft> {
     let ResolvedQuestion { request, resolved, intent, earlier, .. } = question;
     let llm = &engine.config.llm;
-    let fitting = answer::fit(evidence.to_vec(), engine.config.llm_evidence_tokens, &n_tokens);
+    let fitting = answer::fit(evidence.to_vec(), llm.evidence_tokens, &n_tokens);
     let prompt = answer::prompt(resolved, earlier, fitting, form(*intent));
     let key = question.key(
         &prompt.sources,

@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use crate::analysis::untrusted::Risk;
 use crate::answer::{self, Evidence, Exchange, Inspected, Intent};
-use crate::config::Generator;
+use crate::config::{Endpoint, Generator};
 use crate::document::{Hit, Note};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result, catch_panic};
@@ -31,7 +31,7 @@ use crate::sessions::Turn;
 use crate::telemetry;
 use draft::Draft;
 use extract::Weights;
-pub use generate::{n_tokens, probe};
+pub use generate::{n_tokens, probe, warm};
 pub use injections::{FlaggedPassage, chunk_risk, passage_risk};
 use question::ResolvedQuestion;
 pub use request::Request;
@@ -76,7 +76,7 @@ impl Asker {
     pub fn open(engine: &Engine) -> Result<Self> {
         let client = match engine.config.generator {
             Generator::Extractive => None,
-            Generator::Llm => Some(client(engine)?),
+            Generator::Llm => Some(client(&engine.config.llm)?),
         };
         Ok(Self { searcher: Searcher::open(engine)?, client })
     }
@@ -347,12 +347,12 @@ impl Asker {
     }
 }
 
-/// A client for the configured language model, for any number of askers.
+/// A client for a language model, for any number of askers.
 ///
 /// # Errors
 /// A usage fault that names the setting that is missing or wrong.
-pub fn client(engine: &Engine) -> Result<Arc<Client>> {
-    Ok(Arc::new(generate::client(&engine.config.llm)?))
+pub fn client(llm: &Endpoint) -> Result<Arc<Client>> {
+    Ok(Arc::new(generate::client(llm)?))
 }
 
 /// The words that the search replaced, each with what it searched instead.

@@ -52,9 +52,9 @@ struct StoredHit {
     rerank: Option<StoredContribution>,
 }
 
-/// Kind, span in the text, bytes, lines and location.
+/// Kind, span in the text, bytes, lines, location and the page on which it ends.
 #[derive(Deserialize, Serialize)]
-struct StoredUnit(char, [usize; 2], [usize; 2], [usize; 2], Option<String>);
+struct StoredUnit(char, [usize; 2], [usize; 2], [usize; 2], [Option<String>; 2]);
 
 const UNIT_KINDS: [(char, UnitKind); 8] = [
     ('s', UnitKind::Sentence),
@@ -69,7 +69,7 @@ const UNIT_KINDS: [(char, UnitKind); 8] = [
 
 impl StoredUnit {
     fn new(unit: &Unit) -> Self {
-        let Unit { span, kind, bytes, lines, location } = unit;
+        let Unit { span, kind, bytes, lines, location, end } = unit;
         let name =
             UNIT_KINDS.iter().find(|(_, known)| known == kind).map_or('s', |(name, _)| *name);
         Self(
@@ -77,20 +77,22 @@ impl StoredUnit {
             [span.start, span.end],
             [bytes.start, bytes.end],
             [lines.first, lines.last],
-            location.as_ref().map(ToString::to_string),
+            [location, end].map(|place| place.as_ref().map(ToString::to_string)),
         )
     }
 
     /// `None` for a unit that is not in `text`.
     fn into_unit(self, text: &str) -> Option<Unit> {
-        let Self(name, span, bytes, [first, last], location) = self;
+        let Self(name, span, bytes, [first, last], places) = self;
+        let [location, end] = places.map(|place| place.and_then(|place| place.parse().ok()));
         text.get(span[0]..span[1])?;
         (bytes[0] <= bytes[1]).then_some(Unit {
             span: Span { start: span[0], end: span[1] },
             kind: UNIT_KINDS.iter().find(|(known, _)| *known == name)?.1,
             bytes: Span { start: bytes[0], end: bytes[1] },
             lines: Lines { first, last },
-            location: location.and_then(|location| location.parse().ok()),
+            location,
+            end,
         })
     }
 }
@@ -155,6 +157,7 @@ impl Cache {
             Note::Similar { word, other } => ('s', word.clone(), other.clone()),
             Note::NoPhrase(phrase) => ('p', phrase.clone(), String::new()),
             Note::NoValue { test, similar } => ('v', test.clone(), similar.clone()),
+            Note::WordsOnly => ('w', String::new(), String::new()),
             Note::OtherValues { test, others } => ('o', test.clone(), others.clone()),
         };
         let stored = StoredRanking {
@@ -175,6 +178,7 @@ fn parse(bytes: &[u8]) -> Option<Ranking> {
         'c' => Note::Corrected { word, instead: other },
         's' => Note::Similar { word, other },
         'v' => Note::NoValue { test: word, similar: other },
+        'w' => Note::WordsOnly,
         'o' => Note::OtherValues { test: word, others: other },
         _ => Note::NoPhrase(word),
     };

@@ -82,7 +82,7 @@ impl Cache {
         lookup: Lookup<'_>,
         mut read: impl FnMut(&[u8]) -> Reading<T>,
     ) -> Option<T> {
-        self.follow_purges();
+        self.follow_purges_if_due();
         let found = self.lock().find(lookup, &mut read);
         if found.is_some() {
             return found;
@@ -114,18 +114,28 @@ impl Cache {
         self.lock().layers.map(|layers| table.limits(&layers))
     }
 
-    /// Empties the tables that another process purged.
-    fn follow_purges(&self) {
+    /// Empties what other processes purged, now; otherwise that is looked for at most once a
+    /// second, before the file is used.
+    pub fn follow_purges(&self) {
+        let purged = self.tier.as_ref().map(Tier::purged_now).unwrap_or_default();
+        self.empty_purged(&purged);
+    }
+
+    fn follow_purges_if_due(&self) {
         let purged = self.tier.as_ref().map(Tier::purged_elsewhere).unwrap_or_default();
+        self.empty_purged(&purged);
+    }
+
+    fn empty_purged(&self, purged: &[Table]) {
         if !purged.is_empty() {
             // What is left can be purged again; it is still correct.
-            let _ = self.purge_here(&purged);
+            let _ = self.purge_here(purged);
         }
     }
 
     /// Whether [`Cache::find`] would find a value; counts nothing.
     pub(super) fn has(&self, lookup: Lookup<'_>) -> bool {
-        self.follow_purges();
+        self.follow_purges_if_due();
         let is_here = self.lock().has(lookup);
         is_here || self.find_shared(lookup, |_| Reading::Good(())).is_some()
     }

@@ -20,7 +20,7 @@ use super::table::{Key, SharedCounters, SharedStats, Table};
 use crate::config::SharedStore;
 use crate::disk;
 use crate::error::{Fault, Result};
-use crate::shared::{self, Command, Lost, Packed, Redis, Value};
+use crate::shared::{self, Command, Hint, Lost, Packed, Redis, Value};
 use crate::telemetry;
 
 /// Rows that wait to be sent, by number and by bytes. Further rows are dropped.
@@ -152,6 +152,11 @@ impl Tier {
             }
             *checked = Some(Instant::now());
         }
+        self.purged_now()
+    }
+
+    /// As [`Tier::purged_elsewhere`], whenever it was called last.
+    pub fn purged_now(&self) -> Vec<Table> {
         let keys = Table::ALL.map(|table| self.link.mark_key(table));
         let get = keys.iter().fold(Command::new("MGET"), Command::arg);
         let Ok(Value::List(marks)) = self.link.redis.one(get) else { return Vec::new() };
@@ -204,6 +209,7 @@ impl Tier {
             removed.push((*table, n));
         }
         self.follow(&marks);
+        self.link.redis.announce(Hint::Cache);
         Ok(removed)
     }
 

@@ -142,6 +142,11 @@ pub struct AnswerArgs {
     /// Quote the documents, or have a language model write [default: extractive]
     #[arg(long, value_name = "GENERATOR", value_parser = ["extractive", "llm"])]
     generator: Option<String>,
+    /// Language model to write with, one of the tables `llm.NAME` of the configuration
+    ///
+    /// Implies `--generator llm`.
+    #[arg(long, value_name = "NAME")]
+    llm: Option<String>,
     /// Generator to use when the language model fails [default: none]
     #[arg(long, value_name = "GENERATOR", value_parser = ["none", "extractive"])]
     fallback: Option<String>,
@@ -159,8 +164,19 @@ impl AnswerArgs {
             flag("search.k", "-k", self.k),
             self.rank.flags(),
             flag("ask.max_words", "--max-words", self.max_words),
-            flag("generator", "--generator", self.generator.as_ref()),
+            self.writer(),
             flag("fallback", "--fallback", self.fallback.as_ref()),
+        ]
+        .concat()
+    }
+
+    /// What generates answers; a language model that is named implies one.
+    fn writer(&self) -> Flags {
+        let implied = self.llm.as_ref().filter(|_| self.generator.is_none()).map(|_| "llm");
+        [
+            flag("generator", "--generator", self.generator.as_deref()),
+            flag("generator", "--llm", implied),
+            flag("llm.name", "--llm", self.llm.as_ref()),
         ]
         .concat()
     }

@@ -225,6 +225,9 @@ fn files(arg: &Arg) -> Vec<Candidate> {
 fn stored(engine: &Engine, path: &str, id: &str, wanted: &str) -> Option<Vec<Candidate>> {
     Some(match (path, id) {
         (_, "index") => indexes(engine),
+        (_, "llm") => {
+            engine.config.llms.values().map(|llm| candidate(&llm.name, &llm.model)).collect()
+        }
         (_, "model") | ("model verify" | "model remove", "name") => models(engine),
         (_, "session")
         | ("sessions show" | "sessions export", "id")
@@ -238,6 +241,10 @@ fn stored(engine: &Engine, path: &str, id: &str, wanted: &str) -> Option<Vec<Can
         }
         ("documents restore", "patterns") => removed(engine),
         (_, "filter") => filters(engine, wanted),
+        (
+            "index show" | "index verify" | "index rollback" | "index compact" | "index remove",
+            _,
+        ) => indexes(engine),
         ("index remove-folder", _) => folders(engine),
         _ => return None,
     })

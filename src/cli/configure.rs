@@ -114,7 +114,7 @@ fn list(changed: bool, config: &Config, ui: &Ui) {
     let is_listed = |origin: &Origin| !changed || *origin != Origin::BuiltIn;
     let rows = config.origins.iter().filter(|(_, _, origin)| is_listed(origin));
     if ui.json {
-        let object = |(key, value, origin): &(&str, String, Origin)| {
+        let object = |(key, value, origin): &(String, String, Origin)| {
             ((*key).to_owned(), json!({ "value": value, "from": origin.to_string() }))
         };
         return ui.json(&rows.map(object).collect::<Map<_, _>>());
@@ -179,14 +179,14 @@ impl File {
 
     /// Sets or removes a setting, unless the file would be invalid then.
     fn set(&self, key: &str, value: Option<&str>, ui: &Ui) -> Result<()> {
-        let setting = Setting::find(key).ok_or_else(|| config::unknown_setting("", key))?;
+        let setting = Setting::of_key(key).ok_or_else(|| config::unknown_setting("", key))?;
         let text = self.text()?;
         let line = config::check_file(&self.path, &text, self.is_project, key)?;
         if (line, value) == (None, None) {
             ui.note(format!("`{key}` is not set in {}", self.path.display()));
             return Ok(());
         }
-        let new = config::edited(&text, setting, value, line);
+        let new = config::edited(&text, (key, setting.shape), value, line);
         let is_set = config::check_file(&self.path, &new, self.is_project, key)?.is_some();
         if is_set != value.is_some() {
             return Err(Fault::failed(format!("cannot change {} safely", self.path.display()))
@@ -240,7 +240,7 @@ fn template(is_project: bool) -> String {
         }
         let description = setting.description.replace('`', "");
         text.push_str(&format!("\n# {description}\n"));
-        let line = config::edited("", setting, Some(setting.default), None);
+        let line = config::edited("", (setting.key, setting.shape), Some(setting.default), None);
         text.push_str(&format!("# {line}"));
     }
     text

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::exit::{self, Outcome};
 use super::ui::{Tone, Ui, clipped, counted, pending_text};
 use crate::ask;
-use crate::config::Origin;
+use crate::config::{Endpoint, Origin};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 use crate::index;
@@ -25,8 +25,14 @@ pub struct DoctorArgs {}
 
 /// One part and its state.
 struct Finding {
-    part: &'static str,
+    part: String,
     state: Result<State>,
+}
+
+impl Finding {
+    fn new(part: &str, state: Result<State>) -> Self {
+        Self { part: part.to_owned(), state }
+    }
 }
 
 enum State {
@@ -43,16 +49,19 @@ impl State {
 
 pub fn run(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let findings = [
-        Finding { part: "data", state: check_data(engine) },
-        Finding { part: "library", state: check_library(engine) },
-        Finding { part: "model", state: check_model(engine) },
-        Finding { part: "index", state: check_index(engine) },
-        Finding { part: "cache", state: check_cache(engine) },
-        Finding { part: "llm", state: check_language_model(engine) },
-        Finding { part: "shared", state: check_shared(engine) },
-        Finding { part: "depot", state: check_depot(engine) },
-        Finding { part: "ledger", state: check_ledger(engine) },
-    ];
+        Finding::new("data", check_data(engine)),
+        Finding::new("library", check_library(engine)),
+        Finding::new("model", check_model(engine)),
+        Finding::new("index", check_index(engine)),
+        Finding::new("cache", check_cache(engine)),
+        Finding::new("llm", check_language_model(engine, &engine.config.llm)),
+        Finding::new("shared", check_shared(engine)),
+        Finding::new("depot", check_depot(engine)),
+        Finding::new("ledger", check_ledger(engine)),
+        Finding::new("nearest", check_nearest(engine)),
+    ]
+    .into_iter();
+    let findings: Vec<Finding> = findings.chain(named_language_models(engine)).collect();
     if ui.json {
         print_json(&findings, engine, ui);
     } else {
@@ -75,8 +84,8 @@ pub fn run(engine: &Engine, ui: &Ui) -> Result<Outcome> {
 
 fn print_json(findings: &[Finding], engine: &Engine, ui: &Ui) {
     let parts: Map<_, _> =
-        findings.iter().map(|finding| (finding.part.to_owned(), finding_json(finding))).collect();
-    let setting = |(key, value, origin): &(&str, String, Origin)| {
+        findings.iter().map(|finding| (finding.part.clone(), finding_json(finding))).collect();
+    let setting = |(key, value, origin): &(String, String, Origin)| {
         ((*key).to_owned(), json!({ "value": value, "from": origin.to_string() }))
     };
     let settings: Map<_, _> = engine.config.origins.iter().map(setting).collect();
@@ -155,14 +164,22 @@ fn check_model(engine: &Engine) -> Result<State> {
     Ok(State::Ok(format!("{name} in {dir}, {dimension} dimensions, window {window} tokens")))
 }
 
-/// Whether the configured language model answers.
-fn check_language_model(engine: &Engine) -> Result<State> {
-    let llm = &engine.config.llm;
+/// Whether a configured language model answers.
+fn check_language_model(engine: &Engine, llm: &Endpoint) -> Result<State> {
     if llm.base_url.is_empty() {
         return Ok(State::Absent("off: `llm.base_url` is not set".to_owned()));
     }
     let name = ask::probe(llm, &|| engine.interrupted())?;
     Ok(State::Ok(format!("{} answers as {}", llm.base_url, clipped(&name, 60))))
+}
+
+/// Language models with a name, each as a part `llm.NAME`.
+fn named_language_models(engine: &Engine) -> impl Iterator<Item = Finding> {
+    engine
+        .config
+        .llms
+        .values()
+        .map(|llm| Finding::new(&format!("llm.{}", llm.name), check_language_model(engine, llm)))
 }
 
 /// Whether the store that servers share answers.
@@ -199,6 +216,22 @@ fn check_ledger(engine: &Engine) -> Result<State> {
     match engine.ledger.postgres() {
         Some(postgres) => Ok(State::Ok(postgres.check()?)),
         None => Ok(State::Absent("off: `ledger.url` is not set".to_owned())),
+    }
+}
+
+/// Whether the engine with the vectors answers, and has those of the index.
+fn check_nearest(engine: &Engine) -> Result<State> {
+    let Some(found) = engine.store.nearest().check()? else {
+        return Ok(State::Absent("off: `nearest.engine` is scan".to_owned()));
+    };
+    let name = &engine.config.index;
+    if !engine.store.names()?.contains(name) {
+        return Ok(State::Ok(found));
+    }
+    match engine.store.open(name)?.engine_has_vectors()? {
+        true => Ok(State::Ok(format!("{found}; it has the vectors of `{name}`"))),
+        false => Err(Fault::failed(format!("{found}; it lacks vectors of `{name}`"))
+            .hint("run `rag ingest` with the same folders; until then every vector is compared")),
     }
 }
 

@@ -351,7 +351,7 @@ mod tests {
             let span = Span::new(at, at + line.trim_end().len());
             let lines = Lines { first: 1, last: 1 };
             if !span.is_empty() {
-                units.push(Unit { span, kind, bytes: span, lines, location: None });
+                units.push(Unit { span, kind, bytes: span, lines, location: None, end: None });
             }
             at += line.len();
         }

@@ -1,6 +1,7 @@
 //! Exit codes. The tables of every man page and of `data/corpus/scripting.md` are [`CODES`].
 
 use std::io::ErrorKind;
+use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue};
 use serde_json::{Value, json};
@@ -88,8 +89,8 @@ pub fn of_clap(error: &clap::Error, is_json: bool) -> u8 {
         return code;
     }
     let printed = error.print();
-    if is_question(error) {
-        ui::plain_hint("to ask a question, run `rag ask QUESTION`");
+    if let Some(advice) = advice(error) {
+        ui::plain_hint(&advice);
     }
     match printed {
         // The requested help or version was not printed.
@@ -102,10 +103,31 @@ pub fn of_clap(error: &clap::Error, is_json: bool) -> u8 {
     }
 }
 
-/// Whether what should be a subcommand is several words.
-fn is_question(error: &clap::Error) -> bool {
-    let word = error.get(ContextKind::InvalidSubcommand);
-    matches!(word, Some(ContextValue::String(word)) if word.contains(' '))
+/// Words of other programs for what a command here does.
+const MEANT: [(&str, &[&str]); 5] = [
+    ("ingest FOLDER", &["add", "build", "import", "reindex", "scan", "sync", "update"]),
+    ("search WORDS", &["find", "grep", "lookup"]),
+    ("ask QUESTION", &["answer", "query", "question"]),
+    ("documents list", &["docs", "files", "list", "ls"]),
+    ("status", &["info"]),
+];
+
+/// What the user wants whose subcommand does not exist: a question, a folder, or the word of
+/// another program.
+fn advice(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    if Path::new(word).exists() {
+        return Some(format!("to index it, run `rag ingest {}`", ui::safe_name(word)));
+    }
+    let meant = MEANT.iter().find(|(_, words)| words.contains(&word.as_str()));
+    let meant = meant.map(|(command, _)| *command);
+    match meant.or_else(|| word.contains(' ').then_some("ask QUESTION")) {
+        Some("ask QUESTION") => Some("to ask a question, run `rag ask QUESTION`".to_owned()),
+        Some(command) => Some(format!("did you mean `rag {command}`?")),
+        None => None,
+    }
 }
 
 /// The first paragraph of clap's text is the message, its first tip the hint.
@@ -114,6 +136,7 @@ fn usage_fault(error: &clap::Error) -> Fault {
 
     let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
     let tip = text.lines().find_map(|line| line.trim_start().strip_prefix("tip: "));
-    let hint = tip.map_or_else(|| "see `rag --help`".to_owned(), StrExt::one_line);
+    let hint = tip.map(StrExt::one_line).or_else(|| advice(error));
+    let hint = hint.unwrap_or_else(|| "see `rag --help`".to_owned());
     Fault::usage(message.one_line()).hint(hint)
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::args::{Flags, existing, flag};
 use super::confirm::Removal;
 use super::exit::Outcome;
+use super::indexes::{self, folder_names};
 use super::summary::print_list;
 use super::ui::{Tone, Ui, count, counted, safe_name, size, time};
 use crate::config::is_name;
@@ -17,7 +18,7 @@ use crate::disk::{self, Existing};
 use crate::documents::{self, FolderName};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
-use crate::index::{self, Copied, Meta, ModelInfo, Other, Problem, Record, Root, State, Store};
+use crate::index::{self, Copied, Meta, ModelInfo, Other, Problem, Record, Root, State};
 use crate::ingest::{self, Event, Rebuilt, Repair, Step};
 use crate::wire;
 
@@ -38,9 +39,11 @@ enum Action {
         everywhere: bool,
     },
     /// Show the contents and settings of an index
-    Show,
+    Show(Which),
     /// Check every byte of an index and report damage
     Verify {
+        #[command(flatten)]
+        which: Which,
         /// Repair the index from its intact parts, its files and the embedding cache
         ///
         /// Reports what cannot be repaired because its file is gone or has changed.
@@ -100,11 +103,11 @@ enum Action {
         now: bool,
     },
     /// Roll back to the previous generation (repeat to undo)
-    Rollback,
+    Rollback(Which),
     /// Rewrite an index without the remains of removed documents
     ///
     /// Afterwards, `rag index rollback` has no generation to return to.
-    Compact,
+    Compact(Which),
     /// Remove a folder from an index; files on disk are not touched
     ///
     /// `rag index rollback` brings the folder back. Asks for confirmation at a terminal; elsewhere,
@@ -124,10 +127,19 @@ enum Action {
     ///
     /// Asks for confirmation at a terminal; elsewhere `--yes` is required.
     Remove {
+        #[command(flatten)]
+        which: Which,
         /// Do not ask for confirmation
         #[arg(short, long)]
         yes: bool,
     },
+}
+
+/// The index of an action.
+#[derive(Debug, Args)]
+struct Which {
+    /// Name of the index; same as `--index NAME`
+    name: Option<String>,
 }
 
 impl IndexArgs {
@@ -137,6 +149,11 @@ impl IndexArgs {
         match &self.action {
             Action::Push { to: Some(place), .. } => depot_flag("--to", place),
             Action::Pull { from: Some(place), .. } => depot_flag("--from", place),
+            Action::Show(which)
+            | Action::Verify { which, .. }
+            | Action::Rollback(which)
+            | Action::Compact(which)
+            | Action::Remove { which, .. } => Ok(flag("index", "NAME", which.name.as_ref())),
             _ => Ok(Flags::new()),
         }
     }
@@ -154,97 +171,23 @@ fn depot_flag(name: &str, place: &str) -> Result<Flags> {
 
 pub fn run(args: &IndexArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     match &args.action {
-        Action::List { everywhere: false } => list(engine, ui),
-        Action::List { everywhere: true } => list_everywhere(engine, ui),
-        Action::Show => show(engine, ui),
-        Action::Verify { repair: false } => verify(engine, ui),
-        Action::Verify { repair: true } => repair(engine, ui),
+        Action::List { everywhere: false } => indexes::list(engine, ui),
+        Action::List { everywhere: true } => indexes::list_everywhere(engine, ui),
+        Action::Show(_) => show(engine, ui),
+        Action::Verify { repair: false, .. } => verify(engine, ui),
+        Action::Verify { repair: true, .. } => repair(engine, ui),
         Action::Save { file, force } => save(file, existing(*force), engine, ui),
         Action::Load { file, name, replace } => load(file, name.as_deref(), *replace, engine, ui),
         Action::Push { replace, .. } => push(other(*replace), engine, ui),
         Action::Pull { name, replace, .. } => pull(name.as_deref(), other(*replace), engine, ui),
         Action::Gc { now } => collect(*now, engine, ui),
-        Action::Rollback => rollback(engine, ui),
-        Action::Compact => compact(engine, ui),
+        Action::Rollback(_) => rollback(engine, ui),
+        Action::Compact(_) => compact(engine, ui),
         Action::RemoveFolder { folder, yes, wait } => {
             remove_folder(folder, *yes, Duration::from_secs(*wait), engine, ui)
         }
-        Action::Remove { yes } => remove(*yes, engine, ui),
+        Action::Remove { yes, .. } => remove(*yes, engine, ui),
     }
-}
-
-const COLUMNS: [&str; 7] = ["name", "documents", "chunks", "size", "model", "made", "folders"];
-
-fn row(name: String, meta: &Meta) -> Vec<String> {
-    vec![
-        name,
-        count(meta.counts.documents),
-        count(meta.counts.chunks),
-        size(meta.bytes()),
-        meta.model.name.clone(),
-        time(meta.created),
-        folder_names(meta).join(", "),
-    ]
-}
-
-fn folder_names(meta: &Meta) -> Vec<&str> {
-    meta.roots.iter().map(|root| root.given.as_str()).collect()
-}
-
-fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
-    let (mut rows, mut objects) = (Vec::new(), Vec::new());
-    let mut damaged = None;
-    for name in engine.store.names()? {
-        let meta = engine.store.meta(&name);
-        objects.push(wire::index(&name, &meta, &Fault::to_string));
-        match meta {
-            Ok(meta) => rows.push(row(name, &meta)),
-            Err(fault) => {
-                rows.push(vec![name, "damaged".into()]);
-                damaged = Some(fault);
-            }
-        }
-    }
-    if ui.json {
-        ui.json(&objects);
-    } else if rows.is_empty() {
-        ui.note("no indexes; create one with `rag ingest FOLDER`");
-    } else {
-        ui.table(&COLUMNS, &rows);
-    }
-    damaged.map_or(Ok(Outcome::Done), Err)
-}
-
-/// Damage in other data directories is listed, but does not change the exit code.
-fn list_everywhere(engine: &Engine, ui: &Ui) -> Result<Outcome> {
-    let data_dir = &engine.config.data_dir;
-    let data_dir = data_dir.canonicalize().unwrap_or_else(|_| data_dir.clone());
-    let here = (data_dir, engine.store.names()?);
-    let (mut rows, mut objects) = (Vec::new(), Vec::new());
-    for (dir, names) in std::iter::once(here).chain(engine.store.elsewhere()) {
-        let store = Store::new(&dir);
-        for name in names {
-            let meta = store.meta(&name);
-            let mut object = json!(wire::index(&name, &meta, &Fault::to_string));
-            object["data_dir"] = json!(dir.to_string_lossy());
-            objects.push(object);
-            let mut cells = match meta {
-                Ok(meta) => row(name, &meta),
-                Err(_) => vec![name, "damaged".into()],
-            };
-            cells.resize(COLUMNS.len(), String::new());
-            cells.push(dir.display().to_string());
-            rows.push(cells);
-        }
-    }
-    if ui.json {
-        ui.json(&objects);
-    } else if rows.is_empty() {
-        ui.note("no known data directory has an index; create one with `rag ingest FOLDER`");
-    } else {
-        ui.table(&[&COLUMNS[..], &["data directory"]].concat(), &rows);
-    }
-    Ok(Outcome::Done)
 }
 
 fn show(engine: &Engine, ui: &Ui) -> Result<Outcome> {

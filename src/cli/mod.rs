@@ -22,6 +22,7 @@ mod exit;
 mod formats;
 mod hits;
 mod index;
+mod indexes;
 mod ingest;
 mod input;
 mod jobs;

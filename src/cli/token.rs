@@ -8,6 +8,7 @@ use super::ui::{Ui, safe, time};
 use crate::config;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
+use crate::shared::Hint;
 use crate::tokens::{self, Indexes, NewToken, Scope, Token, Tokens};
 
 const DAY_S: i64 = 86_400;
@@ -72,8 +73,9 @@ pub fn run(args: &TokenArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
                 rate_per_minute: rate.map(u64::from),
                 quota_per_day: quota.map(u64::from),
             };
-            let tokens = Tokens::open(&dir)?;
+            let tokens = Tokens::open(&engine.ledger, &dir)?;
             let secret = tokens.add(new, engine.now_s())?;
+            announce(engine);
             if ui.json {
                 let added = tokens.list()?.pop();
                 let mut row = added.map_or(Value::Null, |token| row(&token, engine.now_s()));
@@ -87,14 +89,20 @@ pub fn run(args: &TokenArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             }
         }
         Action::List => {
-            list(&Tokens::find(&dir)?.map_or(Ok(Vec::new()), |all| all.list())?, engine, ui);
+            list(
+                &Tokens::find(&engine.ledger, &dir)?.map_or(Ok(Vec::new()), |all| all.list())?,
+                engine,
+                ui,
+            );
         }
         Action::Revoke { name } => {
             let unknown = || {
                 Fault::usage(format!("there is no token `{name}`"))
                     .hint("`rag token list` lists the tokens")
             };
-            Tokens::find(&dir)?.ok_or_else(unknown)?.revoke(name, engine.now_s())?;
+            let tokens = Tokens::find(&engine.ledger, &dir)?.ok_or_else(unknown)?;
+            tokens.revoke(name, engine.now_s())?;
+            announce(engine);
             if ui.json {
                 ui.json(&json!({ "revoked": name }));
             } else {
@@ -103,6 +111,13 @@ pub fn run(args: &TokenArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         }
     }
     Ok(Outcome::Done)
+}
+
+/// Other servers look at once; without the hint they do so within a second.
+fn announce(engine: &Engine) {
+    if let Some(redis) = engine.shared.redis() {
+        redis.announce(Hint::Tokens);
+    }
 }
 
 fn list(all: &[Token], engine: &Engine, ui: &Ui) {

@@ -12,16 +12,16 @@ use crate::error::{Fault, Result};
 /// A smaller chunk has no room for text beside its title and headings.
 const MIN_PASSAGE_TOKENS: u64 = 16;
 
-/// Checks the value of a setting.
+/// Checks a value of a setting, whose key is that of the setting or names a language model.
 ///
 /// # Errors
 /// A usage fault that names the setting, its origin, and the value unless it is secret.
-pub fn check(setting: &Setting, value: &str, origin: &Origin) -> Result<()> {
+pub fn check(key: &str, setting: &Setting, value: &str, origin: &Origin) -> Result<()> {
     if value.is_empty() && setting.default.is_empty() {
         return Ok(());
     }
     let Some(why) = problem(setting.shape, value) else { return Ok(()) };
-    let fault = refusal(setting, value, origin, &why);
+    let fault = refusal(key, setting.shape, (value, origin), &why);
     Err(match setting.shape {
         Shape::Secret { min_chars: 2.. } => {
             fault.hint("for example the output of `openssl rand -hex 32`")
@@ -31,12 +31,12 @@ pub fn check(setting: &Setting, value: &str, origin: &Origin) -> Result<()> {
 }
 
 /// A fault such as `search.k = 0 (./rag.toml:3): must be at least 1`; a secret value is left out.
-pub fn refusal(setting: &Setting, value: &str, origin: &Origin, why: &str) -> Fault {
+pub fn refusal(key: &str, shape: Shape, (value, origin): (&str, &Origin), why: &str) -> Fault {
     // A URL such as `http://user:password@host` holds a password.
-    let is_address = matches!(setting.shape, Shape::Url | Shape::Urls | Shape::Engine { .. });
-    let is_shown = !(setting.shape.is_secret() || is_address && value.contains('@'));
+    let is_address = matches!(shape, Shape::Url | Shape::Urls | Shape::Engine { .. });
+    let is_shown = !(shape.is_secret() || is_address && value.contains('@'));
     let value = if is_shown { format!(" = {}", value.escape_debug()) } else { String::new() };
-    Fault::usage(format!("{}{value} ({origin}): {why}", setting.key))
+    Fault::usage(format!("{key}{value} ({origin}): {why}"))
 }
 
 /// A value as it is shown: secrets and passwords are left out.

@@ -195,6 +195,13 @@ pub(super) const ENGINES: &[Setting] = &[
         "seconds before a small request to the bucket times out",
     ),
     personal(
+        "depot.poll_s",
+        "RAG_DEPOT_POLL_S",
+        "1",
+        Shape::Whole { least: 1, most: 86_400 },
+        "seconds between two looks of a server for new generations in the bucket",
+    ),
+    personal(
         "depot.grace_hours",
         "RAG_DEPOT_GRACE_HOURS",
         "24",

@@ -1,23 +1,28 @@
 //! Edits one value of a configuration file and keeps everything else of its text. Pure.
 
-use super::setting::{Setting, Shape};
+use super::setting::Shape;
 use crate::strings::StrExt as _;
 
-/// `text` with the setting at `value`; `None` removes it. `line` is where the setting is now.
+/// `text` with the setting `key` at `value`; `None` removes it. `line` is where the setting is now.
 ///
 /// The caller checks the result: a value over several lines cannot be replaced.
-pub fn edited(text: &str, setting: &Setting, value: Option<&str>, line: Option<usize>) -> String {
+pub fn edited(
+    text: &str,
+    (key, shape): (&str, Shape),
+    value: Option<&str>,
+    line: Option<usize>,
+) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let at = line.and_then(|line| line.checked_sub(1)).filter(|at| *at < lines.len());
     match (at, value) {
         (Some(at), Some(value)) => {
             let old = lines[at].clone();
-            let (key, rest) = old.split_once('=').unwrap_or((&old, ""));
+            let (own, rest) = old.split_once('=').unwrap_or((&old, ""));
             let comment = comment(rest).map(|comment| format!("  {comment}")).unwrap_or_default();
-            lines[at] = format!("{} = {}{comment}", key.trim_end(), literal(setting, value));
+            lines[at] = format!("{} = {}{comment}", own.trim_end(), literal(shape, value));
         }
         (Some(at), None) => drop(lines.remove(at)),
-        (None, Some(value)) => insert(&mut lines, setting, value),
+        (None, Some(value)) => insert(&mut lines, key, &literal(shape, value)),
         (None, None) => {}
     }
     let mut text = lines.join("\n");
@@ -27,16 +32,16 @@ pub fn edited(text: &str, setting: &Setting, value: Option<&str>, line: Option<u
     text
 }
 
-/// Adds a setting: to its table if the file has it, or else before the first table.
-fn insert(lines: &mut Vec<String>, setting: &Setting, value: &str) {
-    let literal = literal(setting, value);
-    let (table, name) = setting.key.split_once('.').unwrap_or(("", setting.key));
-    let header = format!("[{table}]");
+/// Adds a setting: to its table if the file has it, or one around it, or else before the first
+/// table.
+fn insert(lines: &mut Vec<String>, key: &str, literal: &str) {
     let is_header = |line: &String| line.trim_start().starts_with('[');
-    let own = lines.iter().position(|line| without_comment(line).trim() == header);
-    if let Some(at) = own.filter(|_| !table.is_empty()) {
-        lines.insert(at + 1, format!("{name} = {literal}"));
-        return;
+    for (dot, _) in key.rmatch_indices('.') {
+        let header = format!("[{}]", key.slice(..dot));
+        if let Some(at) = lines.iter().position(|line| without_comment(line).trim() == header) {
+            lines.insert(at + 1, format!("{} = {literal}", key.slice(dot + 1..)));
+            return;
+        }
     }
     let first = lines.iter().position(is_header).unwrap_or(lines.len());
     // Comments and empty lines before a table belong to it.
@@ -45,13 +50,12 @@ fn insert(lines: &mut Vec<String>, setting: &Setting, value: &str) {
         true => lines.iter().take(first).rev().take_while(|line| belongs(line)).count(),
         false => 0,
     };
-    lines.insert(first - above, format!("{} = {literal}", setting.key));
+    lines.insert(first - above, format!("{key} = {literal}"));
 }
 
 /// A value as TOML.
-fn literal(setting: &Setting, value: &str) -> String {
-    let is_number =
-        matches!(setting.shape, Shape::Whole { .. } | Shape::UpTo(_) | Shape::Passage { .. });
+fn literal(shape: Shape, value: &str) -> String {
+    let is_number = matches!(shape, Shape::Whole { .. } | Shape::UpTo(_) | Shape::Passage { .. });
     if is_number && value.parse::<f64>().is_ok_and(f64::is_finite) {
         return value.to_owned();
     }
@@ -94,8 +98,8 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, key: &str, value: Option<&str>, line: Option<usize>, expected: &str) {
-        let setting = Setting::find(key).unwrap();
-        assert_eq!(edited(text, setting, value, line), expected);
+        let setting = crate::config::Setting::of_key(key).unwrap();
+        assert_eq!(edited(text, (key, setting.shape), value, line), expected);
         let parsed: Result<toml::Table, _> = expected.parse();
         assert!(parsed.is_ok(), "{expected}");
     }
@@ -131,6 +135,14 @@ mod tests {
             None,
             "index = \"a\"\nask.max_words = 90\n\n# Ranking\n[search]  # here\nk = 5\n",
         );
+        check(
+            "[llm.fast]\nmodel = \"a\"\n",
+            "llm.fast.attempts",
+            Some("2"),
+            None,
+            "[llm.fast]\nattempts = 2\nmodel = \"a\"\n",
+        );
+        check("[llm]\n", "llm.fast.model", Some("a"), None, "[llm]\nfast.model = \"a\"\n");
         check("", "model", Some("a\"b"), None, "model = \"a\\\"b\"\n");
         check("", "search.k", Some("ten"), None, "search.k = \"ten\"\n");
     }

@@ -1,6 +1,6 @@
 //! Merging the layers: built-in < user file < project file < environment < flag.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,12 @@ use toml::de::{DeTable, DeValue};
 use super::bucket;
 use super::check::{self, read_problem, refusal};
 use super::cluster::{self, Database, SharedStore};
-use super::setting::{Origin, Setting};
+use super::nearest;
+use super::setting::{Origin, Setting, Shape};
 use super::settings::SETTINGS;
 use super::{
-    Config, DepotPlace, Endpoint, Generator, Layer, Layers, LogFormat, LogLevel, Mode, Place,
-    Recording, Records, Secret, Serve, Timeouts,
+    Config, DepotPlace, Endpoint, Generator, Layer, Layers, LogFormat, LogLevel, Mode,
+    NearestEngine, NearestPlace, OnFailure, Place, Recording, Records, Secret, Serve, Timeouts,
 };
 use crate::error::{Context as _, Fault, Result};
 use crate::strings::{StrExt as _, similar};
@@ -85,17 +86,59 @@ pub fn working_dir() -> String {
 
 /// The merged layers: value and origin by key. The accessors panic on a key that is not in
 /// [`SETTINGS`]; numbers have passed `check`, so parsing them cannot fail.
-#[derive(Default)]
-struct Values(BTreeMap<&'static str, (String, Origin)>);
+#[derive(Clone, Default)]
+struct Values {
+    all: BTreeMap<&'static str, (String, Origin)>,
+    /// Of named language models, by whole keys such as `llm.fast.model`.
+    named: BTreeMap<String, (String, Origin)>,
+}
 
 impl Values {
     fn built_in() -> Self {
         let default = |s: &Setting| (s.key, (s.default.to_owned(), Origin::BuiltIn));
-        Self(SETTINGS.iter().map(default).collect())
+        Self { all: SETTINGS.iter().map(default).collect(), named: BTreeMap::new() }
+    }
+
+    /// Takes over the values of a later layer.
+    fn extend(&mut self, later: Self) {
+        self.all.extend(later.all);
+        self.named.extend(later.named);
+    }
+
+    /// Every key with its setting, its value and the origin.
+    fn each(&self) -> impl Iterator<Item = (&str, &'static Setting, &(String, Origin))> {
+        let all = SETTINGS.iter().filter_map(|s| Some((s.key, s, self.all.get(s.key)?)));
+        let named = self.named.iter();
+        all.chain(named.filter_map(|(key, v)| Some((key.as_str(), Setting::of_key(key)?, v))))
+    }
+
+    /// The names of language models.
+    fn names(&self) -> BTreeSet<&str> {
+        self.named.keys().filter_map(|key| Some(Setting::of_language_model(key)?.0)).collect()
+    }
+
+    /// The values with those of a named language model in the place of `llm`.
+    fn of_language_model(&self, name: &str) -> Self {
+        let mut values = self.clone();
+        let own = |key: &str| self.named.get(&format!("llm.{name}.{key}"));
+        if own("base_url").is_some() {
+            // Another server does not get the key.
+            for key in ["llm.api_key", "llm.api_key_file"] {
+                values.all.insert(key, (String::new(), Origin::BuiltIn));
+            }
+        }
+        for (key, value) in &self.named {
+            if let Some((of, setting)) = Setting::of_language_model(key)
+                && of == name
+            {
+                values.all.insert(setting.key, value.clone());
+            }
+        }
+        values
     }
 
     fn text(&self, key: &str) -> &str {
-        &self.0[key].0
+        &self.all[key].0
     }
 
     /// The value, unless it is empty.
@@ -131,6 +174,12 @@ impl Values {
         Duration::from_secs(self.whole(key))
     }
 
+    fn refuse(&self, key: &str, why: &str) -> Fault {
+        let (value, origin) = &self.all[key];
+        let shape = Setting::find(key).map_or(Shape::Text, |setting| setting.shape);
+        refusal(key, shape, (value, origin), why)
+    }
+
     fn list(&self, key: &str, separator: char) -> impl Iterator<Item = &str> {
         self.text(key).split(separator).map(str::trim).filter(|part| !part.is_empty())
     }
@@ -140,18 +189,17 @@ impl Values {
 pub fn load(world: &World, flags: &[(&'static str, String, String)]) -> Result<Config> {
     let mut values = Values::built_in();
     if let Some(path) = world.config_file() {
-        values.0.extend(read_file(&path)?.0);
+        values.extend(read_file(&path)?);
     }
     let project = read_file(&world.cwd.join("rag.toml"))?;
     refuse_personal(&project)?;
-    values.0.extend(project.0);
-    values.0.extend(from_environment(world)?.0);
+    values.extend(project);
+    values.extend(from_environment(world)?);
     for (key, value, flag) in flags {
-        values.0.insert(key, (value.clone(), Origin::Flag(flag.clone())));
+        values.all.insert(key, (value.clone(), Origin::Flag(flag.clone())));
     }
-    for setting in SETTINGS {
-        let (value, origin) = &values.0[setting.key];
-        check::check(setting, value, origin)?;
+    for (key, setting, (value, origin)) in values.each() {
+        check::check(key, setting, value, origin)?;
     }
     let config = build(world, &values)?;
     config.check_chunk_limits()?;
@@ -162,11 +210,14 @@ pub fn load(world: &World, flags: &[(&'static str, String, String)]) -> Result<C
 /// Refuses a project file that sets where keys and questions are sent or which code is loaded: it
 /// may have come with a downloaded folder.
 fn refuse_personal(project: &Values) -> Result<()> {
-    let mut personal = SETTINGS.iter().filter(|setting| setting.is_personal);
-    match personal.find_map(|setting| Some((setting, project.0.get(setting.key)?))) {
-        Some((Setting { key, env, .. }, (_, origin))) => {
-            Err(Fault::usage(format!("{origin}: a project file must not set `{key}`"))
-                .hint(format!("set it in ~/.config/rag/config.toml or as {env}")))
+    match project.each().find(|(_, setting, _)| setting.is_personal) {
+        Some((key, setting, (_, origin))) => {
+            let own = "set it in ~/.config/rag/config.toml";
+            let hint = match key == setting.key {
+                true => format!("{own} or as {}", setting.env),
+                false => own.to_owned(),
+            };
+            Err(Fault::usage(format!("{origin}: a project file must not set `{key}`")).hint(hint))
         }
         None => Ok(()),
     }
@@ -178,14 +229,15 @@ fn from_environment(world: &World) -> Result<Values> {
     let aliases = cluster::aliases(&|name| known(name).filter(|value| !value.is_empty()));
     let aliases = aliases
         .into_iter()
+        .chain(nearest::aliases(&|name| known(name).filter(|value| !value.is_empty())))
         .map(|(key, value, variable)| (key, (value, Origin::Environment(variable))));
-    values.0.extend(aliases);
+    values.all.extend(aliases);
     for Setting { key, env, .. } in SETTINGS {
         if let Some(value) = world.env.get(*env).filter(|value| !value.is_empty()) {
             let value = value
                 .to_str()
                 .ok_or_else(|| Fault::usage(format!("environment {env} is not valid UTF-8")))?;
-            values.0.insert(key, (value.to_owned(), Origin::Environment(env)));
+            values.all.insert(key, (value.to_owned(), Origin::Environment(env)));
         }
     }
     Ok(values)
@@ -221,11 +273,15 @@ fn parse_file(path: &Path, text: &str) -> Result<Values> {
     })?;
     flatten("", table.get_ref(), &mut |key, value, offset| {
         let origin = Origin::File { path: path.to_owned(), line: line_of(offset) };
-        let Some(setting) = Setting::find(&key) else {
+        let Some(setting) = Setting::of_key(&key) else {
             return Err(unknown_setting(&format!("{origin}: "), &key));
         };
-        let value = from_toml(value, setting, &origin)?;
-        values.0.insert(setting.key, (value, origin));
+        let value = from_toml(value, (&key, setting), &origin)?;
+        if key == setting.key {
+            values.all.insert(setting.key, (value, origin));
+        } else {
+            values.named.insert(key, (value, origin));
+        }
         Ok(())
     })?;
     Ok(values)
@@ -241,12 +297,11 @@ pub fn check_file(path: &Path, text: &str, is_project: bool, key: &str) -> Resul
     if is_project {
         refuse_personal(&values)?;
     }
-    for setting in SETTINGS {
-        if let Some((value, origin)) = values.0.get(setting.key) {
-            check::check(setting, value, origin)?;
-        }
+    for (key, setting, (value, origin)) in values.each() {
+        check::check(key, setting, value, origin)?;
     }
-    Ok(values.0.get(key).and_then(|(_, origin)| match origin {
+    let found = values.all.get(key).or_else(|| values.named.get(key));
+    Ok(found.and_then(|(_, origin)| match origin {
         Origin::File { line, .. } => Some(*line),
         _ => None,
     }))
@@ -262,9 +317,14 @@ pub fn unknown_setting(place: &str, key: &str) -> Fault {
 }
 
 /// A value of a file as text; the parts of a list are joined by the setting's separator.
-fn from_toml(value: &DeValue<'_>, setting: &Setting, origin: &Origin) -> Result<String> {
-    let refused =
-        |shown: &str, what: &str| Err(refusal(setting, shown, origin, &format!("must {what}")));
+fn from_toml(
+    value: &DeValue<'_>,
+    (key, setting): (&str, &Setting),
+    origin: &Origin,
+) -> Result<String> {
+    let refused = |shown: &str, what: &str| {
+        Err(refusal(key, setting.shape, (shown, origin), &format!("must {what}")))
+    };
     match (value, setting.shape.separator()) {
         (DeValue::Array(parts), separator) => {
             let parts: Option<Vec<String>> =
@@ -313,6 +373,9 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         n => n,
     };
     let mode = values.text("search.mode");
+    let named = |name| Ok((str::to_owned(name), endpoint(&values.of_language_model(name), name)?));
+    let llms: BTreeMap<String, Endpoint> =
+        values.names().into_iter().map(named).collect::<Result<_>>()?;
     Ok(Config {
         cache_dir: values.path("cache_dir").unwrap_or_else(|| data_dir.join("cache")),
         jobs_dir: values.path("jobs_dir").unwrap_or_else(|| data_dir.join("jobs")),
@@ -346,8 +409,15 @@ fn build(world: &World, values: &Values) -> Result<Config> {
             _ => Generator::Extractive,
         },
         has_fallback: values.text("fallback") == "extractive",
-        llm: endpoint(values)?,
-        llm_evidence_tokens: values.size("llm.evidence_tokens"),
+        llm: match values.set("llm.name") {
+            None => endpoint(values, "")?,
+            Some(name) => llms.get(name).cloned().ok_or_else(|| {
+                let why = Config::unknown_language_model(name, &llms);
+                let fault = values.refuse("llm.name", &why.to_string());
+                fault.hint(why.hint_text().unwrap_or_default())
+            })?,
+        },
+        llms,
         batch_parallel: values.size("batch.parallel"),
         session_ttl_s: match values.set("sessions.ttl_s") {
             Some(_) => values.whole("sessions.ttl_s"),
@@ -355,6 +425,7 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         },
         shared: shared(values)?,
         ledger: ledger(values)?,
+        nearest: nearest(values)?,
         serve: serve(values, threads),
         cache: Layers {
             embeddings: layer(values, "embeddings"),
@@ -424,6 +495,7 @@ fn depot(world: &World, values: &Values) -> Result<DepotPlace> {
             _ => !endpoint.is_empty(),
         },
         timeout: values.seconds("depot.timeout_s"),
+        poll: values.seconds("depot.poll_s"),
         grace: Duration::from_secs(values.whole("depot.grace_hours") * 3600),
         aws: aws.options,
         ca_bundle: aws.ca_bundle,
@@ -447,28 +519,81 @@ fn ledger(values: &Values) -> Result<Database> {
     })
 }
 
-fn endpoint(values: &Values) -> Result<Endpoint> {
+fn nearest(values: &Values) -> Result<NearestPlace> {
+    let engine = NearestEngine::parse(values.text("nearest.engine"));
+    if engine == NearestEngine::Scan {
+        return Ok(NearestPlace::default());
+    }
+    if !cfg!(feature = "cluster") {
+        return Err(Fault::left_out("cluster"));
+    }
+    let own = values.set("nearest.url").map(|url| ("nearest.url", url));
+    let shared = values.set("ledger.url").map(|url| ("ledger.url", url));
+    let (fallback, schemes) = match engine {
+        NearestEngine::Pgvector => (shared, ["postgres://", "postgresql://"]),
+        _ => (None, ["http://", "https://"]),
+    };
+    let Some((key, url)) = own.or(fallback) else {
+        let (value, origin) = &values.all["nearest.engine"];
+        return Err(Fault::usage(format!("nearest.engine = {value} ({origin}): has no address"))
+            .hint("set `nearest.url`"));
+    };
+    if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
+        let origin = &values.all[key].1;
+        let what = format!("{key} ({origin}): is not an address of {}", engine.name());
+        return Err(Fault::usage(what).hint(format!("it must begin with {}", schemes.join(" or "))));
+    }
+    let timeout = Duration::from_millis(values.whole("nearest.timeout_ms"));
+    let ca_file = values.path("nearest.ca_file");
+    let database = match engine {
+        NearestEngine::Pgvector => {
+            let ledger = ledger(values)?;
+            let ca_file = ca_file.clone().or(ledger.ca_file);
+            Some(Database { url: Some(Secret::new(url)), ca_file, timeout, ..ledger })
+        }
+        _ => None,
+    };
+    Ok(NearestPlace {
+        engine,
+        url: Some(Secret::new(url.trim_end_matches('/'))),
+        api_key: values.secret("nearest.api_key"),
+        ca_file,
+        prefix: values.text("nearest.prefix").to_owned(),
+        breadth: values.whole("nearest.breadth"),
+        on_failure: OnFailure::parse(values.text("nearest.on_failure")),
+        timeout,
+        shards: values.whole("nearest.shards"),
+        replicas: values.whole("nearest.replicas"),
+        write_consistency: values.whole("nearest.write_consistency"),
+        database,
+    })
+}
+
+fn endpoint(values: &Values, name: &str) -> Result<Endpoint> {
     Ok(Endpoint {
+        name: name.to_owned(),
         base_url: values.url("llm.base_url"),
         model: values.text("llm.model").to_owned(),
         api_key: api_key(values)?,
         timeout: values.seconds("llm.timeout_s"),
         answer_timeout: values.seconds("llm.answer_timeout_s"),
         attempts: values.whole("llm.attempts") as u32,
+        retry_waits: (values.seconds("llm.retry_wait_s"), values.seconds("llm.max_retry_wait_s")),
         temperature: values.number("llm.temperature"),
         max_tokens: values.whole("llm.max_tokens") as u32,
+        evidence_tokens: values.size("llm.evidence_tokens"),
+        warm: Duration::from_secs(60 * values.whole("llm.warm_minutes")),
     })
 }
 
 /// The key of the language model: the setting, or the first line of a file.
 fn api_key(values: &Values) -> Result<Option<Secret>> {
     let given = values.text("llm.api_key").trim();
-    let (file, origin) = &values.0["llm.api_key_file"];
+    let file = values.text("llm.api_key_file");
     if !given.is_empty() || file.is_empty() {
         return Ok((!given.is_empty()).then(|| Secret::new(given)));
     }
-    let Some(setting) = Setting::find("llm.api_key_file") else { return Ok(None) };
-    let refused = |why: &str| refusal(setting, file, origin, why);
+    let refused = |why: &str| values.refuse("llm.api_key_file", why);
     let text = std::fs::read_to_string(file).map_err(|e| refused(&read_problem(&e)))?;
     let key = text.lines().next().unwrap_or_default().trim();
     match check::secret_problem(key, 1) {
@@ -545,12 +670,11 @@ fn records(values: &Values) -> Records {
 }
 
 /// Values and origins as `rag doctor` shows them, without secrets.
-fn origins(values: &Values) -> Vec<(&'static str, String, Origin)> {
-    let shown = |setting: &Setting| {
-        let (value, origin) = &values.0[setting.key];
-        (setting.key, check::shown(setting.shape, value), origin.clone())
+fn origins(values: &Values) -> Vec<(String, String, Origin)> {
+    let shown = |(key, setting, (value, origin)): (&str, &Setting, &(String, Origin))| {
+        (key.to_owned(), check::shown(setting.shape, value), origin.clone())
     };
-    SETTINGS.iter().map(shown).collect()
+    values.each().map(shown).collect()
 }
 
 /// Folders that may hold library and models, in search order: `assets_dir`; the data directory;

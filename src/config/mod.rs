@@ -8,13 +8,16 @@ mod bucket;
 mod check;
 mod cluster;
 mod edit;
+mod language_models;
 mod load;
+mod nearest;
 mod setting;
 mod settings;
 mod terminal;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,11 +26,13 @@ pub use check::{is_name, read_problem, secret_problem};
 pub use cluster::{Database, SharedStore};
 pub use edit::edited;
 pub use load::{World, check_file, unknown_setting, working_dir};
+pub use nearest::{NearestEngine, NearestPlace, OnFailure};
 pub use setting::{MIN_TOKEN_CHARS, Origin, Setting, Shape};
 pub use settings::SETTINGS;
 pub use terminal::{Links, Terminal};
 
 use crate::error::{Fault, Result};
+use crate::strings::similar;
 
 /// The retrievers that a search runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -155,6 +160,8 @@ pub struct Endpoint {
     /// The URL before `/chat/completions`, such as `http://localhost:11434/v1`; empty when not
     /// configured.
     pub base_url: String,
+    /// The NAME of `llm.NAME`; empty for the model of `llm` itself.
+    pub name: String,
     pub model: String,
     pub api_key: Option<Secret>,
     /// The longest time to the first byte of a reply, and between two pieces of it.
@@ -163,10 +170,17 @@ pub struct Endpoint {
     pub answer_timeout: Duration,
     /// At least 1.
     pub attempts: u32,
+    /// The longest wait before the second attempt, and before any.
+    pub retry_waits: (Duration, Duration),
     /// 0 selects the most likely token every time.
     pub temperature: f64,
     /// Maximum tokens of a reply.
     pub max_tokens: u32,
+    /// Maximum tokens of evidence in a prompt, estimated from characters.
+    pub evidence_tokens: usize,
+    /// How often a server makes a call that keeps the model and its prompts in memory; zero for
+    /// never.
+    pub warm: Duration,
 }
 
 /// Limits of one cache table.
@@ -264,6 +278,8 @@ pub struct DepotPlace {
     pub is_path_style: bool,
     /// The longest time of a small request.
     pub timeout: Duration,
+    /// How often a server compares its copies.
+    pub poll: Duration,
     /// How long files are kept that no index needs any more.
     pub grace: Duration,
     /// Credentials and the like, by the names of the variables of the AWS tools in lower case.
@@ -324,14 +340,15 @@ pub struct Config {
     pub has_fallback: bool,
     /// The language model that writes answers.
     pub llm: Endpoint,
-    /// Maximum tokens of evidence in a prompt, estimated from characters.
-    pub llm_evidence_tokens: usize,
+    /// Other language models by name, for questions that ask for them.
+    pub llms: BTreeMap<String, Endpoint>,
     /// Maximum concurrent language model calls of a batch.
     pub batch_parallel: usize,
     /// Seconds that a session lives after its last turn.
     pub session_ttl_s: u64,
     pub shared: SharedStore,
     pub ledger: Database,
+    pub nearest: NearestPlace,
     pub serve: Serve,
     pub cache: Layers,
     /// `None` when not set: a server then logs at `info`, a command not at all.
@@ -358,8 +375,9 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// The ONNX Runtime library that the user names, if any.
     pub runtime_library: Option<PathBuf>,
-    /// Key, value and origin of each setting, in the order of [`SETTINGS`].
-    pub origins: Vec<(&'static str, String, Origin)>,
+    /// Key, value and origin of each setting, in the order of [`SETTINGS`]; then those of named
+    /// language models.
+    pub origins: Vec<(String, String, Origin)>,
 }
 
 /// The longest passage that is made unless the user asks for longer ones. Models with windows of
@@ -378,9 +396,9 @@ impl Config {
     /// A usage fault about a value that turns out invalid in use; it names the origin.
     pub fn refuse(&self, key: &str, why: &str) -> Fault {
         let origin = self.origins.iter().find(|(name, ..)| *name == key);
-        match (Setting::find(key), origin) {
+        match (Setting::of_key(key), origin) {
             (Some(setting), Some((_, value, origin))) => {
-                check::refusal(setting, value, origin, why)
+                check::refusal(key, setting.shape, (value, origin), why)
             }
             _ => Fault::usage(format!("{key}: {why}")),
         }
@@ -389,6 +407,30 @@ impl Config {
     /// Whether the value of this setting is not the built-in default.
     pub fn is_set(&self, key: &str) -> bool {
         self.origins.iter().any(|(name, _, origin)| *name == key && *origin != Origin::BuiltIn)
+    }
+
+    /// The language model of this name; that of `llm` itself for the empty one.
+    ///
+    /// # Errors
+    /// A usage fault for an unknown name.
+    pub fn language_model(&self, name: &str) -> Result<&Endpoint> {
+        if name == self.llm.name {
+            return Ok(&self.llm);
+        }
+        self.llms.get(name).ok_or_else(|| Self::unknown_language_model(name, &self.llms))
+    }
+
+    /// The fault of a name that no table has.
+    fn unknown_language_model(name: &str, all: &BTreeMap<String, Endpoint>) -> Fault {
+        let hint = match (similar(name, all.keys().map(String::as_str)), all.is_empty()) {
+            (Some(meant), _) => format!("did you mean `{meant}`?"),
+            (None, true) => "tables `[llm.NAME]` of the configuration file define them".to_owned(),
+            (None, false) => {
+                let names: Vec<&str> = all.keys().map(String::as_str).collect();
+                format!("there are {}", names.join(", "))
+            }
+        };
+        Fault::usage(format!("there is no language model `{name}`")).hint(hint)
     }
 
     /// Checks the folders that may be ingested over HTTP and MCP.

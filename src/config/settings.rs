@@ -1,6 +1,7 @@
 //! The table of settings. To add one: a row here, a field in `Config`, a line in `load::build`.
 
 use super::cluster::ENGINES;
+use super::nearest::NEAREST;
 use super::setting::{MIN_TOKEN_CHARS, Setting, Shape, personal, setting};
 
 impl Setting {
@@ -40,7 +41,10 @@ const fn seconds(
 }
 
 /// Every setting, in the order of the README's table.
-pub const SETTINGS: &[Setting] = &joined::<{ OWN.len() + ENGINES.len() }>(OWN, ENGINES);
+pub const SETTINGS: &[Setting] =
+    &joined::<{ LOCAL_AND_ENGINES.len() + NEAREST.len() }>(LOCAL_AND_ENGINES, NEAREST);
+
+const LOCAL_AND_ENGINES: &[Setting] = &joined::<{ OWN.len() + ENGINES.len() }>(OWN, ENGINES);
 
 const fn joined<const N: usize>(first: &[Setting], second: &[Setting]) -> [Setting; N] {
     let mut all = [first[0]; N];
@@ -231,6 +235,13 @@ const OWN: &[Setting] = &[
         Shape::Text,
         "language model to request from that API",
     ),
+    setting(
+        "llm.name",
+        "RAG_LLM_NAME",
+        "",
+        Shape::Name,
+        "language model to use: one that tables `llm.NAME` of a file define",
+    ),
     personal(
         "llm.api_key",
         "RAG_LLM_API_KEY",
@@ -266,6 +277,20 @@ const OWN: &[Setting] = &[
         "attempts before a language model call fails",
     ),
     setting(
+        "llm.retry_wait_s",
+        "RAG_LLM_RETRY_WAIT_S",
+        "2",
+        Shape::Whole { least: 1, most: 600 },
+        "maximum seconds before the second attempt; doubles with each further one",
+    ),
+    setting(
+        "llm.max_retry_wait_s",
+        "RAG_LLM_MAX_RETRY_WAIT_S",
+        "10",
+        Shape::Whole { least: 1, most: 600 },
+        "maximum seconds between two attempts",
+    ),
+    setting(
         "llm.temperature",
         "RAG_LLM_TEMPERATURE",
         "0",
@@ -285,6 +310,13 @@ const OWN: &[Setting] = &[
         "3000",
         Shape::Whole { least: 100, most: 1 << 20 },
         "maximum tokens of passages in a language model prompt",
+    ),
+    setting(
+        "llm.warm_minutes",
+        "RAG_LLM_WARM_MINUTES",
+        "0",
+        Shape::Whole { least: 0, most: 1440 },
+        "minutes between calls of a server that keep model and prompt loaded; 0 for none",
     ),
     setting(
         "batch.parallel",

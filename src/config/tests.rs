@@ -255,3 +255,52 @@ fn chunks_fit_the_window_and_overlaps_fit_the_chunks() {
             == *ok)
     );
 }
+
+#[test]
+fn a_named_language_model_has_the_settings_of_llm_but_not_its_key_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("rag/config.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let world = || World {
+        env: [("XDG_CONFIG_HOME".to_owned(), dir.path().into())].into(),
+        cwd: dir.path().to_owned(),
+        ..world(&[])
+    };
+    std::fs::write(
+        &file,
+        "[llm]\nbase_url = \"http://a/v1\"\nmodel = \"m\"\napi_key = \"secret\"\nattempts = 2\n\
+         [llm.same]\nmodel = \"n\"\n[llm.other]\nbase_url = \"http://b/v1\"\nattempts = 7\n",
+    )
+    .unwrap();
+    let config = Config::load(&world(), &[]).unwrap();
+    let shown = |llm: &Endpoint| {
+        let key = llm.api_key.as_ref().map(|key| key.expose().to_owned());
+        (llm.base_url.clone(), llm.model.clone(), key, llm.attempts)
+    };
+    let text = str::to_owned;
+    let (a, key) = (text("http://a/v1"), Some(text("secret")));
+    assert_eq!(shown(&config.llm), (a.clone(), text("m"), key.clone(), 2));
+    assert_eq!(shown(&config.llms["same"]), (a, text("n"), key, 2));
+    assert_eq!(shown(&config.llms["other"]), (text("http://b/v1"), text("m"), None, 7));
+    let chosen = Config::load(&world(), &[("llm.name", "other".into(), "--llm".into())]).unwrap();
+    assert_eq!((chosen.llm.name.as_str(), chosen.llm.attempts), ("other", 7));
+
+    for (user, project, expected) in [
+        ("llm.fast.attempts = 0\n", "", "llm.fast.attempts = 0"),
+        ("llm.fast.speed = 1\n", "", "there is no setting `llm.fast.speed`"),
+        ("llm.fast.name = \"x\"\n", "", "there is no setting `llm.fast.name`"),
+        (
+            "",
+            "[llm.fast]\nbase_url = \"http://x\"\n",
+            "a project file must not set `llm.fast.base_url`",
+        ),
+        ("", "[llm.fast]\napi_key = \"x\"\n", "a project file must not set `llm.fast.api_key`"),
+        ("llm.name = \"fast\"\n", "", "there is no language model `fast`"),
+    ] {
+        std::fs::write(&file, user).unwrap();
+        std::fs::write(dir.path().join("rag.toml"), project).unwrap();
+        let fault = Config::load(&world(), &[]).unwrap_err();
+        assert_eq!(fault.kind(), Kind::Usage, "{fault}");
+        assert!(fault.to_string().contains(expected), "{fault}");
+    }
+}

@@ -23,7 +23,7 @@ use tokio_stream::StreamExt as _;
 use super::object::{Answer, Content, Object, SMALL_BYTES, Tag};
 use crate::config::DepotPlace;
 use crate::disk;
-use crate::error::{Context as _, Fault, Result};
+use crate::error::{Context as _, Fault, Reason, Result};
 use crate::http;
 
 /// How often a wait reads its `stop` function.
@@ -282,7 +282,8 @@ impl Bucket {
             _ => "check `depot.endpoint` and the network; `rag doctor` tries it",
         };
         let key = key.trim_end_matches('/');
-        Fault::outside(format!("cannot {what} {}/{key}", self.url)).because(error).hint(hint)
+        let fault = Fault::outside(format!("cannot {what} {}/{key}", self.url));
+        fault.reason(Reason::Engine).because(error).hint(hint)
     }
 }
 

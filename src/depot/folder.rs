@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::object::{Answer, Content, Object, SMALL_BYTES, Tag};
 use crate::disk::{self, Lock};
-use crate::error::{Context as _, Fault, Result};
+use crate::error::{Context as _, Fault, Reason, Result};
 
 /// Longest wait for another writer, which holds the lock while it replaces one small file.
 const WAIT: Duration = Duration::from_secs(10);
@@ -36,8 +36,7 @@ impl Folder {
     /// The path of an object to write; its folder exists then.
     fn new_path(&self, key: &str) -> Result<PathBuf> {
         if !self.dir.is_dir() {
-            return Err(Fault::outside(format!("there is no folder {}", self.dir.display()))
-                .hint("create it, or mount the file system that has it"));
+            return Err(self.no_dir().hint("create it, or mount the file system that has it"));
         }
         let path = self.path(key);
         disk::create_dir(path.parent().unwrap_or(&self.dir))?;
@@ -61,8 +60,12 @@ impl Folder {
     fn dir_exists(&self) -> Result<()> {
         match self.dir.is_dir() {
             true => Ok(()),
-            false => Err(Fault::outside(format!("there is no folder {}", self.dir.display()))),
+            false => Err(self.no_dir()),
         }
+    }
+
+    fn no_dir(&self) -> Fault {
+        Fault::outside(format!("there is no folder {}", self.dir.display())).reason(Reason::Engine)
     }
 
     pub fn write(&self, key: &str, bytes: &[u8]) -> Result<()> {

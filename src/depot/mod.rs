@@ -8,16 +8,17 @@
 mod bucket;
 mod folder;
 mod object;
+mod steps;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::Instant;
 
 use bucket::Bucket;
 use folder::Folder;
-use object::Answer;
-pub use object::{Content, Object, Tag};
+pub use object::{Answer, Content, Object, Tag};
+pub use steps::{Steps, now, swap};
 
 use crate::config::DepotPlace;
 use crate::disk;
@@ -25,7 +26,13 @@ use crate::error::{Fault, Result};
 
 /// A depot. It may be used from any thread.
 #[derive(Debug)]
-pub enum Depot {
+pub struct Depot {
+    side: Side,
+    opened: Instant,
+}
+
+#[derive(Debug)]
+enum Side {
     Folder(Folder),
     Bucket(Bucket),
 }
@@ -51,88 +58,57 @@ impl Depot {
     /// # Errors
     /// A usage fault when it cannot be configured so.
     pub fn open(place: &DepotPlace) -> Result<Self> {
-        match place.url.strip_prefix("file://") {
-            Some(folder) => Ok(Self::Folder(Folder::new(Path::new(folder)))),
-            None => Bucket::open(place).map(Self::Bucket),
-        }
+        let side = match place.url.strip_prefix("file://") {
+            Some(folder) => Side::Folder(Folder::new(Path::new(folder))),
+            None => Side::Bucket(Bucket::open(place)?),
+        };
+        Ok(Self { side, opened: Instant::now() })
     }
 
     /// The address, for messages.
     pub fn url(&self) -> &str {
-        match self {
-            Self::Folder(folder) => folder.url(),
-            Self::Bucket(bucket) => bucket.url(),
+        match &self.side {
+            Side::Folder(folder) => folder.url(),
+            Side::Bucket(bucket) => bucket.url(),
         }
     }
 
     /// Reads a small object; `None` when there is none.
     pub fn read(&self, key: &str) -> Result<Option<Content>> {
-        match self {
-            Self::Folder(folder) => folder.read(key),
-            Self::Bucket(bucket) => bucket.read(key),
+        match &self.side {
+            Side::Folder(folder) => folder.read(key),
+            Side::Bucket(bucket) => bucket.read(key),
         }
     }
 
     /// Writes a small object in place of another or none.
     pub fn write(&self, key: &str, bytes: &[u8]) -> Result<()> {
-        match self {
-            Self::Folder(folder) => folder.write(key, bytes),
-            Self::Bucket(bucket) => bucket.write(key, bytes),
+        match &self.side {
+            Side::Folder(folder) => folder.write(key, bytes),
+            Side::Bucket(bucket) => bucket.write(key, bytes),
         }
     }
 
-    /// Replaces the `expected` version of a small object, or creates it where `None` is expected.
-    ///
-    /// A reply may get lost after the write, and a store may answer 409 to a write that it did. So
-    /// whenever the answer is not a plain success, the object is read: if it has these bytes, the
-    /// write happened.
+    /// As [`swap`], with this depot.
     ///
     /// # Errors
-    /// [`Kind::Outside`](crate::error::Kind::Outside) when it is unknown whether it was written.
+    /// As [`swap`].
     pub fn swap(&self, key: &str, expected: Option<&Tag>, bytes: &[u8]) -> Result<Swap> {
-        const TRIES: u32 = 5;
-        let mut pause = Duration::from_millis(20);
-        for n in 1.. {
-            let fault = match self.put_if(key, expected, bytes) {
-                Answer::Written(tag) => return Ok(Swap::Done(tag)),
-                Answer::Refused => None,
-                Answer::Unknown(fault) => Some(fault),
-            };
-            let found = match self.read(key) {
-                Ok(found) => found,
-                Err(second) => return Err(fault.unwrap_or(second)),
-            };
-            match found {
-                Some(found) if found.bytes == bytes => return Ok(Swap::Done(found.tag)),
-                found if found.as_ref().map(|found| &found.tag) != expected => {
-                    return Ok(Swap::Lost);
-                }
-                // The expected version is still there: the write did not happen.
-                _ if n < TRIES => {}
-                _ => {
-                    return Err(fault.unwrap_or_else(|| {
-                        Fault::outside(format!("{} refuses to replace {key}", self.url()))
-                    }));
-                }
-            }
-            std::thread::sleep(pause);
-            pause *= 2;
-        }
-        Ok(Swap::Lost)
+        now(swap(self, key, expected, bytes))
     }
 
     fn put_if(&self, key: &str, expected: Option<&Tag>, bytes: &[u8]) -> Answer {
-        match self {
-            Self::Folder(folder) => folder.put_if(key, expected, bytes),
-            Self::Bucket(bucket) => bucket.put_if(key, expected, bytes),
+        match &self.side {
+            Side::Folder(folder) => folder.put_if(key, expected, bytes),
+            Side::Bucket(bucket) => bucket.put_if(key, expected, bytes),
         }
     }
 
     /// Size and time of an object; `None` when there is none.
     pub fn find(&self, key: &str) -> Result<Option<Object>> {
-        match self {
-            Self::Folder(folder) => folder.find(key),
-            Self::Bucket(bucket) => bucket.find(key),
+        match &self.side {
+            Side::Folder(folder) => folder.find(key),
+            Side::Bucket(bucket) => bucket.find(key),
         }
     }
 
@@ -141,9 +117,9 @@ impl Depot {
     /// # Errors
     /// An interruption when `stop` returns true.
     pub fn upload(&self, key: &str, file: &Path, stop: &dyn Fn() -> bool) -> Result<()> {
-        match self {
-            Self::Folder(folder) => folder.upload(key, file),
-            Self::Bucket(bucket) => bucket.upload(key, file, stop),
+        match &self.side {
+            Side::Folder(folder) => folder.upload(key, file),
+            Side::Bucket(bucket) => bucket.upload(key, file, stop),
         }
     }
 
@@ -162,9 +138,9 @@ impl Depot {
     ) -> Result<()> {
         let mut why = String::new();
         for _ in 0..2 {
-            let fetched = match self {
-                Self::Folder(folder) => folder.download(key, target),
-                Self::Bucket(bucket) => bucket.download(key, target, expected.bytes, stop),
+            let fetched = match &self.side {
+                Side::Folder(folder) => folder.download(key, target),
+                Side::Bucket(bucket) => bucket.download(key, target, expected.bytes, stop),
             };
             let is_found = fetched.inspect_err(|_| drop(std::fs::remove_file(target)))?;
             if !is_found {
@@ -187,17 +163,17 @@ impl Depot {
 
     /// All objects whose key begins with `prefix`, a folder with its `/`.
     pub fn list(&self, prefix: &str) -> Result<Vec<Object>> {
-        match self {
-            Self::Folder(folder) => folder.list(prefix),
-            Self::Bucket(bucket) => bucket.list(prefix),
+        match &self.side {
+            Side::Folder(folder) => folder.list(prefix),
+            Side::Bucket(bucket) => bucket.list(prefix),
         }
     }
 
     /// Deletes an object; a missing one is not an error.
     pub fn delete(&self, key: &str) -> Result<()> {
-        match self {
-            Self::Folder(folder) => folder.delete(key),
-            Self::Bucket(bucket) => bucket.delete(key),
+        match &self.side {
+            Side::Folder(folder) => folder.delete(key),
+            Side::Bucket(bucket) => bucket.delete(key),
         }
     }
 
@@ -216,9 +192,9 @@ impl Depot {
 
     /// Whether the last write was kept as one of several versions: what is deleted then stays.
     pub fn is_versioned(&self) -> bool {
-        match self {
-            Self::Folder(_) => false,
-            Self::Bucket(bucket) => bucket.is_versioned(),
+        match &self.side {
+            Side::Folder(_) => false,
+            Side::Bucket(bucket) => bucket.is_versioned(),
         }
     }
 

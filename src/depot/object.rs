@@ -6,6 +6,13 @@ use crate::error::Fault;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tag(pub(super) String);
 
+#[cfg(test)]
+impl Tag {
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 /// A small object as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {

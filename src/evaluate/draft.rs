@@ -46,7 +46,7 @@ pub fn draft(
     on_draft: &mut dyn FnMut(&Draft),
 ) -> Result<usize> {
     need_language_model(&engine.config, "`--generate`")?;
-    let client = ask::client(engine)?;
+    let client = ask::client(&engine.config.llm)?;
     let searcher = Searcher::open(engine)?;
     let documents = Documents::of(&searcher.snapshot, &engine.config.index, false)?;
     let passages = passages(&searcher, filter)?;

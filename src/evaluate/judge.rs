@@ -34,7 +34,7 @@ impl Judge {
     /// A usage fault when no language model is configured.
     pub fn new(engine: &Engine) -> Result<Self> {
         need_language_model(&engine.config, "`--judge`")?;
-        Ok(Self { client: ask::client(engine)? })
+        Ok(Self { client: ask::client(&engine.config.llm)? })
     }
 
     /// Grades an answer; `known` are passages with the right one. `None` if the reply of the model

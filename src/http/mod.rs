@@ -1,6 +1,9 @@
 //! HTTP clients: one downloads files, one visits pages of web sites, one posts JSON and streams the
-//! reply. Sizes and times are bounded, and credentials are never sent to another origin.
+//! reply, one exchanges JSON with a server. Sizes and times are bounded, and credentials are never
+//! sent to another origin.
 
+#[cfg(feature = "cluster")]
+mod rest;
 mod visit;
 
 use std::io::Write as _;
@@ -11,6 +14,8 @@ use std::time::Duration;
 use crate::disk;
 use crate::error::{Context as _, Fault, Result};
 
+#[cfg(feature = "cluster")]
+pub use rest::{Method, Rest, RestPlace};
 pub use visit::{Url, Validators, Visit, Visitor};
 
 /// Time-out for connecting, and for each piece of a reply.

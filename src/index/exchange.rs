@@ -4,7 +4,7 @@
 //! once, however many generations have it, and is checked when it comes back. The pointer of an
 //! index follows last, by compare-and-swap.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,7 +12,10 @@ use super::consistency::parts_problem;
 use super::generation::{META, Meta, damaged};
 use super::local::Local;
 use super::pointer::{Pointer, Target};
-use crate::depot::{Depot, Expected, Swap};
+use super::protocol::{
+    self, Commit, Published, file_key, is_there, keys_of, pointer_key, pointer_name,
+};
+use crate::depot::{Depot, Expected, now};
 use crate::disk::{self, FileSum, Scratch};
 use crate::error::{Context as _, Fault, Result};
 
@@ -59,23 +62,6 @@ impl Copied {
     }
 }
 
-/// The object that is the pointer of an index.
-pub fn pointer_key(name: &str) -> String {
-    format!("names/{name}.json")
-}
-
-/// The object that is a file of a generation.
-///
-/// # Errors
-/// [`Kind::Damaged`](crate::error::Kind::Damaged) for what is no SHA-256, which could be any path.
-pub fn file_key(sha256: &str) -> Result<String> {
-    let is_sum = sha256.len() == 64 && sha256.bytes().all(|b| b.is_ascii_hexdigit());
-    match is_sum {
-        true => Ok(format!("files/{sha256}")),
-        false => Err(Fault::damaged(format!("{sha256:?} is no SHA-256"))),
-    }
-}
-
 /// Copies the index of a pointer of this data directory to the depot. The first writer of a name
 /// creates it; a later one must have had the generation that is there, unless `other` may be
 /// replaced.
@@ -107,14 +93,35 @@ pub fn push(
         }
     }
     depot.probe()?;
-    let mut copied = Copied::default();
-    for target in std::iter::once(&pointer.current).chain(&pointer.previous) {
-        let dir = here.generation_dir(&target.generation);
-        copied.add_all(upload(depot, &dir, target, other, stop)?);
+    let targets: Vec<&Target> =
+        std::iter::once(&pointer.current).chain(&pointer.previous).collect();
+    let mut files = BTreeSet::new();
+    for target in &targets {
+        files.extend(keys_of(&target.meta_sha256, &here.read_meta(target)?)?);
     }
-    match depot.swap(&key, found.as_ref().map(|found| &found.tag), &pointer.to_bytes()?)? {
-        Swap::Done(_) => Ok(copied),
-        Swap::Lost => Err(lost(name, depot)),
+    let commit = Commit {
+        key: &key,
+        base: found.as_ref().map(|found| &found.tag),
+        pointer: &pointer.to_bytes()?,
+        files: &files,
+    };
+    let (mut copied, mut is_first) = (Copied::default(), true);
+    let send = async || {
+        // What is uploaded again was deleted meanwhile.
+        let other = if is_first { other } else { Other::Keep };
+        for target in &targets {
+            let dir = here.generation_dir(&target.generation);
+            let one = upload(depot, &dir, target, other, stop)?;
+            if is_first {
+                copied.add_all(one);
+            }
+        }
+        is_first = false;
+        Ok(())
+    };
+    match now(protocol::publish(depot, &commit, send))? {
+        Published::Done(_, again) => again.map(|()| copied),
+        Published::Lost => Err(lost(name, depot)),
     }
 }
 
@@ -187,8 +194,8 @@ fn no_such_index(name: &str, depot: &Depot) -> Fault {
 /// The names of the indexes in a depot, sorted.
 pub fn names(depot: &Depot) -> Result<Vec<String>> {
     let objects = depot.list("names/")?;
-    let name = |key: &str| Some(key.strip_prefix("names/")?.strip_suffix(".json")?.to_owned());
-    Ok(objects.iter().filter_map(|object| name(&object.key)).collect())
+    let names = objects.iter().filter_map(|object| pointer_name(&object.key));
+    Ok(names.map(str::to_owned).collect())
 }
 
 /// Copies the files of a generation in `dir` to the depot, unless they are there. Each is checked
@@ -203,7 +210,7 @@ pub fn upload(
     let meta = Meta::read(dir, &target.meta_sha256)?;
     let is_copied = |name: &str, sha256: &str, bytes: u64| -> Result<bool> {
         let (key, path) = (file_key(sha256)?, dir.join(name));
-        if other == Other::Keep && depot.find(&key)?.is_some_and(|found| found.bytes == bytes) {
+        if other == Other::Keep && is_there(depot.find(&key)?.as_ref(), bytes) {
             return Ok(false);
         }
         if disk::file_sum(&path)?.sha256 != sha256 {

@@ -15,7 +15,7 @@ use crate::error::{Context as _, Fault, Result};
 /// Version of everything on disk below a generation: the fields of Tantivy, the vector, code and
 /// key files, the table of files, `meta.json` itself. Raise it with any of them; a generation of
 /// another version is rebuilt.
-pub const FORMAT: u32 = 5;
+pub const FORMAT: u32 = 6;
 
 pub const META: &str = "meta.json";
 

@@ -3,24 +3,28 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::collect::{Collected, collect};
+use super::collect::collect;
 use super::consistency::disagreements;
 use super::exchange::{self, Copied, Other, Stop};
 use super::generation::{META, Meta, damaged};
 use super::local::{BUILDING, Local, entries};
 use super::pointer::{Before, Pointer, Publication, Target};
 use super::progress::{self, Progress};
+use super::protocol::Collected;
 use super::replica::{DepotStatus, Replica};
 use super::snapshot::Snapshot;
 use crate::config::DepotPlace;
 use crate::depot::Depot;
 use crate::disk::{self, Lock};
 use crate::error::{Context as _, Fault, Result};
+use crate::nearest::{Generation, Nearest};
+use crate::shared::Shared;
 use crate::state::State;
 use crate::strings;
+use crate::telemetry;
 
 /// The indexes of a data directory, which may be copies of those in a depot.
 #[derive(Clone, Debug)]
@@ -29,6 +33,9 @@ pub struct Store {
     /// Lists the user's other data directories.
     state: State,
     replica: Option<Arc<Replica>>,
+    /// What finds the nearest vectors.
+    nearest: Nearest,
+    interrupted: Option<&'static AtomicBool>,
 }
 
 /// The lock of the only writer, until it is dropped.
@@ -48,7 +55,8 @@ impl Drop for WriteLock {
 
 impl Store {
     pub fn new(data_dir: &Path) -> Self {
-        Self { here: Local::new(data_dir), state: State::none(), replica: None }
+        let (here, state) = (Local::new(data_dir), State::none());
+        Self { here, state, replica: None, nearest: Nearest::Scan, interrupted: None }
     }
 
     /// The same store, whose messages name the indexes of other data directories.
@@ -64,6 +72,18 @@ impl Store {
         let is_named = !place.url.is_empty();
         let replica = is_named.then(|| Arc::new(Replica::new(place, interrupted)));
         Self { replica, ..self }
+    }
+
+    /// The same store, whose vectors are in an engine as well. Writing them ends when `interrupted`
+    /// is set.
+    #[must_use]
+    pub fn with_nearest(self, nearest: Nearest, interrupted: &'static AtomicBool) -> Self {
+        Self { nearest, interrupted: Some(interrupted), ..self }
+    }
+
+    /// What finds the nearest vectors.
+    pub fn nearest(&self) -> &Nearest {
+        &self.nearest
     }
 
     /// What this process knows of the depot.
@@ -87,7 +107,15 @@ impl Store {
         Some(self.replica.as_ref()?.status(&self.here))
     }
 
-    /// Compares all copies with the depot. Servers call it once a second.
+    /// From now on other machines get a hint of each change in the depot.
+    pub fn announce_through(&self, shared: &Shared) {
+        if let (Some(replica), Some(redis)) = (&self.replica, shared.redis()) {
+            replica.announce_through(redis);
+        }
+    }
+
+    /// Compares all copies with the depot. Servers call it every `depot.poll_s` seconds, and
+    /// whenever there is a hint.
     pub fn poll(&self) {
         if let Some(replica) = &self.replica {
             replica.poll(&self.here);
@@ -124,6 +152,7 @@ impl Store {
         stop: Stop<'_>,
     ) -> Result<(Pointer, Meta, Copied)> {
         let pulled = exchange::pull(&self.here, self.depot()?, name, new_name, other, stop)?;
+        self.publish_vectors(&pulled.0)?;
         self.here.collect_garbage();
         Ok(pulled)
     }
@@ -211,7 +240,9 @@ impl Store {
     /// Says what to run when there is no such index; [`Kind::Damaged`](crate::error::Kind::Damaged)
     /// names the damaged file.
     pub fn open(&self, name: &str) -> Result<Snapshot> {
-        self.follow(name, |pointer| self.open_target(&pointer.current))
+        self.follow(name, |pointer| {
+            self.open_target(&pointer.current)?.proposed_by(&self.nearest, name)
+        })
     }
 
     pub(super) fn open_target(&self, target: &Target) -> Result<Snapshot> {
@@ -296,6 +327,8 @@ impl Store {
     /// [`Kind::Outside`](crate::error::Kind::Outside) when it cannot be written.
     pub fn lock(&self, wait: Duration, give_up: &dyn Fn() -> bool) -> Result<WriteLock> {
         let lock = self.lock_here(wait, give_up)?;
+        // Before the work, which may take long.
+        self.nearest.check()?;
         if let Some(replica) = &self.replica {
             replica.begin_writing()?;
         }
@@ -405,10 +438,54 @@ impl Store {
 
     /// Writes a pointer in place of another or none, in the depot first. The caller holds the lock.
     pub(super) fn write_pointer(&self, pointer: &Pointer) -> Result<()> {
+        let in_engine = self.publish_vectors(pointer)?;
         if let Some(replica) = &self.replica {
             replica.publish(&self.here, pointer)?;
         }
-        self.here.hold(pointer)
+        self.here.hold(pointer)?;
+        // While vectors are computed, those of the generation before stay.
+        if !in_engine.is_empty() {
+            self.retire_vectors(&pointer.name, &in_engine);
+        }
+        Ok(())
+    }
+
+    /// Writes the vectors of the current generation to the engine, so that a reader of the pointer
+    /// finds them. Returns the generations of the pointer as the engine knows them.
+    fn publish_vectors(&self, pointer: &Pointer) -> Result<Vec<Generation>> {
+        let mut known = Vec::new();
+        if self.nearest.is_scan() {
+            return Ok(known);
+        }
+        let open = |target| self.open_target(target)?.proposed_by(&self.nearest, &pointer.name);
+        let current = open(&pointer.current)?;
+        let stop = || self.interrupted.is_some_and(|flag| flag.load(Ordering::Relaxed));
+        current.publish_vectors(&stop)?;
+        known.extend(current.in_engine().cloned());
+        // With a depot, the previous generation need not be here.
+        let previous = pointer.previous.as_ref().and_then(|previous| open(previous).ok());
+        known.extend(previous.as_ref().and_then(Snapshot::in_engine).cloned());
+        Ok(known)
+    }
+
+    /// Deletes the vectors that nothing needs any more. The commit is done: what fails is left to
+    /// the next one.
+    fn retire_vectors(&self, name: &str, kept: &[Generation]) {
+        if let Err(fault) = self.nearest.retire(name, kept) {
+            telemetry::warn!(fault = fault.to_string(), "old vectors were not deleted");
+        }
+    }
+
+    /// Writes the vectors that the engine lacks of an index; none without an engine. The caller
+    /// holds the lock.
+    ///
+    /// # Errors
+    /// [`Kind::Outside`](crate::error::Kind::Outside) when the engine does not answer.
+    pub fn complete_vectors(&self, name: &str) -> Result<()> {
+        match self.nearest.is_scan() {
+            true => Ok(()),
+            false => self.publish_vectors(&self.require(name)?).map(drop),
+        }
     }
 
     /// Swaps the current and the previous generation of an index. The caller holds the lock.
@@ -453,6 +530,7 @@ impl Store {
             Some(replica) => replica.remove(&self.here, name)?,
         };
         let was_here = self.here.release(name)?;
+        self.retire_vectors(name, &[]);
         if !was_shared && !was_here {
             return Err(self.no_such_index(name));
         }

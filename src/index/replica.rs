@@ -8,21 +8,23 @@
 use std::collections::{HashMap, HashSet};
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::collect::{self, Claim, Lease};
-use super::exchange::{self, Other, fetch, fetch_meta, lost, names, place, pointer_key, upload};
+use super::collect::{self, Lease};
+use super::exchange::{self, Other, fetch, fetch_meta, lost, names, place, upload};
 use super::generation::Meta;
 use super::local::Local;
 use super::pointer::{Pointer, Target};
+use super::protocol::{self, Commit, Published, keys_of, pointer_key};
 use crate::config::DepotPlace;
-use crate::depot::{Depot, Swap, Tag};
+use crate::depot::{Depot, Tag, now};
 use crate::disk::{self, Lock};
 use crate::error::{Fault, Kind, Result};
+use crate::shared::{Hint, Redis};
 use crate::telemetry;
 
-/// How long a copy counts as current. Servers poll as often.
+/// How long a copy counts as current where no poller runs.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// How long a depot that cannot be reached is left alone by readers that have a copy.
@@ -43,6 +45,8 @@ pub struct Replica {
     seen: Mutex<Seen>,
     /// The last commit lost against another machine.
     has_lost: AtomicBool,
+    /// Where other machines are told of a new pointer, if anywhere.
+    hints: OnceLock<Arc<Redis>>,
 }
 
 #[derive(Debug, Default)]
@@ -87,6 +91,7 @@ impl Replica {
             copying: Mutex::default(),
             seen: Mutex::default(),
             has_lost: AtomicBool::new(false),
+            hints: OnceLock::new(),
         }
     }
 
@@ -105,6 +110,17 @@ impl Replica {
         }
         let opened = Depot::open(&self.place)?;
         Ok(self.depot.get_or_init(|| opened))
+    }
+
+    /// From now on other machines get a hint of each new pointer.
+    pub fn announce_through(&self, redis: &Arc<Redis>) {
+        let _ = self.hints.set(Arc::clone(redis));
+    }
+
+    fn announce(&self) {
+        if let Some(redis) = self.hints.get() {
+            redis.announce(Hint::Depot);
+        }
     }
 
     fn stop(&self) -> bool {
@@ -217,30 +233,19 @@ impl Replica {
 
     fn compare_alone(&self, here: &Local, name: &str, wait: Duration) -> Result<Version> {
         let (depot, key) = (self.depot()?, pointer_key(name));
-        let mut last: Option<Tag> = None;
-        loop {
-            let Some(found) = depot.read(&key)? else {
-                if self.is_copy(here, name) {
-                    // Removed by another machine.
-                    here.release(name)?;
-                    let _ = std::fs::remove_file(copy_mark(here, name));
-                }
-                return Ok(Version::default());
-            };
+        let taken = now(protocol::follow(depot, &key, async |found| {
             let there = Pointer::parse(&found.bytes, name, &place(depot, &key))?;
-            match self.take_over(here, depot, &there, wait) {
-                Ok(pointer) => {
-                    return Ok(Version { pointer: Some(pointer), tag: Some(found.tag) });
-                }
-                // Replaced and collected while it was copied.
-                Err(fault)
-                    if fault.kind() == Kind::Damaged && last.as_ref() != Some(&found.tag) =>
-                {
-                    last = Some(found.tag);
-                }
-                Err(fault) => return Err(fault),
+            self.take_over(here, depot, &there, wait)
+        }))?;
+        let Some((pointer, tag)) = taken else {
+            if self.is_copy(here, name) {
+                // Removed by another machine.
+                here.release(name)?;
+                let _ = std::fs::remove_file(copy_mark(here, name));
             }
-        }
+            return Ok(Version::default());
+        };
+        Ok(Version { pointer: Some(pointer), tag: Some(tag) })
     }
 
     /// Copies the current generation of `there`, unless it is here, and names it.
@@ -317,21 +322,19 @@ impl Replica {
         let dir = here.generation_dir(&pointer.current.generation);
         let meta = here.read_meta(&pointer.current)?;
         let stop = || self.stop();
-        let send = || -> Result<Option<Tag>> {
-            loop {
-                upload(depot, &dir, &pointer.current, Other::Keep, &stop)?;
-                if let Claim::Kept(version) = collect::claim(depot, &pointer.current, &meta)? {
-                    return Ok(version);
-                }
-            }
+        let commit = Commit {
+            key: &key,
+            base: base.tag.as_ref(),
+            pointer: &pointer.to_bytes()?,
+            files: &keys_of(&pointer.current.meta_sha256, &meta)?,
         };
-        let version = send()?;
-        match depot.swap(&key, base.tag.as_ref(), &pointer.to_bytes()?)? {
-            Swap::Lost => {
+        let send = async || upload(depot, &dir, &pointer.current, Other::Keep, &stop).map(drop);
+        let again = match now(protocol::publish(depot, &commit, send))? {
+            Published::Lost => {
                 self.has_lost.store(true, Ordering::Relaxed);
                 return Err(lost(&pointer.name, depot));
             }
-            Swap::Done(tag) => {
+            Published::Done(tag, again) => {
                 let version = Version { pointer: Some(pointer.clone()), tag: Some(tag) };
                 if let Some(writing) = &mut self.seen().writing {
                     writing.insert(pointer.name.clone(), version);
@@ -339,12 +342,11 @@ impl Replica {
                 let mut seen = self.seen();
                 seen.absent.remove(&pointer.name);
                 seen.names = None;
+                again
             }
-        }
-        // A collector that ran meanwhile did not see the new pointer.
-        if collect::version(depot)? != version {
-            send()?;
-        }
+        };
+        again?;
+        self.announce();
         self.mark_copy(here, &pointer.name)?;
         // The commit is done: a collection that fails is left to the next one.
         if let Err(fault) = collect::collect_if_due(depot, &key, self.grace()) {
@@ -358,6 +360,7 @@ impl Replica {
         let (depot, key) = (self.depot()?, pointer_key(name));
         let is_there = depot.read(&key)?.is_some();
         depot.delete(&key)?;
+        self.announce();
         let _ = std::fs::remove_file(copy_mark(here, name));
         let mut seen = self.seen();
         if let Some(writing) = &mut seen.writing {
@@ -401,7 +404,10 @@ impl Replica {
         {
             let mut seen = self.seen();
             seen.is_polled = true;
-            seen.absent.clear();
+            // There may be such indexes now.
+            for name in std::mem::take(&mut seen.absent) {
+                seen.until.remove(&name);
+            }
             // A writer of this process has fixed what it builds on.
             if seen.writing.is_some() {
                 return;
@@ -497,6 +503,7 @@ impl Replica {
         let copied = exchange::push(here, self.depot()?, pointer, other, &|| self.stop())?;
         self.mark_copy(here, &pointer.name)?;
         self.seen().absent.remove(&pointer.name);
+        self.announce();
         Ok(copied)
     }
 }

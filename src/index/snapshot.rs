@@ -6,14 +6,16 @@ use std::sync::{Arc, OnceLock};
 
 use super::dense::{self, Comparison, Near, Nearest};
 use super::documents::{self, Record, State};
-use super::generation::{Meta, VectorFile, damaged};
+use super::generation::{Meta, ModelInfo, VectorFile, damaged};
 use super::guard::guarded;
 use super::lexical::{self, LexicalScores, Stored, VerifiedDirectory};
 use super::pointer::Target;
+use super::proposed::Proposer;
 use crate::analysis::Query;
 use crate::disk::{Damage, FileSum, Mapped};
 use crate::error::{Context as _, Fault, Result};
 use crate::filter::{Filter, UnknownValue};
+use crate::nearest;
 
 /// The folder of the BM25 part, in the names of its files.
 const BM25: &str = "bm25/";
@@ -31,6 +33,8 @@ pub struct Snapshot {
     lexical: lexical::LexicalReader,
     rows: Rows,
     dense: OnceLock<dense::Scan>,
+    /// The engine that proposes candidates; `None` where the codes are compared.
+    proposer: Option<Proposer>,
 }
 
 /// The files of the dense retriever, in row order.
@@ -89,7 +93,56 @@ impl Snapshot {
         let lexical =
             tantivy(dir, &damage, || lexical::LexicalReader::open(directory, meta.counts.terms))?;
         let (dir, target) = (dir.to_owned(), target.clone());
-        Ok(Self { dir, target, meta, damage, lexical, rows, dense: OnceLock::new() })
+        Ok(Self {
+            dir,
+            target,
+            meta,
+            damage,
+            lexical,
+            rows,
+            dense: OnceLock::new(),
+            proposer: None,
+        })
+    }
+
+    /// The same generation of the index `name`, whose candidates an engine proposes.
+    pub(super) fn proposed_by(mut self, engine: &nearest::Nearest, name: &str) -> Result<Self> {
+        if engine.is_scan() || self.meta.pending > 0 {
+            return Ok(self);
+        }
+        let mut keys = dense::Files::new();
+        for VectorFile { file, rows } in &self.meta.vectors {
+            let name = dense::keys_name(file);
+            let entry = listed(&self.dir, &self.meta, &name)?;
+            keys.push((Arc::new(map(&self.dir, &name, entry, &self.damage)?), *rows));
+        }
+        let ModelInfo { fingerprint, dimension, .. } = &self.meta.model;
+        let generation = nearest::Generation {
+            space: nearest::Space::new(name, fingerprint, *dimension),
+            sha256: self.target.meta_sha256.clone(),
+        };
+        self.proposer = Some(Proposer::new(engine.clone(), generation, keys));
+        Ok(self)
+    }
+
+    /// Writes the vectors that the engine lacks. The snapshot is one of [`Snapshot::proposed_by`].
+    pub(super) fn publish_vectors(&self, stop: &dyn Fn() -> bool) -> Result<()> {
+        let Some(proposer) = &self.proposer else { return Ok(()) };
+        let (dense, rows) = (self.dense()?, self.vector_rows()?);
+        proposer.publish(dense, rows, stop).map_err(|e| self.name_damage(e))
+    }
+
+    /// Whether the engine has all vectors; true without one, and while vectors are computed.
+    ///
+    /// # Errors
+    /// [`Kind::Outside`](crate::error::Kind::Outside) when the engine does not answer.
+    pub fn engine_has_vectors(&self) -> Result<bool> {
+        self.proposer.as_ref().map_or(Ok(true), Proposer::has_vectors)
+    }
+
+    /// The generation as the engine knows it; `None` without an engine.
+    pub(super) fn in_engine(&self) -> Option<&nearest::Generation> {
+        self.proposer.as_ref().map(Proposer::generation)
     }
 
     pub fn meta(&self) -> &Meta {
@@ -152,7 +205,13 @@ impl Snapshot {
     ) -> Result<Vec<Nearest>> {
         let (dense, rows) = (self.dense_for(queries)?, self.vector_rows()?);
         let passages = dense::Passages { rows, allowed };
-        dense.nearest(queries, passages, near).map_err(|e| self.name_damage(e))
+        let nearest = match &self.proposer {
+            Some(proposer) if near.comparison == Comparison::Codes => {
+                proposer.nearest(dense, queries, passages, near)
+            }
+            _ => dense.nearest(queries, passages, near),
+        };
+        nearest.map_err(|e| self.name_damage(e))
     }
 
     /// Cosine of `query` with each of the passages `ordinals`; NaN for a deleted one.

@@ -1,4 +1,6 @@
 mod depot;
+mod simulated;
+mod world;
 
 use super::*;
 use crate::analysis::query_terms;

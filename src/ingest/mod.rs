@@ -120,7 +120,10 @@ fn ingest(
     let previous = last.previous(&run.removed, request.retry_failed)?;
     let (scan, contents) = run.read(&folders, previous, on_event)?;
     let report = match contents {
-        Contents::Unchanged(base) => run.unchanged(&scan, base),
+        Contents::Unchanged(base) => {
+            engine.store.complete_vectors(&engine.config.index)?;
+            run.unchanged(&scan, base)
+        }
         Contents::Built(built) => run.finish(&scan, *built, network, on_event)?,
     };
     if engine.config.state_dir.is_some() {

@@ -1,9 +1,9 @@
 //! Reads, extracts and chunks files on all threads, and adds them to the builder in the order of
 //! the walk.
 
-use std::fs::OpenOptions;
-use std::io::Read as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{BufReader, Read as _, Seek as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -203,19 +203,65 @@ impl FileReader<'_> {
     }
 
     fn finish(&self, task: &Task<'_>, extractor: &mut Extractor<'_>) -> Reading {
-        let content = Content::read(&task.absolute, self.engine.config.max_file_bytes)?;
-        telemetry::trace!(bytes = content.bytes.len(), "file read");
-        let mut finished = Finished {
-            size: content.bytes.len() as u64,
-            mtime_ns: content.trusted_mtime_ns(self.engine),
-            version: content.version,
-            hash: disk::hex(&Blake::new(32).field(&content.bytes).finish::<32>()),
-            content: ReadOutcome::Same,
-        };
-        if task.before.as_ref() != Some(&finished.hash) {
-            finished.content = self.text(task, content.bytes, extractor);
+        let content = Content::open(&task.absolute)?;
+        if content.is_long_mailbox(self.engine.config.max_file_bytes) {
+            return self.finish_mailbox(task, &content, extractor);
         }
-        Ok(finished)
+        let bytes = content.read(self.engine.config.max_file_bytes)?;
+        telemetry::trace!(bytes = bytes.len(), "file read");
+        let hash = disk::hex(&Blake::new(32).field(&bytes).finish::<32>());
+        let is_same = task.before.as_ref() == Some(&hash);
+        let size = bytes.len() as u64;
+        let mtime_ns = content.trusted_mtime_ns(self.engine, size)?;
+        let outcome = match is_same {
+            true => ReadOutcome::Same,
+            false => self.text(task, bytes, extractor),
+        };
+        Ok(Finished { size, mtime_ns, version: content.version(), hash, content: outcome })
+    }
+
+    /// As [`FileReader::finish`], for a mailbox that is never whole in memory.
+    fn finish_mailbox(
+        &self,
+        task: &Task<'_>,
+        content: &Content,
+        extractor: &mut Extractor<'_>,
+    ) -> Reading {
+        let (size, hash) = content.hash(&|| self.engine.interrupted())?;
+        let outcome = match task.before.as_ref() == Some(&hash) {
+            true => ReadOutcome::Same,
+            false => match self.mailbox(task, content, extractor)? {
+                Ok(extracted) => self.passages(extracted, &[]),
+                Err(none) => ReadOutcome::NoText(none),
+            },
+        };
+        let mtime_ns = content.trusted_mtime_ns(self.engine, size)?;
+        Ok(Finished { size, mtime_ns, version: content.version(), hash, content: outcome })
+    }
+
+    fn mailbox(
+        &self,
+        task: &Task<'_>,
+        content: &Content,
+        extractor: &mut Extractor<'_>,
+    ) -> std::result::Result<std::result::Result<Extracted, NoText>, String> {
+        let most = usize::try_from(self.engine.config.max_file_bytes).unwrap_or(usize::MAX);
+        let input = BufReader::new(content.from_start()?);
+        let mut mailbox = text::Mailbox::default();
+        for batch in text::Batches::new(input, most, MAILBOX_BATCH_BYTES) {
+            let batch = batch.map_err(|e| reason(&e))?;
+            match extractor.messages(&task.path, &batch) {
+                Ok(found) => {
+                    if !mailbox.add(found) {
+                        break;
+                    }
+                }
+                Err(none) if none.is_failure() => return Ok(Err(none)),
+                // Messages without words.
+                Err(_) => {}
+            }
+        }
+        Ok(mailbox.finish())
     }
 
     fn text(&self, task: &Task<'_>, bytes: Vec<u8>, extractor: &mut Extractor<'_>) -> ReadOutcome {
@@ -235,11 +281,15 @@ impl FileReader<'_> {
         {
             extracted.title = Some(task.path.clone());
         }
-        let count = |text: &str| self.tokenizer.count(text);
         // Only of a text do passages have the bytes of the file itself.
-        let source = if text::is_risky(path, &bytes) { &[] } else { bytes.as_slice() };
+        let source = if text::is_risky(path, &bytes) { Vec::new() } else { bytes };
+        self.passages(extracted, &source)
+    }
+
+    /// The passages of a text. `source` is the file, where passages have its bytes.
+    fn passages(&self, extracted: Extracted, source: &[u8]) -> ReadOutcome {
+        let count = |text: &str| self.tokenizer.count(text);
         let stated = text::stated(&extracted, source, self.limits, &count);
-        drop(bytes);
         let mut chunks = text::chunk(&extracted, self.limits, &count);
         if chunks.is_empty() {
             return ReadOutcome::NoText(NoText::Empty);
@@ -357,17 +407,20 @@ fn index(builder: &mut Builder<'_>, record: &mut Record, text: Text) -> Result<(
     Ok(())
 }
 
-/// A file's bytes and modification time.
+/// Bytes of messages of a mailbox that are read at once. A longer mailbox is never whole in memory.
+const MAILBOX_BATCH_BYTES: usize = 4 << 20;
+
+/// Bytes that are hashed at once.
+const HASHED_BYTES: usize = 1 << 20;
+
+/// An open file, as it was before it was read.
 struct Content {
-    bytes: Vec<u8>,
-    mtime_ns: i64,
-    version: FileVersion,
-    /// `fstat` differs before and after reading.
-    changed_meanwhile: bool,
+    file: File,
+    before: Metadata,
 }
 
 impl Content {
-    fn read(path: &Path, max_bytes: u64) -> std::result::Result<Self, String> {
+    fn open(path: &Path) -> std::result::Result<Self, String> {
         // Since the walk the name may have become a symlink, which must not be followed, or a FIFO,
         // which must not block.
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
@@ -380,48 +433,73 @@ impl Content {
         if !before.is_file() {
             return Err("no longer a regular file".to_owned());
         }
-        let max_bytes = if before.len() > max_bytes && begins_like_mailbox(&file) {
-            max_bytes.saturating_mul(MAILBOX_FACTOR)
-        } else {
-            max_bytes
-        };
-        if before.len() > max_bytes {
-            return Err(format!(
-                "{} bytes, more than ingest.max_file_bytes = {max_bytes}",
-                before.len()
-            ));
+        Ok(Self { file, before })
+    }
+
+    fn version(&self) -> FileVersion {
+        FileVersion::of(&self.before)
+    }
+
+    /// Whether it is a mailbox of more than a batch, or of more bytes than other files may have.
+    fn is_long_mailbox(&self, max_bytes: u64) -> bool {
+        let mut head = [0; 512];
+        self.before.len() > max_bytes.min(MAILBOX_BATCH_BYTES as u64) && {
+            let n = self.file.read_at(&mut head, 0).unwrap_or(0);
+            text::begins_like_mailbox(&head[..n])
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(before.len()).unwrap_or_default());
-        (&file).take(max_bytes + 1).read_to_end(&mut bytes).map_err(|e| reason(&e))?;
+    }
+
+    /// The whole file.
+    fn read(&self, max_bytes: u64) -> std::result::Result<Vec<u8>, String> {
+        let size = self.before.len();
+        if size > max_bytes {
+            return Err(format!("{size} bytes, more than ingest.max_file_bytes = {max_bytes}"));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+        (&self.file).take(max_bytes + 1).read_to_end(&mut bytes).map_err(|e| reason(&e))?;
         if bytes.len() as u64 > max_bytes {
             return Err(format!(
                 "it grew beyond ingest.max_file_bytes = {max_bytes} while being read"
             ));
         }
-        let after = file.metadata().map_err(|e| reason(&e))?;
-        let stamp = |m: &std::fs::Metadata| (m.len(), m.mtime(), m.mtime_nsec());
-        let changed_meanwhile =
-            stamp(&before) != stamp(&after) || bytes.len() as u64 != after.len();
+        Ok(bytes)
+    }
+
+    fn from_start(&self) -> std::result::Result<&File, String> {
+        (&self.file).rewind().map_err(|e| reason(&e))?;
+        Ok(&self.file)
+    }
+
+    /// The number of bytes and their hash.
+    fn hash(&self, stop: &dyn Fn() -> bool) -> std::result::Result<(u64, String), String> {
+        let file = self.from_start()?;
+        let (mut hash, mut size, mut piece) = (Blake::new(32), 0, Vec::new());
+        while !stop() {
+            piece.clear();
+            let n =
+                file.take(HASHED_BYTES as u64).read_to_end(&mut piece).map_err(|e| reason(&e))?;
+            if n == 0 {
+                break;
+            }
+            hash.add(&piece);
+            size += n as u64;
+        }
+        Ok((size, disk::hex(&hash.finish::<32>())))
+    }
+
+    /// The modification time, or 0 when the file may have changed since without another one, after
+    /// `n_read` of its bytes were read.
+    fn trusted_mtime_ns(&self, engine: &Engine, n_read: u64) -> std::result::Result<i64, String> {
+        let after = self.file.metadata().map_err(|e| reason(&e))?;
+        let stamp = |m: &Metadata| (m.len(), m.mtime(), m.mtime_nsec());
+        let has_changed = stamp(&self.before) != stamp(&after) || n_read != after.len();
+        let before = &self.before;
         let mtime_ns =
             before.mtime().saturating_mul(1_000_000_000).saturating_add(before.mtime_nsec());
-        Ok(Self { bytes, mtime_ns, version: FileVersion::of(&before), changed_meanwhile })
-    }
-
-    /// The modification time, or 0 when the file may have changed since without another one.
-    fn trusted_mtime_ns(&self, engine: &Engine) -> i64 {
         let now = i128::try_from(engine.now().as_nanos()).unwrap_or(i128::MAX);
-        let is_fresh = now - i128::from(self.mtime_ns) < FRESH_NS;
-        if is_fresh || self.changed_meanwhile { 0 } else { self.mtime_ns }
+        let is_fresh = now - i128::from(mtime_ns) < FRESH_NS;
+        Ok(if is_fresh || has_changed { 0 } else { mtime_ns })
     }
-}
-
-/// A mailbox is read message by message, so it may be this many times as large as other files.
-const MAILBOX_FACTOR: u64 = 8;
-
-fn begins_like_mailbox(file: &std::fs::File) -> bool {
-    let mut head = [0; 512];
-    let n = std::os::unix::fs::FileExt::read_at(file, &mut head, 0).unwrap_or(0);
-    text::begins_like_mailbox(&head[..n])
 }
 
 fn reason(e: &std::io::Error) -> String {

@@ -60,6 +60,18 @@ pub fn roster(
     }
 }
 
+/// The fault of a file. An index has folders, of which patterns choose files.
+fn not_a_folder(file: &Path) -> Fault {
+    let fault = Fault::usage(format!("{} is not a folder", file.display()));
+    let (folder, name) = (file.parent(), file.file_name().and_then(|name| name.to_str()));
+    let Some(name) = name else { return fault };
+    let folder = folder.filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fault.hint(format!(
+        "index this file of its folder: rag ingest {} --include '/{name}'",
+        folder.display()
+    ))
+}
+
 /// The folders that the request names, each once, with real path and patterns.
 ///
 /// # Errors
@@ -73,7 +85,7 @@ pub fn named(request: &Request, known: &[Root]) -> Result<Vec<Root>> {
             _ => Fault::failed(format!("cannot read the folder {}", dir.display())).because(e),
         })?;
         if !real.is_dir() {
-            return Err(Fault::usage(format!("{} is not a folder", dir.display())));
+            return Err(not_a_folder(dir));
         }
         let text = |path: &Path| path.to_str().map(str::to_owned);
         let (Some(given), Some(real)) = (text(dir), text(&real)) else {

@@ -7,12 +7,13 @@
 //! looks at what is there.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::job::{End, Event, Job, Progress, Spec, State, Table, apply};
 use super::local::{self, Slot};
 use super::note::Note;
+use super::place;
 use super::schedule::{self, Next, past};
 use crate::disk::{self, Blake};
 use crate::error::{Context as _, Fault, Kind, Result};
@@ -24,8 +25,10 @@ const LEASE_S: f64 = 20.0;
 const HEARTBEAT: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_millis(500);
 
-/// A queued job that may start: its pause is over and its predecessors have succeeded.
+/// A queued job that may start here: its pause is over, its predecessors have succeeded, and its
+/// files are here.
 const NEXT: &str = "SELECT j.id FROM rag_jobs j WHERE j.state = 'queued' AND j.ready_ms <= $1 \
+    AND coalesce(j.body->'spec'->>'place', $2) = $2 \
     AND NOT EXISTS (SELECT 1 FROM rag_jobs b WHERE b.id = ANY (j.after) \
     AND b.state <> 'succeeded') ORDER BY j.priority, j.ord LIMIT 1 FOR UPDATE OF j SKIP LOCKED";
 /// Jobs whose worker is gone: its lease has ended.
@@ -37,12 +40,13 @@ const HOPELESS: &str = "SELECT j.id, b.id, b.state FROM rag_jobs j JOIN rag_jobs
     ON b.id = ANY (j.after) WHERE j.state = 'queued' AND b.state IN ('failed', 'cancelled')";
 
 pub struct Jobs {
-    postgres: Arc<Postgres>,
+    pub(super) postgres: Arc<Postgres>,
     /// Slots of workers, and names of files being read, are of this machine.
     here: local::Jobs,
     dir: PathBuf,
     /// This machine, in the sense that process ids mean the same.
     host: String,
+    place: OnceLock<String>,
 }
 
 /// A job that this process runs, and the number of its claim.
@@ -72,6 +76,7 @@ impl Jobs {
             here: local::Jobs::new(dir),
             dir: dir.to_owned(),
             host: disk::hex(&host),
+            place: OnceLock::new(),
         }
     }
 
@@ -87,6 +92,14 @@ impl Jobs {
         Ok(id)
     }
 
+    /// Stores a job of another place; false when there is one with its id.
+    pub fn keep(&self, job: &Job) -> Result<bool> {
+        self.postgres.transaction(|transaction| {
+            let n = insert_job(transaction, job)?;
+            count_event(transaction).map(|()| n > 0)
+        })
+    }
+
     pub fn begin(&self, spec: &Spec, now_ms: u64) -> Result<Claimed<'_>> {
         let (id, token) = (disk::random_id()?, disk::random_id()?);
         let (job, fence) = self.postgres.transaction(|transaction| {
@@ -97,7 +110,7 @@ impl Jobs {
     }
 
     pub fn claim(&self, now_ms: u64, most: usize) -> Result<Next<Claimed<'_>>> {
-        let token = disk::random_id()?;
+        let (token, place) = (disk::random_id()?, self.place()?);
         self.settle(now_ms)?;
         let claimed = self.postgres.transaction(|transaction| {
             // A try whose reply was lost.
@@ -107,7 +120,8 @@ impl Jobs {
                 Some(own) => Some(own),
                 None if running_here(transaction, &self.host)? >= most => None,
                 None => {
-                    let found = transaction.query(NEXT, &[Param::Int(now_ms as i64)])?;
+                    let now = Param::Int(now_ms as i64);
+                    let found = transaction.query(NEXT, &[now, Param::text(&*place)])?;
                     found.into_iter().next()
                 }
             };
@@ -128,9 +142,11 @@ impl Jobs {
     pub fn peek(&self, now_ms: u64, most: usize) -> Result<Next<String>> {
         self.settle(now_ms)?;
         // Jobs of other machines neither fill this one nor return to it.
-        let sql = "SELECT body, ord FROM rag_jobs WHERE state = 'queued' \
+        let sql = "SELECT body, ord FROM rag_jobs WHERE (state = 'queued' \
+                   AND coalesce(body->'spec'->>'place', $2) = $2) \
                    OR (state = 'running' AND host = $1) ORDER BY ord";
-        let found = self.postgres.query(sql, &[Param::text(&*self.host)])?;
+        let here = [Param::text(&*self.host), Param::Text(self.place()?)];
+        let found = self.postgres.query(sql, &here)?;
         let mut table = Table::new();
         for row in &found {
             let job = job(row, 0, 1)?;
@@ -338,6 +354,15 @@ impl Jobs {
         }
     }
 
+    /// See [`place::place`].
+    pub fn place(&self) -> Result<String> {
+        if let Some(known) = self.place.get() {
+            return Ok(known.clone());
+        }
+        let place = place::place(&self.dir)?;
+        Ok(self.place.get_or_init(|| place).clone())
+    }
+
     fn reading_path(&self, id: &str) -> PathBuf {
         self.dir.join(format!("{id}.reading"))
     }
@@ -449,20 +474,25 @@ fn insert(transaction: &mut Transaction, id: &str, spec: Spec, now_ms: u64) -> R
     let mut table = Table::new();
     apply(&mut table, id, now_ms, Event::Submitted { spec: Box::new(spec) });
     let Some(job) = table.remove(id) else { return Ok(()) };
-    let body = body(&job)?;
-    let sql = "INSERT INTO rag_jobs (id, state, priority, ready_ms, after, body) \
-               SELECT $1, $2, $3, $4, \
-               ARRAY(SELECT jsonb_array_elements_text($5::jsonb->'spec'->'after')), $5 \
+    insert_job(transaction, &job)?;
+    count_event(transaction)
+}
+
+/// Adds a job unless it is there; returns the number of new rows.
+fn insert_job(transaction: &mut Transaction, job: &Job) -> Result<u64> {
+    let sql = "INSERT INTO rag_jobs (id, state, priority, ready_ms, ended_ms, after, body) \
+               SELECT $1, $2, $3, $4, $5, \
+               ARRAY(SELECT jsonb_array_elements_text($6::jsonb->'spec'->'after')), $6 \
                ON CONFLICT (id) DO NOTHING";
     let params = [
-        Param::text(id),
+        Param::text(&*job.id),
         Param::text(job.state.name()),
         Param::Int(job.spec.priority as i64),
         Param::Int(job.ready_ms as i64),
-        Param::Json(body),
+        Param::of(job.ended_ms, |at| Param::Int(at as i64)),
+        Param::Json(body(job)?),
     ];
-    transaction.execute(sql, &params)?;
-    count_event(transaction)
+    transaction.execute(sql, &params)
 }
 
 /// Writes a changed job. A job that no longer runs has no lease.

@@ -24,6 +24,10 @@ pub struct Spec {
     pub max_attempts: u32,
     /// Wait before the second try; doubled for each further one, up to a minute.
     pub backoff_ms: u64,
+    /// The data directory that has the files of the job, as [`Jobs::place`](super::Jobs::place)
+    /// names it; `None` when every worker has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
 }
 
 impl Spec {
@@ -35,6 +39,7 @@ impl Spec {
             after: Vec::new(),
             max_attempts: 3,
             backoff_ms: 1000,
+            place: None,
         }
     }
 }

@@ -66,6 +66,18 @@ impl Jobs {
         held.submit(spec, now_ms, Durability::Synced)
     }
 
+    /// Stores a job of another place as the last one; false when there is one with its id.
+    pub fn keep(&self, mut job: Job, now_ms: u64) -> Result<bool> {
+        let mut held = self.hold()?;
+        if held.log.jobs.contains_key(&job.id) {
+            return Ok(false);
+        }
+        job.order = held.log.jobs.values().map(|job| job.order + 1).max().unwrap_or_default();
+        let id = job.id.clone();
+        held.add(&id, Event::Kept { job: Box::new(job) }, now_ms, Durability::Synced)?;
+        Ok(true)
+    }
+
     /// Queues a job and claims it at once, whatever else waits or runs. It is not synced: only this
     /// process needs it.
     pub fn begin(&self, spec: Spec, now_ms: u64) -> Result<Claimed<'_>> {

@@ -4,19 +4,23 @@
 //! changes by the same events (`job::apply`), no job runs twice at once, and a job whose process
 //! died is tried again. Commands define what the work is.
 
+mod deliveries;
 mod in_postgres;
 mod job;
 mod local;
 mod log;
 mod note;
+mod place;
 mod schedule;
 
 use std::path::Path;
 
+pub use deliveries::{Delivery, Turn};
 pub use job::{End, FILE_TRIES, IngestSpec, Job, Priority, Progress, Reason, Spec, State, Work};
 pub use local::Slot;
 pub use log::Durability;
 pub use note::Note;
+pub use place::place;
 pub use schedule::Next;
 
 use crate::error::Result;
@@ -156,6 +160,51 @@ impl Jobs {
     /// Frees the slot when no job is left; otherwise returns it.
     pub fn leave(&self, slot: Slot, now_ms: u64) -> Result<Option<Slot>> {
         either!(self.leave(slot, now_ms))
+    }
+
+    /// Stores a job as another place has it; false when there is one with its id.
+    ///
+    /// # Errors
+    /// As [`Jobs::submit`].
+    pub fn keep(&self, job: &Job, now_ms: u64) -> Result<bool> {
+        match self {
+            Self::Local(jobs) => jobs.keep(job.clone(), now_ms),
+            Self::Postgres(jobs) => jobs.keep(job),
+        }
+    }
+
+    /// A name of this data directory for jobs whose files are in it; `None` where only its own
+    /// workers see the jobs.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub fn place(&self) -> Result<Option<String>> {
+        match self {
+            Self::Local(_) => Ok(None),
+            Self::Postgres(jobs) => jobs.place().map(Some),
+        }
+    }
+
+    /// Whether this process is to post the end of a job to an address.
+    ///
+    /// # Errors
+    /// When the place of the jobs cannot be used.
+    pub fn claim_delivery(&self, delivery: &Delivery<'_>) -> Result<Turn> {
+        match self {
+            Self::Local(_) => Ok(Turn::Ours),
+            Self::Postgres(jobs) => deliveries::claim(&jobs.postgres, delivery),
+        }
+    }
+
+    /// Records that it has posted the end of a job, or has given up.
+    ///
+    /// # Errors
+    /// When the place of the jobs cannot be used.
+    pub fn end_delivery(&self, delivery: &Delivery<'_>) -> Result<()> {
+        match self {
+            Self::Local(_) => Ok(()),
+            Self::Postgres(jobs) => deliveries::end(&jobs.postgres, delivery),
+        }
     }
 
     /// Grows with every event.

@@ -20,16 +20,18 @@ use tokio_postgres::types::{IsNull, ToSql, Type, private::BytesMut, to_sql_check
 use tokio_postgres::{Config, Error, error::SqlState};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::schema::{LOCK, PARTITIONED, STEPS, TABLE, VERSION};
+use super::schema::{LEDGER, LOCK, PARTITIONED, Schema, VECTORS};
 use super::value::{Cell, Migration, Param, Row, Status};
 use crate::config::{Database, read_problem};
-use crate::error::{Context as _, Fault, Result};
+use crate::error::{Context as _, Fault, Reason, Result};
 use crate::telemetry;
 
 /// A connection is replaced after this time: a server behind a balancer changes.
 const MAX_AGE: Duration = Duration::from_secs(3600);
-/// How often work is tried when a connection breaks. A promoted standby answers within seconds.
+/// How often work is tried. A promoted standby answers within seconds.
 const TRIES: u32 = 4;
+/// The same for vectors: a search waits for them, and connections are checked before use.
+const TRIES_FOR_VECTORS: u32 = 2;
 /// Pause before the second try; doubled for each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// Where systems keep the certificates that they trust.
@@ -38,12 +40,15 @@ const SYSTEM_CERTIFICATES: [&str; 3] =
 const SECONDS_PER_DAY: i64 = 86_400;
 
 pub struct Postgres {
+    schema: &'static Schema,
     runtime: tokio::runtime::Runtime,
     pool: Pool,
     /// Host, port and database, without user and password.
     place: String,
     /// More than a statement takes, retries not included.
     timeout: Duration,
+    /// How often work is tried when a connection breaks.
+    tries: u32,
     /// Days whose partitions exist.
     days: Mutex<BTreeSet<i64>>,
     is_well: AtomicBool,
@@ -54,6 +59,8 @@ pub struct Postgres {
 pub struct Transaction<'a> {
     postgres: &'a Postgres,
     client: &'a Object,
+    /// Of one statement.
+    limit: Duration,
 }
 
 /// What kind of problem ended some work.
@@ -70,16 +77,34 @@ impl Postgres {
     /// # Errors
     /// A usage fault for an invalid address or file of certificates.
     pub fn open(settings: &Database) -> Result<Self> {
+        Self::open_with(settings, &LEDGER, "")
+    }
+
+    /// The database for vectors, with further `options` (`-c name=value`) of its connections.
+    ///
+    /// # Errors
+    /// As [`Postgres::open`].
+    pub fn open_for_vectors(settings: &Database, options: &str) -> Result<Self> {
+        let opened = Self::open_with(settings, &VECTORS, options)?;
+        Ok(Self { tries: TRIES_FOR_VECTORS, ..opened })
+    }
+
+    fn open_with(
+        settings: &Database,
+        schema: &'static Schema,
+        further_options: &str,
+    ) -> Result<Self> {
         let url = settings.url.as_ref().map_or("", |url| url.expose());
         // The cause may quote the password.
         let mut config = Config::from_str(url).map_err(|_| {
-            Fault::usage("ledger.url is not the address of a PostgreSQL database")
+            Fault::usage(format!("{} is not the address of a PostgreSQL database", schema.setting))
                 .hint("such as postgres://user:password@host:5432/rag?sslmode=require")
         })?;
         config.connect_timeout(settings.connect_timeout).application_name("rag");
         let timeout_ms = settings.timeout.as_millis();
         let options = config.get_options().unwrap_or_default().to_owned();
-        config.options(format!("{options} -c statement_timeout={timeout_ms}").trim());
+        let options = format!("{options} -c statement_timeout={timeout_ms} {further_options}");
+        config.options(options.trim());
         let place = place(&config);
         let tls = MakeRustlsConnect::new(tls(settings)?);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Verified };
@@ -107,6 +132,8 @@ impl Postgres {
             .build()
             .or_failed(|| "cannot start a thread".into())?;
         Ok(Self {
+            schema,
+            tries: TRIES,
             runtime,
             pool,
             place,
@@ -122,7 +149,7 @@ impl Postgres {
     /// # Errors
     /// [`Kind::Outside`](crate::error::Kind::Outside) naming the problem.
     pub fn query(&self, sql: &str, params: &[Param]) -> Result<Vec<Row>> {
-        self.repeat(|client| self.run(client, sql, params))
+        self.repeat(|client| self.run(client, sql, params, self.timeout))
     }
 
     /// Runs a statement, which must be safe to repeat; returns the number of changed rows.
@@ -130,7 +157,7 @@ impl Postgres {
     /// # Errors
     /// As [`Postgres::query`].
     pub fn execute(&self, sql: &str, params: &[Param]) -> Result<u64> {
-        self.repeat(|client| self.change(client, sql, params))
+        self.repeat(|client| self.change(client, sql, params, self.timeout))
     }
 
     /// Runs statements together. The work runs again when the connection breaks, even if a commit
@@ -138,17 +165,36 @@ impl Postgres {
     ///
     /// # Errors
     /// Those of the work, and as [`Postgres::query`].
-    pub fn transaction<T>(
+    pub fn transaction<T>(&self, work: impl FnMut(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.transact("BEGIN", self.timeout, work)
+    }
+
+    /// As [`Postgres::transaction`], for statements that may take as long as `limit`.
+    ///
+    /// # Errors
+    /// As [`Postgres::transaction`].
+    pub fn long_transaction<T>(
         &self,
+        limit: Duration,
+        work: impl FnMut(&mut Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let begin = format!("BEGIN; SET LOCAL statement_timeout = {}", limit.as_millis());
+        self.transact(&begin, limit + self.timeout, work)
+    }
+
+    fn transact<T>(
+        &self,
+        begin: &str,
+        limit: Duration,
         mut work: impl FnMut(&mut Transaction<'_>) -> Result<T>,
     ) -> Result<T> {
         self.repeat(|client| {
-            self.batch(client, "BEGIN")?;
-            let outcome = work(&mut Transaction { postgres: self, client });
+            self.batch(client, begin, self.timeout)?;
+            let outcome = work(&mut Transaction { postgres: self, client, limit });
             match outcome {
-                Ok(value) => self.batch(client, "COMMIT").map(|()| value),
+                Ok(value) => self.batch(client, "COMMIT", limit).map(|()| value),
                 Err(fault) => {
-                    let is_over = self.batch(client, "ROLLBACK");
+                    let is_over = self.batch(client, "ROLLBACK", self.timeout);
                     match is_over {
                         Err(Problem::Broken(_)) => Err(Problem::Broken(fault)),
                         _ => Err(Problem::Other(fault)),
@@ -165,18 +211,24 @@ impl Postgres {
     pub fn migrate(&self) -> Result<Migration> {
         self.transaction(|transaction| {
             transaction.query("SELECT pg_advisory_xact_lock($1)", &[Param::Int(LOCK)])?;
-            transaction.execute(TABLE, &[])?;
-            let sql = "SELECT coalesce(max(version), 0)::bigint FROM rag_schema";
-            let from = transaction.query(sql, &[])?.first().map_or(0, |row| row.int(0)) as u32;
-            if from > VERSION {
-                return Err(newer(from));
+            let Schema { table, steps, .. } = self.schema;
+            let sql = format!(
+                "CREATE TABLE IF NOT EXISTS {table} (
+                     version integer NOT NULL, at timestamptz NOT NULL DEFAULT now())"
+            );
+            transaction.execute(&sql, &[])?;
+            let sql = format!("SELECT coalesce(max(version), 0)::bigint FROM {table}");
+            let from = transaction.query(&sql, &[])?.first().map_or(0, |row| row.int(0)) as u32;
+            let to = self.schema.version();
+            if from > to {
+                return Err(newer(from, to));
             }
-            for (step, version) in STEPS.iter().zip(1u32..).skip(from as usize) {
+            for (step, version) in steps.iter().zip(1u32..).skip(from as usize) {
                 transaction.script(step)?;
-                let sql = "INSERT INTO rag_schema (version) VALUES ($1)";
-                transaction.execute(sql, &[Param::Int(version.into())])?;
+                let sql = format!("INSERT INTO {table} (version) VALUES ($1)");
+                transaction.execute(&sql, &[Param::Int(version.into())])?;
             }
-            Ok(Migration { from, to: VERSION })
+            Ok(Migration { from, to })
         })
     }
 
@@ -225,7 +277,7 @@ impl Postgres {
         for row in &old {
             // The name matches a table of ours and eight digits.
             let drop = format!("DROP TABLE IF EXISTS {}", row.text(0));
-            self.repeat(|client| self.batch(client, &drop))?;
+            self.repeat(|client| self.batch(client, &drop, self.timeout))?;
         }
         self.days.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(old.len() as u64)
@@ -237,29 +289,34 @@ impl Postgres {
     /// As [`Postgres::query`], with what to do.
     pub fn check(&self) -> Result<String> {
         let start = Instant::now();
-        let sql = "SELECT current_setting('server_version'), \
-                   to_regclass('rag_schema') IS NOT NULL, pg_is_in_recovery()";
-        let found = self.query(sql, &[])?;
+        let (table, setting) = (self.schema.table, self.schema.setting);
+        let sql = format!(
+            "SELECT current_setting('server_version'), to_regclass('{table}') IS NOT NULL, \
+             pg_is_in_recovery()"
+        );
+        let found = self.query(&sql, &[])?;
         let ms = start.elapsed().as_secs_f64() * 1e3;
         let Some(row) = found.first() else { return Err(Fault::outside("it gives no answer")) };
         let version = match row.flag(1) {
             true => {
-                let sql = "SELECT coalesce(max(version), 0)::bigint FROM rag_schema";
-                self.query(sql, &[])?.first().map_or(0, |row| row.int(0)) as u32
+                let sql = format!("SELECT coalesce(max(version), 0)::bigint FROM {table}");
+                self.query(&sql, &[])?.first().map_or(0, |row| row.int(0)) as u32
             }
             false => 0,
         };
-        if version < VERSION {
+        let needed = self.schema.version();
+        if version < needed {
             let what = format!(
-                "the database {} has the schema of version {version}; this program needs {VERSION}",
+                "the database {} has the schema of version {version}; this program needs {needed}",
                 self.place
             );
             return Err(Fault::outside(what).hint("run `rag migrate`"));
         }
         if row.flag(2) {
             let what = format!("{} is a standby, which cannot be written to", self.place);
-            return Err(Fault::outside(what)
-                .hint("name all servers in `ledger.url`, with target_session_attrs=read-write"));
+            return Err(Fault::outside(what).hint(format!(
+                "name all servers in `{setting}`, with target_session_attrs=read-write"
+            )));
         }
         let server = row.text(0);
         Ok(format!("PostgreSQL {server} at {} answers in {ms:.1} ms", self.place))
@@ -294,16 +351,21 @@ impl Postgres {
                 }
                 outcome
             });
-            self.is_well.store(!matches!(outcome, Err(Problem::Broken(_))), Ordering::Relaxed);
+            let is_well = !matches!(outcome, Err(Problem::Broken(_)));
+            let was_well = self.is_well.swap(is_well, Ordering::Relaxed);
             match outcome {
                 Ok(value) => {
                     let us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
                     self.latency_us.store(us, Ordering::Relaxed);
                     return Ok(value);
                 }
-                Err(Problem::Broken(fault)) if tries >= TRIES => return Err(fault),
+                Err(Problem::Broken(fault)) if tries >= self.tries => return Err(fault),
                 Err(Problem::Broken(fault)) => {
-                    telemetry::warn!("{fault}; trying again");
+                    // Once: a server looks several times a second.
+                    match was_well {
+                        true => telemetry::warn!("{fault}; trying again"),
+                        false => telemetry::debug!("{fault}; trying again"),
+                    }
                     std::thread::park_timeout(pause);
                     pause *= 2;
                 }
@@ -317,6 +379,7 @@ impl Postgres {
             PoolError::Backend(error) => self.problem(&error),
             PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => Problem::Other(
                 Fault::outside(format!("every connection to {} is in use", self.place))
+                    .reason(Reason::Engine)
                     .hint("raise `ledger.pool`"),
             ),
             _ => Problem::Broken(self.silent("no connection")),
@@ -328,8 +391,9 @@ impl Postgres {
         client: &Object,
         sql: &str,
         params: &[Param],
+        limit: Duration,
     ) -> std::result::Result<Vec<Row>, Problem> {
-        let rows = self.wait(async {
+        let rows = self.wait(limit, async {
             let statement = client.prepare_cached(sql).await?;
             client.query(&statement, &borrowed(params)).await
         })?;
@@ -341,23 +405,30 @@ impl Postgres {
         client: &Object,
         sql: &str,
         params: &[Param],
+        limit: Duration,
     ) -> std::result::Result<u64, Problem> {
-        self.wait(async {
+        self.wait(limit, async {
             let statement = client.prepare_cached(sql).await?;
             client.execute(&statement, &borrowed(params)).await
         })
     }
 
-    fn batch(&self, client: &Object, sql: &str) -> std::result::Result<(), Problem> {
-        self.wait(client.batch_execute(sql))
+    fn batch(
+        &self,
+        client: &Object,
+        sql: &str,
+        limit: Duration,
+    ) -> std::result::Result<(), Problem> {
+        self.wait(limit, client.batch_execute(sql))
     }
 
     /// Waits for an answer, for a bounded time: a server that vanished says nothing.
     fn wait<T>(
         &self,
+        limit: Duration,
         work: impl Future<Output = std::result::Result<T, Error>>,
     ) -> std::result::Result<T, Problem> {
-        let timed = self.runtime.block_on(async { tokio::time::timeout(self.timeout, work).await });
+        let timed = self.runtime.block_on(async { tokio::time::timeout(limit, work).await });
         match timed {
             Ok(answer) => answer.map_err(|error| self.problem(&error)),
             Err(_) => Err(Problem::Broken(self.silent("no answer in time"))),
@@ -366,7 +437,8 @@ impl Postgres {
 
     fn silent(&self, why: &str) -> Fault {
         Fault::outside(format!("PostgreSQL at {} does not answer: {why}", self.place))
-            .hint("start it, or correct `ledger.url`")
+            .reason(Reason::Engine)
+            .hint(format!("start it, or correct `{}`", self.schema.setting))
     }
 
     fn problem(&self, error: &Error) -> Problem {
@@ -388,10 +460,14 @@ impl Postgres {
         ];
         match () {
             () if is_absent => Problem::Other(
-                Fault::outside(what).hint("run `rag migrate`, which brings the schema up to date"),
+                Fault::outside(what)
+                    .reason(Reason::Engine)
+                    .hint("run `rag migrate`, which brings the schema up to date"),
             ),
-            () if is_passing.contains(answer.code()) => Problem::Broken(Fault::outside(what)),
-            () => Problem::Other(Fault::outside(what)),
+            () if is_passing.contains(answer.code()) => {
+                Problem::Broken(Fault::outside(what).reason(Reason::Engine))
+            }
+            () => Problem::Other(Fault::outside(what).reason(Reason::Engine)),
         }
     }
 }
@@ -400,18 +476,21 @@ impl Transaction<'_> {
     /// # Errors
     /// As [`Postgres::query`].
     pub fn query(&mut self, sql: &str, params: &[Param]) -> Result<Vec<Row>> {
-        self.postgres.run(self.client, sql, params).map_err(Problem::fault)
+        self.postgres.run(self.client, sql, params, self.limit).map_err(Problem::fault)
     }
 
     /// # Errors
     /// As [`Postgres::query`].
     pub fn execute(&mut self, sql: &str, params: &[Param]) -> Result<u64> {
-        self.postgres.change(self.client, sql, params).map_err(Problem::fault)
+        self.postgres.change(self.client, sql, params, self.limit).map_err(Problem::fault)
     }
 
     /// Several statements without parameters.
-    fn script(&mut self, sql: &str) -> Result<()> {
-        self.postgres.batch(self.client, sql).map_err(Problem::fault)
+    ///
+    /// # Errors
+    /// As [`Postgres::query`].
+    pub fn script(&mut self, sql: &str) -> Result<()> {
+        self.postgres.batch(self.client, sql, self.limit).map_err(Problem::fault)
     }
 }
 
@@ -423,9 +502,9 @@ impl Problem {
     }
 }
 
-fn newer(version: u32) -> Fault {
+fn newer(version: u32, own: u32) -> Fault {
     Fault::outside(format!(
-        "the schema has version {version}, which is newer than this program's {VERSION}"
+        "the schema has version {version}, which is newer than this program's {own}"
     ))
     .hint("use the newer rag")
 }

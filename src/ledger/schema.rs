@@ -4,16 +4,52 @@
 //! the version before and after run side by side; what an old server needs is removed one version
 //! later.
 
-/// The version that this program needs.
+/// The tables of one use of a database, with their own versions.
+#[derive(Debug)]
+pub(super) struct Schema {
+    /// The table of versions.
+    pub table: &'static str,
+    pub steps: &'static [&'static str],
+    /// The setting with the address.
+    pub setting: &'static str,
+}
+
+/// Jobs, sessions and analytics.
+pub(super) const LEDGER: Schema =
+    Schema { table: "rag_schema", steps: STEPS, setting: "ledger.url" };
+
+/// Vectors. Apart from the others: it needs an extension, and may be in another database.
+pub(super) const VECTORS: Schema =
+    Schema { table: "rag_vectors_schema", steps: VECTOR_STEPS, setting: "nearest.url" };
+
+/// The version of the tables of jobs, sessions and analytics that this program needs.
 pub const VERSION: u32 = STEPS.len() as u32;
+
+impl Schema {
+    pub fn version(&self) -> u32 {
+        self.steps.len() as u32
+    }
+}
 
 /// Taken while the schema changes (`rag` in ASCII).
 pub(super) const LOCK: i64 = 0x0072_6167;
 
-pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS rag_schema (
-    version integer NOT NULL, at timestamptz NOT NULL DEFAULT now())";
+const VECTOR_STEPS: &[&str] = &["
+CREATE EXTENSION IF NOT EXISTS vector;
+-- A space has the vectors of one index and one model. Generations are numbered in the order of
+-- their publication.
+CREATE TABLE rag_generations (
+    space text NOT NULL, number bigint NOT NULL, generation text NOT NULL, rows bigint NOT NULL,
+    is_whole boolean NOT NULL DEFAULT false, holder text, lease_until timestamptz,
+    PRIMARY KEY (space, number), UNIQUE (space, generation));
+-- A vector belongs to the generations from `born` on, and before `died`.
+CREATE TABLE rag_vectors (
+    space text NOT NULL, key uuid NOT NULL, born bigint NOT NULL, died bigint, v halfvec NOT NULL,
+    PRIMARY KEY (space, key, born)) PARTITION BY LIST (space);
+"];
 
-pub(super) const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
 CREATE TABLE rag_keys (name text PRIMARY KEY, value text NOT NULL);
 -- Of keyed hashes of questions: the same on every server.
 INSERT INTO rag_keys VALUES ('analytics', replace(gen_random_uuid()::text, '-', ''));
@@ -75,7 +111,24 @@ CREATE TABLE feedback (
     id uuid NOT NULL, timestamp timestamptz NOT NULL, index_name text NOT NULL,
     helpful boolean NOT NULL, metadata jsonb NOT NULL,
     PRIMARY KEY (id, timestamp)) PARTITION BY RANGE (timestamp);
-"];
+",
+    "
+-- Numbers that grow with every change of something, so that servers notice it cheaply.
+CREATE TABLE rag_versions (name text PRIMARY KEY, n bigint NOT NULL);
+INSERT INTO rag_versions VALUES ('tokens', 0);
+
+CREATE TABLE rag_tokens (
+    n bigint GENERATED ALWAYS AS IDENTITY, name text NOT NULL, sha256 text PRIMARY KEY,
+    scope text NOT NULL, indexes text NOT NULL, created_s bigint NOT NULL, expires_s bigint,
+    rate_per_minute bigint, quota_per_day bigint, revoked_s bigint);
+
+-- Who posts the end of a job to an address, and whether that is done.
+CREATE TABLE rag_deliveries (
+    job text NOT NULL REFERENCES rag_jobs ON DELETE CASCADE, ended_ms bigint NOT NULL,
+    address text NOT NULL, holder text NOT NULL, until timestamptz NOT NULL,
+    is_done boolean NOT NULL DEFAULT false, PRIMARY KEY (job, ended_ms, address));
+",
+];
 
 /// The tables that are partitioned by day.
 pub const PARTITIONED: [&str; 5] =

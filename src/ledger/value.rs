@@ -55,6 +55,13 @@ impl Row {
         }
     }
 
+    pub fn real(&self, column: usize) -> f64 {
+        match self.0.get(column) {
+            Some(Cell::Real(x)) => *x,
+            _ => 0.0,
+        }
+    }
+
     pub fn flag(&self, column: usize) -> bool {
         matches!(self.0.get(column), Some(Cell::Flag(true)))
     }

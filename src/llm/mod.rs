@@ -142,6 +142,7 @@ impl Client {
     fn update_breaker(&self, outcome: &std::result::Result<Reply, Failure>) {
         let now = (self.timing.now)();
         let mut breaker = locked(&self.breaker);
+        let was_open = breaker.is_open();
         match outcome {
             Ok(Reply { finish: Finish::Interrupted | Finish::Repeating, .. }) => {
                 breaker.aborted(now);
@@ -150,7 +151,7 @@ impl Client {
             | Err(Failure { next: Next::Refused, .. }) => breaker.succeeded(),
             Ok(Reply { finish: Finish::Broken, .. }) | Err(_) => breaker.failed(now),
         }
-        telemetry::breaker("llm", breaker.is_open());
+        telemetry::llm_breaker(i8::from(breaker.is_open()) - i8::from(was_open));
         if breaker.is_open() {
             telemetry::warn!("the language model failed repeatedly and is paused");
         }
@@ -173,7 +174,7 @@ impl Client {
             };
             let random = (self.timing.random)();
             let wait = match failure.next {
-                Next::Retry => Some(retry::back_off(attempts, random)),
+                Next::Retry => Some(retry::back_off(self.endpoint.retry_waits, attempts, random)),
                 Next::RetryAfter(time) => retry::requested(time, random),
                 Next::Fail | Next::Refused => None,
             };

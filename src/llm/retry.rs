@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-/// Longest wait between two attempts by our own choice.
-const MAX_BACK_OFF: Duration = Duration::from_secs(10);
 /// Longest wait that a server may ask for.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 /// Time between two checks of a wait for its end.
@@ -44,10 +42,11 @@ fn wait(time: Duration, stop: &dyn Fn() -> bool) {
     }
 }
 
-/// The wait after `n_tries` failed attempts: 1 to 2 s, 2 to 4 s, 4 to 8 s, then 5 to 10 s, spread
-/// evenly by `random`, so that clients that failed at once do not retry at once.
-pub fn back_off(n_tries: u32, random: f64) -> Duration {
-    let longest = Duration::from_secs(1 << n_tries.min(10)).min(MAX_BACK_OFF);
+/// The wait after `n_tries` failed attempts: half of `first` or more, up to `first`, then twice as
+/// long each time, up to `most`. It is spread evenly by `random`, so that clients that failed at
+/// once do not retry at once.
+pub fn back_off((first, most): (Duration, Duration), n_tries: u32, random: f64) -> Duration {
+    let longest = first.saturating_mul(1 << n_tries.saturating_sub(1).min(10)).min(most);
     longest.mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0))
 }
 
@@ -64,16 +63,18 @@ mod tests {
 
     use super::*;
 
+    const WAITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
+
     #[test]
     fn waits_double_and_are_spread() {
         let check = |n_tries: u32, from_ms: u64, to_ms: u64| {
-            let range = (back_off(n_tries, 0.0), back_off(n_tries, 1.0));
+            let range = (back_off(WAITS, n_tries, 0.0), back_off(WAITS, n_tries, 1.0));
             assert_eq!(
                 range,
                 (Duration::from_millis(from_ms), Duration::from_millis(to_ms)),
                 "after {n_tries}"
             );
-            let between = back_off(n_tries, 0.3);
+            let between = back_off(WAITS, n_tries, 0.3);
             assert!(range.0 < between && between < range.1, "{between:?}");
         };
         check(1, 1000, 2000);

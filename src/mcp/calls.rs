@@ -121,6 +121,7 @@ impl AskArgs {
         let kind = RequestKind::Answer {
             intent: intent.transpose()?,
             generator: None,
+            llm: None,
             session: None,
             earlier: Vec::new(),
         };

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::cache::Ranking;
+use crate::document::Note;
 use crate::engine::{Engine, QueryStage};
 use crate::error::Result;
 use crate::filter::Filter;
@@ -156,7 +157,8 @@ impl Searcher {
             return Ok(response);
         }
         let response = self.search(engine, request)?;
-        if !response.nothing_allowed {
+        // Without vectors a ranking is not what the settings give.
+        if !response.nothing_allowed && !response.notes.contains(&Note::WordsOnly) {
             cached.write(&response.hits, &response.notes, response.risk.nearness);
         }
         Ok(response)

@@ -10,7 +10,7 @@ use crate::index::Meta;
 
 /// Version of the ranking. Raise it when the same query, corpus and settings may rank differently
 /// than before, when hits have other fields, or when exemplars of risks change.
-const RANKING_VERSION: u32 = 10;
+const RANKING_VERSION: u32 = 11;
 
 /// The place of one request's ranking in the cache.
 pub(super) struct CachedRanking<'a> {
@@ -87,6 +87,8 @@ fn key(engine: &Engine, meta: &Meta, corpus: &str, query: &str, request: &Reques
             &(request.rerank as u64).to_le_bytes(),
             &rerank_weight.to_bits().to_le_bytes(),
             reranker.as_bytes(),
+            // Engines may propose other candidates.
+            engine.store.nearest().name().as_bytes(),
         ],
     )
 }

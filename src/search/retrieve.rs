@@ -11,12 +11,13 @@ use super::request::listed;
 use super::response::{Timings, milliseconds};
 use super::unknown::Unknown;
 use crate::analysis::{self, Query};
-use crate::config::Mode;
+use crate::config::{Mode, OnFailure};
 use crate::document::Note;
-use crate::error::{Fault, Result};
+use crate::error::{Fault, Kind, Result};
 use crate::index::{Comparison, LexicalScores, Listed, Near, Nearest};
 use crate::model::{EmbeddingRole, Tokenizer};
 use crate::rank::{self, Candidates, Head, Lexical};
+use crate::telemetry;
 
 /// Top passages that may explain an acronym of the query.
 const EXPLAINING: usize = 5;
@@ -102,6 +103,7 @@ impl Retrieval<'_> {
         let (found, embedded) =
             self.lexical_and_vector(terms, &languages, needs_vector, vectors)?;
         let (lexical, notes) = found.unzip();
+        let mut notes = notes.unwrap_or_default();
         engine.check_stop(stop)?;
         let scan = Instant::now();
         // A required phrase must occur, however close the vectors are.
@@ -121,14 +123,28 @@ impl Retrieval<'_> {
             (Some(embedded), Some(nearest)) => Some(Dense { embedded, nearest }),
             (Some(embedded), None) => {
                 let query = embedded.vector.as_slice();
-                let near = self.near(listed);
-                let nearest = snapshot.nearest_by(&[query], allowed, near)?.pop();
-                nearest.map(|nearest| Dense { embedded, nearest })
+                match snapshot.nearest_by(&[query], allowed, self.near(listed)) {
+                    Ok(mut found) => found.pop().map(|nearest| Dense { embedded, nearest }),
+                    Err(fault) if self.does_without_vectors(&fault) => {
+                        telemetry::warn!(fault = fault.to_string(), "searching for words only");
+                        notes.push(Note::WordsOnly);
+                        None
+                    }
+                    Err(fault) => return Err(fault),
+                }
             }
             (None, _) => None,
         };
         engine.check_stop(stop)?;
-        Ok(Scores { lexical, dense, notes: notes.unwrap_or_default(), scan, prefetch_scan_ms })
+        Ok(Scores { lexical, dense, notes, scan, prefetch_scan_ms })
+    }
+
+    /// Whether words are enough where the engine with the vectors does not answer.
+    fn does_without_vectors(&self, fault: &Fault) -> bool {
+        let on_failure = self.context.engine.store.nearest().on_failure();
+        fault.kind() == Kind::Outside
+            && on_failure == OnFailure::Lexical
+            && self.mode == Mode::Hybrid
     }
 
     /// Passages that each retriever lists.

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::civil::{self, Date};
 use subtle::ConstantTimeEq as _;
@@ -21,7 +21,8 @@ use super::jwt::Jwt;
 use crate::config;
 use crate::config::{Config, Secret};
 use crate::disk;
-use crate::error::{Fault, Result};
+use crate::error::{Fault, Kind, Result};
+use crate::ledger::Ledger;
 use crate::telemetry;
 pub use crate::tokens::Scope;
 use crate::tokens::{self, Indexes, Tokens};
@@ -29,17 +30,21 @@ use crate::tokens::{self, Indexes, Tokens};
 /// How often changes of the stored tokens and of keys are looked for.
 const INTERVAL: Duration = Duration::from_millis(250);
 
+/// How long tokens from a database that does not answer stay valid.
+const LAST_KNOWN: Duration = Duration::from_secs(3600);
+
 const DAY_S: i64 = 86_400;
 
 /// The tokens of a server.
 pub struct Access {
     /// Those of the settings.
     fixed: Vec<Entry>,
-    /// The folder of the stored ones.
+    /// The folder of the stored ones, where no ledger keeps them.
     dir: PathBuf,
+    ledger: Ledger,
     stored: RwLock<Stored>,
-    /// The open file, and its version when it was last read. `None` while there is no file.
-    file: Mutex<Option<(Tokens, i64)>>,
+    /// Their place, and its version when it was last read. `None` while there is no file.
+    place: Mutex<Option<(Tokens, i64)>>,
     jwt: Option<Jwt>,
     /// The last attempt to read the stored tokens failed.
     has_failed: AtomicBool,
@@ -53,6 +58,8 @@ struct Stored {
     entries: Vec<Entry>,
     /// There is a token, perhaps a revoked one, so requests need one.
     exists: bool,
+    /// When that was last known to be current.
+    at: Option<Instant>,
 }
 
 /// A valid token.
@@ -73,7 +80,7 @@ impl Access {
     /// # Errors
     /// A usage fault for a file that is missing or readable by others, for an invalid line, which
     /// it names without showing a token, and for incomplete settings of an identity provider.
-    pub fn new(config: &Config) -> Result<Self> {
+    pub fn new(config: &Config, ledger: &Ledger) -> Result<Self> {
         let mut fixed = Vec::new();
         if let Some(token) = &config.serve.token {
             let token = Entry::new(token.expose(), Scope::Admin);
@@ -85,13 +92,21 @@ impl Access {
         let access = Self {
             fixed,
             dir: tokens::dir(&config.data_dir),
+            ledger: ledger.clone(),
             stored: RwLock::default(),
-            file: Mutex::default(),
+            place: Mutex::default(),
             jwt: Jwt::new(config)?,
             has_failed: AtomicBool::new(false),
             changed: watch::Sender::new(()),
         };
-        access.refresh_stored()?;
+        match access.refresh_stored() {
+            // What it knows about tokens is unknown, so the server is not open.
+            Err(fault) if fault.kind() == Kind::Outside => {
+                telemetry::warn!(cause = fault.to_string(), "the stored tokens cannot be read yet");
+                access.write_stored().exists = true;
+            }
+            refreshed => refreshed?,
+        }
         Ok(access)
     }
 
@@ -140,32 +155,41 @@ impl Access {
         }
     }
 
-    /// Reads what has changed. Tokens that cannot be read are not valid: one of them may have been
-    /// revoked.
-    fn refresh(&self) {
-        let refreshed = self.refresh_stored();
-        let failed_before = self.has_failed.swap(refreshed.is_err(), Ordering::Relaxed);
-        if let Err(fault) = refreshed
-            && !failed_before
-        {
-            telemetry::error!(cause = fault.to_string(), "the stored tokens cannot be read");
-            *self.file.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            self.stored.write().unwrap_or_else(PoisonError::into_inner).entries.clear();
-            self.changed.send_replace(());
+    /// Reads what has changed. Tokens of a file that cannot be read are not valid: one of them may
+    /// have been revoked. A database that does not answer stores no revocation either, so tokens
+    /// that were read from it stay valid for [`LAST_KNOWN`].
+    pub fn refresh(&self) {
+        match self.refresh_stored() {
+            Ok(()) => self.has_failed.store(false, Ordering::Relaxed),
+            Err(fault) => self.distrust(&fault),
         }
         if let Some(jwt) = &self.jwt {
             jwt.refresh();
         }
     }
 
-    fn refresh_stored(&self) -> Result<()> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if file.is_none() {
-            *file = Tokens::find(&self.dir)?.map(|tokens| (tokens, -1));
+    fn distrust(&self, fault: &Fault) {
+        let is_away = fault.kind() == Kind::Outside;
+        if is_away && self.read_stored().at.is_some_and(|at| at.elapsed() < LAST_KNOWN) {
+            return;
         }
-        let Some((tokens, known)) = &mut *file else { return Ok(()) };
+        if !self.has_failed.swap(true, Ordering::Relaxed) {
+            telemetry::error!(cause = fault.to_string(), "the stored tokens cannot be read");
+            *self.place.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            self.write_stored().entries.clear();
+            self.changed.send_replace(());
+        }
+    }
+
+    fn refresh_stored(&self) -> Result<()> {
+        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        if place.is_none() {
+            *place = Tokens::find(&self.ledger, &self.dir)?.map(|tokens| (tokens, -1));
+        }
+        let Some((tokens, known)) = &mut *place else { return Ok(()) };
         let version = tokens.version()?;
         if version == *known {
+            self.write_stored().at = Some(Instant::now());
             return Ok(());
         }
         let all = tokens.list()?;
@@ -178,10 +202,18 @@ impl Access {
             rate_per_minute: token.rate_per_minute,
             quota_per_day: token.quota_per_day,
         });
-        let stored = Stored { exists: !all.is_empty(), entries: entries.collect() };
-        *self.stored.write().unwrap_or_else(PoisonError::into_inner) = stored;
+        // The file of a machine that joined others counts too: it must not become open by that.
+        let exists = !all.is_empty()
+            || Tokens::find(&Ledger::Local, &self.dir)?
+                .is_some_and(|file| file.list().map_or(true, |all| !all.is_empty()));
+        let at = Some(Instant::now());
+        *self.write_stored() = Stored { exists, at, entries: entries.collect() };
         self.changed.send_replace(());
         Ok(())
+    }
+
+    fn write_stored(&self) -> std::sync::RwLockWriteGuard<'_, Stored> {
+        self.stored.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read_stored(&self) -> std::sync::RwLockReadGuard<'_, Stored> {
@@ -281,6 +313,7 @@ fn day(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tokens::NewToken;
 
     const DAY: i64 = 86_400;
 
@@ -317,21 +350,61 @@ mod tests {
         }
     }
 
+    fn access(fixed: Vec<Entry>, dir: PathBuf) -> Access {
+        Access {
+            fixed,
+            dir,
+            ledger: Ledger::Local,
+            stored: RwLock::default(),
+            place: Mutex::default(),
+            jwt: None,
+            has_failed: AtomicBool::new(false),
+            changed: watch::Sender::new(()),
+        }
+    }
+
+    /// With the interval of the looks, a revocation takes effect within a second.
+    #[test]
+    fn one_look_at_the_stored_tokens_ends_a_revoked_one() {
+        const { assert!(2 * INTERVAL.as_millis() <= 1000) }
+        let dir = tempfile::tempdir().unwrap();
+        let tokens = Tokens::open(&Ledger::Local, dir.path()).unwrap();
+        let new = |name: &str| NewToken {
+            name: name.to_owned(),
+            scope: Scope::Read,
+            indexes: Indexes::All,
+            expires_s: None,
+            rate_per_minute: None,
+            quota_per_day: None,
+        };
+        let (ada, eve) = (tokens.add(new("ada"), 0).unwrap(), tokens.add(new("eve"), 0).unwrap());
+        let access = access(Vec::new(), dir.path().to_owned());
+        let is_granted = |token: &str| access.grant(token, 0).is_some();
+        access.refresh();
+        assert!(is_granted(&ada) && is_granted(&eve));
+        let held = access.grant(&eve, 0).unwrap();
+        let changes = access.changes();
+        tokens.revoke("eve", 0).unwrap();
+        access.refresh();
+        assert!(is_granted(&ada) && !is_granted(&eve));
+        assert!(!access.is_still_valid(&held, 0), "an open connection ends");
+        assert!(changes.has_changed().unwrap(), "open connections are told");
+        // Tokens that cannot be read are not valid.
+        drop(tokens);
+        *access.place.lock().unwrap() = None;
+        std::fs::write(dir.path().join("tokens.db"), "no database").unwrap();
+        access.refresh();
+        assert!(!is_granted(&ada) && !access.is_open());
+    }
+
     #[test]
     fn a_token_grants_its_scope_until_it_expires() {
         let lines = [
             "read aaaaaaaaaaaaaaaa indexes docs,wiki",
             "admin bbbbbbbbbbbbbbbb expires 1970-01-03 rate 7",
         ];
-        let access = Access {
-            fixed: lines.iter().map(|line| parse(line).unwrap()).collect(),
-            dir: PathBuf::new(),
-            stored: RwLock::default(),
-            file: Mutex::default(),
-            jwt: None,
-            has_failed: AtomicBool::new(false),
-            changed: watch::Sender::new(()),
-        };
+        let fixed = lines.iter().map(|line| parse(line).unwrap()).collect();
+        let access = access(fixed, PathBuf::new());
         let scope = |token, now_s| access.grant(token, now_s).map(|grant| grant.scope);
         assert_eq!(scope("aaaaaaaaaaaaaaaa", 1 << 40), Some(Scope::Read));
         assert_eq!(scope("bbbbbbbbbbbbbbbb", 3 * DAY - 1), Some(Scope::Admin));

@@ -17,6 +17,7 @@ use super::rate_limit::{Allowance, Caller, Charge, Limiter};
 use super::shared_limit;
 use super::tls::Tls;
 use super::upload_quota::Uploads;
+use super::warmer::Warmer;
 use super::watcher::JobWatcher;
 use crate::config::Serve;
 use crate::disk;
@@ -37,7 +38,9 @@ pub struct App {
     /// Stops when dropped.
     _exporter: Option<Exporter>,
     /// Stops when dropped.
-    _poller: Option<Poller>,
+    _poller: Poller,
+    /// Stops when dropped.
+    _warmer: Warmer,
     pub(super) access: Arc<Access>,
     limiter: Mutex<Limiter>,
     /// Open connections.
@@ -60,7 +63,7 @@ impl App {
     /// A usage fault for invalid tokens, and for an address that other machines can reach while no
     /// token is configured.
     pub fn new(engine: Engine, address: SocketAddr) -> Result<Self> {
-        let access = Arc::new(Access::new(&engine.config)?);
+        let access = Arc::new(Access::new(&engine.config, &engine.ledger)?);
         let is_local = address.ip().is_loopback();
         if access.is_open() && !is_local {
             return Err(Fault::usage(format!(
@@ -72,12 +75,17 @@ impl App {
         let tls = Tls::new(&engine.config)?.map(Arc::new);
         telemetry::install();
         let service = Arc::new(Service::start(engine)?);
+        let follow_tokens = {
+            let access = Arc::clone(&access);
+            move || access.refresh()
+        };
         Ok(Self {
             #[cfg(feature = "mcp")]
             mcp: crate::mcp::http(Arc::clone(&service)),
             _sampler: service.sample(),
             _exporter: service.export()?,
-            _poller: Poller::start(&service),
+            _poller: Poller::start(&service, follow_tokens),
+            _warmer: Warmer::start(&service),
             tls,
             watcher: JobWatcher::new(Arc::clone(&service)),
             service,

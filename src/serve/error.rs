@@ -175,13 +175,17 @@ impl Error {
         let reason = fault.reason_given();
         let (status, code) = match reason {
             Some(Reason::Late) => (StatusCode::GATEWAY_TIMEOUT, "timeout"),
-            Some(Reason::Paused | Reason::Overloaded) => {
+            Some(Reason::Paused | Reason::Overloaded | Reason::Engine) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "outside")
             }
+            // Part of this server's own storage, which is expected to return.
+            None if fault.retry_time().is_some() => (StatusCode::SERVICE_UNAVAILABLE, "outside"),
             _ => (StatusCode::BAD_GATEWAY, "outside"),
         };
         let message = reason.map_or("a remote service failed", Reason::sentence);
-        Self { reason, retry_after: fault.retry_time(), ..Self::new(status, code, message) }
+        let is_engine = reason == Some(Reason::Engine);
+        let retry_after = fault.retry_time().or_else(|| is_engine.then_some(SOON));
+        Self { reason, retry_after, ..Self::new(status, code, message) }
     }
 
     /// The server accepts no more questions.
@@ -489,7 +493,7 @@ mod tests {
             assert!(seen.insert(json["message"].to_string()), "{json}");
             let expected = match reason {
                 Reason::Late => 504,
-                Reason::Paused | Reason::Overloaded => 503,
+                Reason::Paused | Reason::Overloaded | Reason::Engine => 503,
                 _ => 502,
             };
             assert_eq!(error.status().as_u16(), expected, "{reason:?}");

@@ -195,7 +195,8 @@ const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("x-request-id, ret
 
 /// Headers of requests that pages of other origins may set.
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, x-request-id, x-rag-k, x-rag-filter, x-rag-session, x-rag-intent",
+    "authorization, content-type, x-request-id, x-rag-k, x-rag-filter, x-rag-session, \
+     x-rag-intent, x-rag-llm",
 );
 
 /// The origin of a request, when the settings allow it.

@@ -180,6 +180,11 @@ pub fn render(app: &App) -> String {
         telemetry::engine("postgres", status.used, idle, status.latency);
         telemetry::breaker("postgres", !status.is_well);
     }
+    if let Some(status) = app.engine().store.nearest().status() {
+        let idle = status.open.saturating_sub(status.used);
+        telemetry::engine(status.engine, status.used, idle, status.latency);
+        telemetry::breaker(status.engine, !status.is_well);
+    }
     if let Ok(Some(snapshot)) = app.service.snapshot(&app.engine().config.index) {
         let counts = &snapshot.meta().counts;
         telemetry::index(counts.documents, counts.chunks);

@@ -26,6 +26,7 @@ mod shared_limit;
 mod summary;
 mod tls;
 mod upload_quota;
+mod warmer;
 mod watcher;
 mod webhooks;
 

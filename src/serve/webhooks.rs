@@ -1,11 +1,12 @@
 //! Webhooks: the end of each job is posted to the configured addresses, signed and retried.
 //!
-//! One task follows the log of jobs. Each address has a queue and a thread of its own, so one that
-//! does not answer delays no other. When its queue is full, the oldest delivery is dropped.
+//! Of several servers that share their jobs, one posts each end. One task follows the jobs. Each
+//! address has a queue and a thread of its own, so one that does not answer delays no other. When
+//! its queue is full, the oldest delivery is dropped.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -15,6 +16,8 @@ use crate::config::{Config, Secret};
 use crate::disk;
 use crate::error::Result;
 use crate::http::{Poster, Trouble};
+use crate::jobs::{self, Turn};
+use crate::strings::StrExt as _;
 use crate::telemetry;
 
 /// Deliveries that wait for one address.
@@ -26,6 +29,9 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// The longest time of one attempt.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// When to look again at a delivery that another server holds, or whose turn is unknown.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// How often a thread looks whether the server stops.
 const POLL: Duration = Duration::from_millis(100);
@@ -53,9 +59,14 @@ fn poster(url: &str) -> Result<Poster> {
 /// A message on its way.
 #[derive(Clone, Debug)]
 struct Delivery {
+    /// The same on every server, so that a receiver knows a repetition.
     id: String,
     event: String,
     body: String,
+    job: String,
+    ended_ms: u64,
+    /// Not to be sent before.
+    not_before: Option<Instant>,
 }
 
 /// Deliveries of one address.
@@ -79,11 +90,14 @@ impl Queue {
     /// The next delivery, after at most [`POLL`].
     fn pop(&self) -> Option<Delivery> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.is_empty() {
+        let is_due =
+            |delivery: &Delivery| delivery.not_before.is_none_or(|at| Instant::now() >= at);
+        if !waiting.iter().any(is_due) {
             let waited = self.added.wait_timeout(waiting, POLL);
             waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        waiting.pop_front()
+        let next = waiting.iter().position(is_due)?;
+        waiting.remove(next)
     }
 }
 
@@ -95,9 +109,16 @@ pub fn start(app: &Arc<App>) {
     for url in &config.serve.webhooks {
         let Ok(poster) = poster(url) else { continue };
         let queue = Arc::new(Queue::default());
-        let (app, own, secret) = (Arc::clone(app), Arc::clone(&queue), secret.clone());
+        let address = Address {
+            app: Arc::clone(app),
+            url: url.clone(),
+            poster,
+            secret: secret.clone(),
+            holder: disk::random_id().unwrap_or_default(),
+        };
+        let own = Arc::clone(&queue);
         let thread = std::thread::Builder::new().name("webhook".to_owned());
-        if thread.spawn(move || deliver_all(&app, &poster, &secret, &own)).is_ok() {
+        if thread.spawn(move || address.deliver_all(&own)).is_ok() {
             queues.push(queue);
         }
     }
@@ -134,25 +155,65 @@ async fn follow(app: Arc<App>, queues: Vec<Arc<Queue>>) {
 
 fn delivery(job: &Value) -> Delivery {
     let event = format!("job.{}", job["state"].as_str().unwrap_or_default());
-    let id = disk::random_id().unwrap_or_default();
+    let name = job["id"].as_str().unwrap_or_default().to_owned();
+    let ended_ms = job["ended"].as_f64().map_or(0, |s| (s * 1000.0).round() as u64);
+    let hash = disk::sha256_hex(format!("delivery {name} {ended_ms}").as_bytes());
+    let id = hash.slice(..32).to_owned();
     let body = json!({ "id": id, "event": event, "job": job }).to_string();
-    Delivery { id, event, body }
+    Delivery { id, event, body, job: name, ended_ms, not_before: None }
 }
 
-/// Delivers until the server stops.
-fn deliver_all(app: &App, poster: &Poster, secret: &Secret, queue: &Queue) {
-    while !app.stopping.is_cancelled() {
-        let Some(delivery) = queue.pop() else { continue };
-        let stop = || app.stopping.is_cancelled();
+/// What the thread of an address needs.
+struct Address {
+    app: Arc<App>,
+    url: String,
+    poster: Poster,
+    secret: Secret,
+    /// This thread, among those of all servers.
+    holder: String,
+}
+
+impl Address {
+    /// Delivers until the server stops.
+    fn deliver_all(&self, queue: &Queue) {
+        while !self.app.stopping.is_cancelled() {
+            let Some(mut delivery) = queue.pop() else { continue };
+            let claim = jobs::Delivery {
+                job: &delivery.job,
+                ended_ms: delivery.ended_ms,
+                address: &self.url,
+                holder: &self.holder,
+            };
+            match self.app.engine().jobs.claim_delivery(&claim) {
+                Ok(Turn::Over) => {}
+                Ok(Turn::Ours) => {
+                    if !self.deliver(&delivery) {
+                        return;
+                    }
+                    // Without the record another server posts it once more.
+                    let _ = self.app.engine().jobs.end_delivery(&claim);
+                }
+                // Its holder may die, or the database comes back.
+                Ok(Turn::Theirs) | Err(_) => {
+                    delivery.not_before = Some(Instant::now() + LOOK);
+                    queue.push(delivery);
+                }
+            }
+        }
+    }
+
+    /// All attempts of one delivery; false when the server stops meanwhile.
+    fn deliver(&self, delivery: &Delivery) -> bool {
+        let stop = || self.app.stopping.is_cancelled();
         let mut wait = FIRST_WAIT;
         for attempt in 1..=ATTEMPTS {
-            let sent = attempt_once(poster, secret, &delivery, app.engine().now_s(), &stop);
-            match sent {
+            let now_s = self.app.engine().now_s();
+            match attempt_once(&self.poster, &self.secret, delivery, now_s, &stop) {
                 Ok(()) => {
                     telemetry::webhook("delivered");
-                    break;
+                    return true;
                 }
-                Err(_) if stop() => return,
+                Err(_) if stop() => return false,
                 Err(why) if attempt == ATTEMPTS => {
                     telemetry::webhook("failed");
                     telemetry::warn!(event = delivery.event, why, "a webhook was not delivered");
@@ -163,6 +224,7 @@ fn deliver_all(app: &App, poster: &Poster, secret: &Secret, queue: &Queue) {
                 }
             }
         }
+        true
     }
 }
 

@@ -28,6 +28,20 @@ pub struct Load {
     pub left: u64,
 }
 
+impl std::iter::Sum for Load {
+    fn sum<I: Iterator<Item = Self>>(loads: I) -> Self {
+        loads.fold(Self::default(), |a, b| Self {
+            workers: a.workers + b.workers,
+            waiting: a.waiting + b.waiting,
+            running: a.running + b.running,
+            answered: a.answered + b.answered,
+            joined: a.joined + b.joined,
+            refused: a.refused + b.refused,
+            left: a.left + b.left,
+        })
+    }
+}
+
 /// A queue of questions and its workers.
 pub(super) struct Lane {
     state: Mutex<State>,

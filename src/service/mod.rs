@@ -5,9 +5,9 @@
 //! requests share one result. A question whose callers have all left is cancelled: it is removed
 //! from the queue, or ends at its next step.
 //!
-//! There are two lanes, each with its own queue and workers. Local work keeps a core busy, so it
-//! has one worker per core. A remote language model keeps a worker waiting, and searches must not
-//! wait behind it.
+//! There is a lane for local work, and one for each language model, each with its own queue and
+//! workers. Local work keeps a core busy, so it has one worker per core. A remote language model
+//! keeps a worker waiting, and neither searches nor another model must wait behind it.
 
 mod flight;
 mod lane;
@@ -21,11 +21,10 @@ mod trace;
 mod worker;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use crate::cache::{Caching, Key};
-use crate::config::Generator;
 use crate::disk;
 use crate::engine::Engine;
 use crate::error::{Context as _, Result};
@@ -40,7 +39,7 @@ pub use question::{
     Candidates, Outcome, Problem, Question, Reply, RequestKind, RetrievedPassages, Scorer, Texts,
     Update, Vectors,
 };
-use shared::{Shared, key, locked};
+use shared::{Shared, Writer, key, locked};
 pub use ticket::Ticket;
 pub use trace::within;
 
@@ -52,7 +51,7 @@ const MAX_ISSUED: usize = 10_000;
 pub enum LaneKind {
     /// Work of this machine.
     Local,
-    /// Answers of a language model.
+    /// Answers of language models.
     Llm,
 }
 
@@ -80,18 +79,18 @@ impl Service {
         let (serve, parallel) = (&engine.config.serve, engine.config.batch_parallel);
         let query = serve.timeouts.query;
         let observer = Arc::new(Observer::new(&engine));
+        // A language model has a time limit of its own, beside those of local stages.
+        let writer = |llm: &llm::Endpoint| {
+            let lane = Lane::new(serve.queue, parallel, query + llm.answer_timeout);
+            (llm.name.clone(), Writer::new(lane))
+        };
+        let models = engine.config.llms.values().chain([&engine.config.llm]);
         let shared = Shared {
             local: Arc::new(Lane::new(serve.queue, serve.workers, query)),
-            // The language model has a time limit of its own, beside those of local stages.
-            llm: Arc::new(Lane::new(
-                serve.queue,
-                parallel,
-                query + engine.config.llm.answer_timeout,
-            )),
+            writers: models.map(writer).collect(),
             engine,
             open: Mutex::default(),
             observer,
-            client: OnceLock::new(),
             issued: Mutex::default(),
             is_warm: AtomicBool::new(false),
         };
@@ -141,15 +140,7 @@ impl Service {
         let generation = generation.await.map_err(|_| Problem::Closing)??;
         let generation = generation.ok_or_else(|| Problem::NoIndex(index.clone()))?;
         let key = key(&question, index, &generation);
-        let lane = match question.kind {
-            RequestKind::Answer { generator, .. }
-                if generator.unwrap_or(shared.engine.config.generator) == Generator::Llm =>
-            {
-                &shared.llm
-            }
-            _ => &shared.local,
-        };
-        self.enter(lane, key, question)
+        self.enter(shared.lane(&question)?, key, question)
     }
 
     /// Submits texts to embed.
@@ -244,9 +235,14 @@ impl Service {
         self.shared.open(index)
     }
 
-    /// The circuit breaker of the language model; `None` before its first use.
-    pub fn language_model(&self) -> Option<llm::State> {
-        self.shared.client.get().map(|client| client.state())
+    /// The circuit breaker of a language model; `None` before its first use.
+    pub fn language_model(&self, name: &str) -> Option<llm::State> {
+        Some(self.shared.writers.get(name)?.client.get()?.state())
+    }
+
+    /// Answers of a language model since the start.
+    pub fn answered(&self, name: &str) -> u64 {
+        self.shared.writers.get(name).map_or(0, |writer| writer.lane.load().answered)
     }
 
     /// True once a worker is ready.
@@ -257,7 +253,7 @@ impl Service {
     pub fn load(&self, lane: LaneKind) -> Load {
         match lane {
             LaneKind::Local => self.shared.local.load(),
-            LaneKind::Llm => self.shared.llm.load(),
+            LaneKind::Llm => self.shared.writers.values().map(|writer| writer.lane.load()).sum(),
         }
     }
 

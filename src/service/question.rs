@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::answer::Intent;
 use crate::ask;
 use crate::cache::Caching;
-use crate::config::{Generator, Mode};
+use crate::config::{Config, Generator, Mode};
 use crate::document::Hit;
 use crate::error::Fault;
 use crate::filter::Filter;
@@ -35,6 +35,8 @@ pub enum RequestKind {
     Answer {
         intent: Option<Intent>,
         generator: Option<Generator>,
+        /// Name of the language model; `None` for the configured one.
+        llm: Option<String>,
         /// The session that the question continues.
         session: Option<String>,
         /// Earlier turns of a conversation that is not stored here, oldest first.
@@ -78,6 +80,20 @@ pub enum Scorer {
 }
 
 impl Question {
+    /// The name of the language model that answers, given the configuration; `None` without one.
+    pub(super) fn language_model<'a>(&'a self, config: &'a Config) -> Option<&'a str> {
+        match &self.kind {
+            RequestKind::Answer { generator, llm, .. } => {
+                let generator = generator.unwrap_or(match llm {
+                    Some(_) => Generator::Llm,
+                    None => config.generator,
+                });
+                (generator == Generator::Llm).then(|| llm.as_deref().unwrap_or(&config.llm.name))
+            }
+            _ => None,
+        }
+    }
+
     /// The session that the question continues.
     pub(super) fn session(&self) -> Option<&str> {
         match &self.kind {

@@ -1,6 +1,6 @@
 //! The state that workers and tickets share: the engine, the lanes and open generations.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -9,7 +9,7 @@ use super::question::{Question, RequestKind};
 use crate::answer::Intent;
 use crate::ask;
 use crate::cache::Key;
-use crate::config::{self, Generator, Mode};
+use crate::config::{self, Config, Generator, Mode};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::index::Snapshot;
@@ -20,11 +20,10 @@ use crate::observe::Observer;
 pub(super) struct Shared {
     pub engine: Engine,
     pub local: Arc<Lane>,
-    pub llm: Arc<Lane>,
+    /// Language models by name.
+    pub writers: BTreeMap<String, Writer>,
     /// Open generations by index name, each with the digest that the name pointed to.
     pub open: Mutex<HashMap<String, (String, Arc<Snapshot>)>>,
-    /// Shared by all workers, and with it the circuit breaker.
-    pub client: OnceLock<Arc<Client>>,
     /// Ids of new sessions without a question yet, oldest first.
     pub issued: Mutex<Vec<String>>,
     /// At least one worker is ready.
@@ -33,9 +32,31 @@ pub(super) struct Shared {
     pub observer: Arc<Observer>,
 }
 
+/// A language model. A slow one keeps no question of another waiting, and one that fails pauses no
+/// other.
+pub(super) struct Writer {
+    pub lane: Arc<Lane>,
+    /// Shared by all workers, and with it the circuit breaker.
+    pub client: OnceLock<Arc<Client>>,
+}
+
+impl Writer {
+    pub fn new(lane: Lane) -> Self {
+        Self { lane: Arc::new(lane), client: OnceLock::new() }
+    }
+}
+
 impl Shared {
     pub fn lanes(&self) -> impl Iterator<Item = &Arc<Lane>> {
-        [&self.local, &self.llm].into_iter()
+        std::iter::once(&self.local).chain(self.writers.values().map(|writer| &writer.lane))
+    }
+
+    /// The lane of a question.
+    pub fn lane(&self, question: &Question) -> Result<&Arc<Lane>> {
+        let config = &self.engine.config;
+        let Some(name) = question.language_model(config) else { return Ok(&self.local) };
+        config.language_model(name)?;
+        Ok(self.writers.get(name).map_or(&self.local, |writer| &writer.lane))
     }
 
     /// The digest of the current generation. This reads one small file.
@@ -74,12 +95,17 @@ impl Shared {
         snapshots
     }
 
-    pub fn client(&self) -> Result<Arc<Client>> {
-        if let Some(client) = self.client.get() {
+    /// A client for the language model of the configuration.
+    pub fn client(&self, config: &Config) -> Result<Arc<Client>> {
+        let writer = self.writers.get(&config.llm.name);
+        if let Some(client) = writer.and_then(|writer| writer.client.get()) {
             return Ok(Arc::clone(client));
         }
-        let client = ask::client(&self.engine)?;
-        Ok(Arc::clone(self.client.get_or_init(|| client)))
+        let client = ask::client(&config.llm)?;
+        Ok(match writer {
+            Some(writer) => Arc::clone(writer.client.get_or_init(|| client)),
+            None => client,
+        })
     }
 
     /// Whether this server or another one issued an id.
@@ -101,10 +127,15 @@ pub(super) fn key(question: &Question, index: &str, generation: &str) -> Option<
         }
         RequestKind::Passages { mode } => ("passages", mode.map_or("", Mode::name)),
     };
+    let writer = match &question.kind {
+        RequestKind::Answer { llm, .. } => llm.as_deref().unwrap_or_default(),
+        _ => "",
+    };
     let filter = question.filter.as_ref().map(ToString::to_string).unwrap_or_default();
-    let fields: [&[u8]; 9] = [
+    let fields: [&[u8]; 10] = [
         kind.as_bytes(),
         variety.as_bytes(),
+        writer.as_bytes(),
         index.as_bytes(),
         generation.as_bytes(),
         question.text.trim().as_bytes(),

@@ -8,7 +8,7 @@ use super::lane::Next;
 use super::ticket::GRACE;
 use super::*;
 use crate::answer::Intent;
-use crate::config::Mode;
+use crate::config::{Generator, Mode};
 use crate::error::Kind;
 use crate::filter::Filter;
 
@@ -52,7 +52,13 @@ fn lane(capacity: usize) -> Arc<Lane> {
 /// A question of a session.
 fn talk(lane: &Arc<Lane>, text: &str, session: &str) -> Ticket {
     let session = Some(session.to_owned());
-    let kind = RequestKind::Answer { intent: None, generator: None, session, earlier: Vec::new() };
+    let kind = RequestKind::Answer {
+        intent: None,
+        generator: None,
+        llm: None,
+        session,
+        earlier: Vec::new(),
+    };
     let question = Question { kind, ..question(text, Priority::Normal) };
     let Entered { listener, until, .. } = lane.enter(None, question).unwrap();
     let lane = Arc::clone(lane);
@@ -238,6 +244,14 @@ fn every_field_of_a_question_is_part_of_its_key() {
     let answer = |intent, generator| RequestKind::Answer {
         intent,
         generator,
+        llm: None,
+        session: None,
+        earlier: Vec::new(),
+    };
+    let written_by = |name: &str| RequestKind::Answer {
+        intent: None,
+        generator: Some(Generator::Llm),
+        llm: Some(name.to_owned()),
         session: None,
         earlier: Vec::new(),
     };
@@ -260,6 +274,8 @@ fn every_field_of_a_question_is_part_of_its_key() {
         key(&Question { kind: answer(None, None), ..base.clone() }, "docs", "g1"),
         key(&Question { kind: answer(Some(Intent::List), None), ..base.clone() }, "docs", "g1"),
         key(&Question { kind: answer(None, Some(Generator::Llm)), ..base.clone() }, "docs", "g1"),
+        key(&Question { kind: written_by("fast"), ..base.clone() }, "docs", "g1"),
+        key(&Question { kind: written_by("large"), ..base.clone() }, "docs", "g1"),
     ];
     for (n, one) in keys.iter().enumerate() {
         assert!(one.is_some() && keys[..n].iter().all(|other| other != one), "{n}");
@@ -267,7 +283,13 @@ fn every_field_of_a_question_is_part_of_its_key() {
     assert_eq!(keys[0], key(&Question { priority: Priority::Low, ..base.clone() }, "docs", "g1"));
     let session = Some("s".to_owned());
     let talk = Question {
-        kind: RequestKind::Answer { intent: None, generator: None, session, earlier: Vec::new() },
+        kind: RequestKind::Answer {
+            intent: None,
+            generator: None,
+            llm: None,
+            session,
+            earlier: Vec::new(),
+        },
         ..base
     };
     assert_eq!(key(&talk, "docs", "g1"), None);

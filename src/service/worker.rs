@@ -150,7 +150,7 @@ impl Worker<'_> {
             let is_configured =
                 question.index.as_ref().is_none_or(|index| *index == engine.config.index);
             let RequestKind::Passages { mode } = question.kind else { return None };
-            let adjusted = adjusted(engine, question);
+            let adjusted = adjusted(engine, question).ok()?;
             let request = passages(adjusted.as_ref().unwrap_or(engine), question, mode, stop);
             (is_configured && !engine.should_stop(&request.stop)).then_some(request)
         };
@@ -175,7 +175,7 @@ impl Worker<'_> {
         let stop = self.stop(flight);
         // The deadline may have passed in the queue.
         shared.engine.check_stop(&stop)?;
-        let adjusted = adjusted(&shared.engine, question);
+        let adjusted = adjusted(&shared.engine, question)?;
         let engine = adjusted.as_ref().unwrap_or(&shared.engine);
         let open = || -> std::result::Result<_, Problem> {
             let index = &engine.config.index;
@@ -198,7 +198,7 @@ impl Worker<'_> {
                 let snapshot = open()?;
                 let client = match engine.config.generator {
                     Generator::Extractive => None,
-                    Generator::Llm => Some(shared.client()?),
+                    Generator::Llm => Some(shared.client(&engine.config)?),
                 };
                 let request = Request {
                     question: question.text.clone(),
@@ -339,21 +339,29 @@ fn passages(
 }
 
 /// The engine with the settings of the question; `None` when they equal the configured ones.
-fn adjusted(engine: &Engine, question: &Question) -> Option<Engine> {
+fn adjusted(engine: &Engine, question: &Question) -> Result<Option<Engine>> {
     let config = &engine.config;
-    let generator = match question.kind {
-        RequestKind::Answer { generator, .. } => generator.unwrap_or(config.generator),
-        _ => config.generator,
+    let writer = question.language_model(config);
+    let generator = match (writer, &question.kind) {
+        (Some(_), _) => Generator::Llm,
+        (None, RequestKind::Answer { .. }) => Generator::Extractive,
+        (None, _) => config.generator,
     };
+    let llm = config.language_model(writer.unwrap_or(&config.llm.name))?;
     let index = question.index.as_ref().unwrap_or(&config.index);
     let k = question.k.unwrap_or(config.search_k);
-    if generator == config.generator && *index == config.index && k == config.search_k {
-        return None;
+    if generator == config.generator
+        && llm.name == config.llm.name
+        && *index == config.index
+        && k == config.search_k
+    {
+        return Ok(None);
     }
-    let mut config = config.clone();
-    (config.generator, config.search_k) = (generator, k);
-    config.index.clone_from(index);
-    Some(engine.with(config))
+    let mut adjusted = config.clone();
+    (adjusted.generator, adjusted.search_k) = (generator, k);
+    adjusted.index.clone_from(index);
+    adjusted.llm.clone_from(llm);
+    Ok(Some(engine.with(adjusted)))
 }
 
 /// Answers a question, and passes its progress to the listeners. Logs failures of the language

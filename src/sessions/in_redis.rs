@@ -2,7 +2,7 @@
 //! lease while one is in use; ids that were issued.
 
 use super::stored::{Appended, LEASE_S, Listed, Row};
-use crate::error::{Fault, Result};
+use crate::error::{Fault, Reason, Result};
 use crate::shared::{self, Command, Lost, Redis, Reply, Value};
 
 /// Adds a turn, unless another server holds the session or it has other turns. Storing the same
@@ -159,6 +159,7 @@ impl InRedis<'_> {
 fn asked<T>(reply: Reply<T>) -> Result<T> {
     reply.map_err(|lost: Lost| {
         Fault::outside(format!("conversations are in Redis, which gives no answer: {lost}"))
+            .reason(Reason::Engine)
             .hint("ask without a session, or again when Redis answers")
     })
 }

@@ -172,6 +172,34 @@ impl Sessions {
         }
     }
 
+    /// Copies the sessions that have not expired to another place; returns how many, and how many
+    /// it left alone because another conversation has the id there. It may be called again.
+    ///
+    /// # Errors
+    /// [`Kind::Busy`](crate::error::Kind::Busy) when a session is in use there; others when one
+    /// of the places cannot be used.
+    pub fn copy_to(&self, to: &Self, now_s: i64) -> Result<(u64, u64)> {
+        let (mut copied, mut skipped) = (0, 0);
+        for summary in self.list(now_s)? {
+            let turns = self.show(&summary.id, now_s)?;
+            let mut session = to.begin_now(&summary.id, now_s)?;
+            let n = session.turns().len();
+            if turns.get(..n) != Some(session.turns()) {
+                skipped += 1;
+                continue;
+            }
+            for turn in turns.into_iter().skip(n) {
+                session.add(turn)?;
+            }
+            drop(session);
+            if let Some(title) = &summary.title {
+                to.rename(&summary.id, title, now_s)?;
+            }
+            copied += 1;
+        }
+        Ok((copied, skipped))
+    }
+
     /// Remembers the id of a session without a turn, so that every server accepts its first one.
     /// Sessions in a file have one server, which remembers by itself.
     ///

@@ -8,13 +8,17 @@
 #[cfg(feature = "cluster")]
 mod breaker;
 mod command;
+mod hint;
 mod packed;
 #[cfg_attr(not(feature = "cluster"), path = "left_out.rs")]
 mod redis;
 
 use std::sync::Arc;
 
+#[cfg(feature = "cluster")]
+pub use breaker::Breaker;
 pub use command::{Command, Lost, Reply, Status, Value};
+pub use hint::Hint;
 pub use packed::{Packed, pack, unpack};
 pub use redis::Redis;
 

@@ -14,6 +14,7 @@ use redis::{
 
 use super::breaker::Breaker;
 use super::command::{Command, Lost, Reply, Status, Value};
+use super::hint::Hint;
 use crate::config::{SharedStore, read_problem};
 use crate::error::{Fault, Result};
 use crate::telemetry;
@@ -23,6 +24,13 @@ const SCAN_COUNT: &str = "1000";
 /// A reply that takes more than this share of the time-out counts as bad for the breaker: a store
 /// that slow costs more than it saves.
 const SLOW_SHARE: u32 = 2;
+/// How often a listener reads its `stop` function.
+const LISTENING: Duration = Duration::from_millis(200);
+/// The pause of a listener whose connection was cut.
+const RECONNECT: Duration = Duration::from_millis(500);
+/// A listener that hears nothing for so long connects again: after a failover the server that it
+/// listens to may be a replica, or be gone without having said so.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// A store, and the connections to it.
 pub struct Redis {
@@ -45,6 +53,12 @@ pub struct Redis {
     breaker: Mutex<Breaker>,
     start: Instant,
     latency_us: AtomicU64,
+}
+
+impl std::fmt::Debug for Redis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Redis({})", self.place())
+    }
 }
 
 impl Redis {
@@ -160,6 +174,61 @@ impl Redis {
                 return Ok(removed);
             }
         }
+    }
+
+    /// Sends a hint to every process that listens. A hint that is lost is no failure.
+    pub fn announce(&self, hint: Hint) {
+        let publish = Command::new("PUBLISH").arg(self.channel(hint)).arg("");
+        if let Err(lost) = self.one(publish) {
+            telemetry::debug!(hint = hint.name(), why = lost.to_string(), "no hint was sent");
+        }
+    }
+
+    /// Reports hints until `stop` returns true, on a connection besides those of the pool. Each new
+    /// connection reports all of them: what was sent before was not heard.
+    pub fn hear(&self, on_hint: &mut dyn FnMut(Hint), stop: &dyn Fn() -> bool) {
+        while !stop() {
+            if let Ok(mut connection) = self.try_connect() {
+                let _ = self.hear_on(&mut connection, on_hint, stop);
+            }
+            *locked(&self.current) = None;
+            let end = Instant::now() + RECONNECT;
+            while !stop() && Instant::now() < end {
+                std::thread::sleep(LISTENING);
+            }
+        }
+    }
+
+    fn hear_on(
+        &self,
+        connection: &mut Connection,
+        on_hint: &mut dyn FnMut(Hint),
+        stop: &dyn Fn() -> bool,
+    ) -> RedisResult<()> {
+        let mut subscription = connection.as_pubsub();
+        for hint in Hint::ALL {
+            subscription.subscribe(self.channel(hint))?;
+        }
+        Hint::ALL.into_iter().for_each(&mut *on_hint);
+        subscription.set_read_timeout(Some(LISTENING))?;
+        let mut heard = Instant::now();
+        while !stop() && heard.elapsed() < SILENCE {
+            match subscription.get_message() {
+                Ok(message) => {
+                    heard = Instant::now();
+                    let channel = message.get_channel_name().to_owned();
+                    let hints = Hint::ALL.into_iter();
+                    hints.filter(|hint| self.channel(*hint) == channel).for_each(&mut *on_hint);
+                }
+                Err(e) if e.is_timeout() => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    fn channel(&self, hint: Hint) -> String {
+        self.key(&["hint", hint.name()])
     }
 
     /// Whether the store answers, whatever the breaker says: a sentence about it.

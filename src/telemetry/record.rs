@@ -254,6 +254,17 @@ pub fn engine(name: &str, used: usize, idle: usize, latency: Option<Duration>) {
     }
 }
 
+/// Counts a search among the vectors of an engine by outcome: `ok`, `exact`, `absent`, `short`,
+/// `wrong` or `failed`.
+pub fn nearest(engine: &str, outcome: &str) {
+    t::NEAREST_OPERATIONS.add(&[engine, outcome], 1);
+}
+
+/// Records the time of a request (`propose` or `write`) to the engine that has vectors.
+pub fn nearest_time(engine: &str, operation: &str, elapsed: Duration) {
+    t::NEAREST_SECONDS.observe(&[engine, operation], elapsed.as_secs_f64());
+}
+
 /// The size of a cache table.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CacheTable {
@@ -326,6 +337,11 @@ pub fn llm_speed(completion_tokens: u64, elapsed: Duration) {
 /// Sets whether the breaker of an outside service is open.
 pub fn breaker(service: &str, is_open: bool) {
     t::BREAKER_OPEN.set(&[service], f64::from(u8::from(is_open)));
+}
+
+/// Counts the breaker of a language model: 1 when it has opened, -1 when it has closed.
+pub fn llm_breaker(change: i8) {
+    t::BREAKER_OPEN.shift(&["llm"], f64::from(change));
 }
 
 /// Counts a WebSocket as open until this is dropped.

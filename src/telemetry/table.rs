@@ -43,7 +43,8 @@ const SCORES: &[f64] = &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.5, 
 const SPEEDS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
 
 const NO_LABELS: &[(&str, Values)] = &[];
-const ENGINES: Values = Values::Of(&["redis", "postgres"]);
+const ENGINES: Values = Values::Of(&["redis", "postgres", "pgvector", "qdrant"]);
+const NEAREST: Values = Values::Of(&["pgvector", "qdrant"]);
 const BOOLS: Values = Values::Of(&["true", "false"]);
 const TABLES: Values = Values::Of(&["embeddings", "retrieval", "rerank", "answers"]);
 /// HTTP methods with a label. A client may send any word.
@@ -332,8 +333,9 @@ table! {
     );
     BREAKER_OPEN = gauge(
         "rag_breaker_open",
-        "1 while the circuit breaker of an outside service is open.",
-        &[("service", Values::Of(&["llm", "redis", "postgres"]))],
+        "1 while the circuit breaker of an outside service is open; the number of language models \
+         whose breaker is.",
+        &[("service", Values::Of(&["llm", "redis", "postgres", "pgvector", "qdrant"]))],
     );
 
     SHARED_OPERATIONS = counter(
@@ -353,6 +355,22 @@ table! {
         "rag_engine_latency_seconds",
         "Time of the last reply of an engine outside this machine.",
         &[("engine", ENGINES)],
+    );
+    NEAREST_OPERATIONS = counter(
+        "rag_nearest_operations_total",
+        "Searches among the vectors of an engine, by outcome: it proposed candidates (ok), a \
+         filter left few (exact), it does not have the generation (absent), it proposed too few \
+         (short) or wrong ones (wrong), it did not answer (failed).",
+        &[
+            ("engine", NEAREST),
+            ("outcome", Values::Of(&["ok", "exact", "absent", "short", "wrong", "failed"])),
+        ],
+    );
+    NEAREST_SECONDS = histogram(
+        "rag_nearest_seconds",
+        ANSWERING,
+        "Time of a request to the engine that has vectors.",
+        &[("engine", NEAREST), ("operation", Values::Of(&["propose", "write"]))],
     );
 
     WEBSOCKETS = gauge("rag_websockets", "Open WebSockets.", NO_LABELS);

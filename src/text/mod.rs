@@ -12,8 +12,8 @@ mod walk;
 
 pub use chunk::{Limits, chunk};
 pub use extract::{
-    Block, BlockKind, Extracted, LEFT_OUT, NoText, Node, Origin, begins_like_mailbox, extract,
-    has_outline, is_picture, is_risky, outline,
+    Batches, Block, BlockKind, Extracted, LEFT_OUT, Mailbox, NoText, Node, Origin,
+    begins_like_mailbox, extract, has_outline, is_picture, is_risky, mailbox, outline,
 };
 pub use language::{detect, language_of};
 pub use stated::stated;

@@ -33,7 +33,8 @@ pub fn stated(
         }
         let span = Span::new(text.len() + usize::from(!text.is_empty()), longer.len());
         let (bytes, lines) = place(source, &key, values[0]);
-        units.push(Unit { span, kind: UnitKind::Record, bytes, lines, location: location.clone() });
+        let (kind, location) = (UnitKind::Record, location.clone());
+        units.push(Unit { span, kind, bytes, lines, location, end: None });
         text = longer;
     }
     let placed = || units.iter().filter(|unit| !unit.bytes.is_empty());

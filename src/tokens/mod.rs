@@ -1,29 +1,25 @@
 //! Access tokens of servers: named, each with a scope, the indexes that it may use, an expiry and
-//! limits. One SQLite file, which has hashes of the tokens and never a token.
+//! limits. They are in one SQLite file, or in the database that several servers share; both have
+//! hashes of the tokens and never a token.
 //!
 //! A revoked token keeps its row, so a server that had tokens once never becomes open to everybody.
 
+mod file;
+mod in_postgres;
 mod rows;
 mod token;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use rusqlite::Connection;
+use std::sync::Arc;
 
 use crate::config;
 use crate::disk;
 use crate::error::{Fault, Result};
-use crate::sqlite::{self, Opened};
+use crate::ledger::{Ledger, Postgres};
+use file::File;
 pub use token::{Indexes, Scope, Token};
 
-/// File name; the schema version is inside.
-const FILE: &str = "tokens.db";
-
-/// From one version of the schema to the next. A newer file is not used.
-const STEPS: &[&str] = &[rows::SCHEMA];
-
-/// Tokens of one file. Every request is compared with all of them.
+/// Tokens of one place. Every request is compared with all of them.
 const MAX_TOKENS: usize = 10_000;
 
 /// What a new token grants.
@@ -37,11 +33,12 @@ pub struct NewToken {
     pub quota_per_day: Option<u64>,
 }
 
-/// The file of all tokens.
-pub struct Tokens {
-    path: PathBuf,
-    connection: Mutex<Connection>,
-    is_writable: bool,
+/// All tokens.
+pub enum Tokens {
+    /// Of this machine.
+    File(File),
+    /// Of all servers.
+    Postgres(Arc<Postgres>),
 }
 
 /// The folder of the file in a data directory.
@@ -50,36 +47,27 @@ pub fn dir(data_dir: &Path) -> PathBuf {
 }
 
 impl Tokens {
-    /// Opens the file in `dir`, and creates it if it is missing.
+    /// The tokens of the ledger, or of the file in `dir`, which is created if it is missing.
     ///
     /// # Errors
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) for a file that is not a database; when it
     /// cannot be created, or is of a newer version.
-    pub fn open(dir: &Path) -> Result<Self> {
-        disk::create_dir(dir)?;
-        let path = dir.join(FILE);
-        let (connection, is_writable) =
-            match sqlite::open(&path, STEPS).map_err(|e| at(&path, e))? {
-                Opened::Writable(connection) => (connection, true),
-                Opened::ReadOnly(connection) => (connection, false),
-                Opened::Absent => {
-                    return Err(Fault::failed(format!("cannot create {}", path.display())));
-                }
-                Opened::Damaged => return Err(damaged(&path)),
-                Opened::Newer => {
-                    let what = format!("{} is of a newer version of rag", path.display());
-                    return Err(Fault::failed(what).hint("install that version"));
-                }
-            };
-        Ok(Self { path, connection: Mutex::new(connection), is_writable })
+    pub fn open(ledger: &Ledger, dir: &Path) -> Result<Self> {
+        match ledger {
+            Ledger::Local => File::open(dir).map(Self::File),
+            Ledger::Postgres(postgres) => Ok(Self::Postgres(Arc::clone(postgres))),
+        }
     }
 
-    /// As [`Tokens::open`]; `None` while there is no file.
+    /// As [`Tokens::open`]; `None` while there is neither a ledger nor a file.
     ///
     /// # Errors
     /// As [`Tokens::open`].
-    pub fn find(dir: &Path) -> Result<Option<Self>> {
-        if dir.join(FILE).is_file() { Self::open(dir).map(Some) } else { Ok(None) }
+    pub fn find(ledger: &Ledger, dir: &Path) -> Result<Option<Self>> {
+        match ledger {
+            Ledger::Local => Ok(File::find(dir)?.map(Self::File)),
+            Ledger::Postgres(postgres) => Ok(Some(Self::Postgres(Arc::clone(postgres)))),
+        }
     }
 
     /// Adds a token, and returns it. It is not stored, so it cannot be shown again.
@@ -93,7 +81,6 @@ impl Tokens {
                  letter or digit",
             ));
         }
-        self.check_writable()?;
         let all = self.list()?;
         if all.len() >= MAX_TOKENS {
             return Err(Fault::failed(format!("there are {MAX_TOKENS} tokens already")));
@@ -104,7 +91,7 @@ impl Tokens {
         }
         // 256 random bits.
         let secret = format!("rag_{}{}", disk::random_id()?, disk::random_id()?);
-        let token = Token {
+        self.insert(&Token {
             sha256: disk::sha256_hex(secret.as_bytes()),
             name: new.name,
             scope: new.scope,
@@ -114,68 +101,57 @@ impl Tokens {
             rate_per_minute: new.rate_per_minute,
             quota_per_day: new.quota_per_day,
             revoked_s: None,
-        };
-        rows::insert(&self.locked(), &token).map_err(|e| at(&self.path, e))?;
+        })?;
         Ok(secret)
+    }
+
+    /// Adds a token as another place has stored it; one that is here already is kept.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub fn insert(&self, token: &Token) -> Result<()> {
+        match self {
+            Self::File(file) => file.insert(token),
+            Self::Postgres(postgres) => in_postgres::insert(postgres, token),
+        }
     }
 
     /// All tokens, the oldest first, with those that are revoked or have expired.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When they cannot be read.
     pub fn list(&self) -> Result<Vec<Token>> {
-        rows::all(&self.locked()).map_err(|e| at(&self.path, e))
+        match self {
+            Self::File(file) => file.list(),
+            Self::Postgres(postgres) => in_postgres::all(postgres),
+        }
     }
 
-    /// Revokes the tokens of a name. A server notices within a second.
+    /// Revokes the tokens of a name. Servers notice within a second.
     ///
     /// # Errors
     /// A usage fault when no valid token has the name.
     pub fn revoke(&self, name: &str, now_s: i64) -> Result<()> {
-        self.check_writable()?;
-        match rows::revoke(&self.locked(), name, now_s).map_err(|e| at(&self.path, e))? {
+        let n = match self {
+            Self::File(file) => file.revoke(name, now_s)?,
+            Self::Postgres(postgres) => in_postgres::revoke(postgres, name, now_s)?,
+        };
+        match n {
             0 => Err(Fault::usage(format!("there is no token `{name}`"))
                 .hint("`rag token list` lists the tokens")),
             _ => Ok(()),
         }
     }
 
-    /// A number that changes when another process has changed the file.
+    /// A number that changes when another process has changed a token.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When it cannot be read.
     pub fn version(&self) -> Result<i64> {
-        let connection = self.locked();
-        let version = connection.pragma_query_value(None, "data_version", |row| row.get(0));
-        version.map_err(|e| at(&self.path, e))
-    }
-
-    fn check_writable(&self) -> Result<()> {
-        match self.is_writable {
-            true => Ok(()),
-            false => Err(Fault::failed(format!("{} cannot be written to", self.path.display()))),
+        match self {
+            Self::File(file) => file.version(),
+            Self::Postgres(postgres) => in_postgres::version(postgres),
         }
-    }
-
-    fn locked(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn damaged(path: &Path) -> Fault {
-    Fault::damaged(format!("{} is damaged", path.display()))
-        .hint("move it away, then add the tokens again with `rag token add`")
-}
-
-fn at(path: &Path, error: rusqlite::Error) -> Fault {
-    match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-            Fault::busy(format!("{} is locked by another process", path.display()))
-        }
-        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
-            damaged(path)
-        }
-        _ => Fault::failed(format!("cannot use {}", path.display())).because(error),
     }
 }
 
@@ -197,8 +173,8 @@ mod tests {
     #[test]
     fn a_token_is_kept_as_a_hash_until_it_is_revoked() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(Tokens::find(dir.path()).unwrap().is_none());
-        let tokens = Tokens::open(dir.path()).unwrap();
+        assert!(Tokens::find(&Ledger::Local, dir.path()).unwrap().is_none());
+        let tokens = Tokens::open(&Ledger::Local, dir.path()).unwrap();
         let secret = tokens.add(new("ada", &["docs", "wiki"]), 10).unwrap();
         assert!(secret.len() == 68 && secret.starts_with("rag_"), "{secret}");
         let ada = tokens.list().unwrap().remove(0);
@@ -212,7 +188,7 @@ mod tests {
         }
 
         // Another process changes the file.
-        let other = Tokens::open(dir.path()).unwrap();
+        let other = Tokens::open(&Ledger::Local, dir.path()).unwrap();
         let before = tokens.version().unwrap();
         assert!(other.add(new("ada", &[]), 20).is_err(), "the name is taken");
         other.revoke("ada", 30).unwrap();
@@ -228,9 +204,9 @@ mod tests {
     #[test]
     fn a_damaged_file_is_named() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join(FILE), "x".repeat(4096)).unwrap();
-        let fault = Tokens::find(dir.path()).err().unwrap();
-        assert!(fault.to_string().contains(FILE), "{fault}");
+        std::fs::write(dir.path().join(file::FILE), "x".repeat(4096)).unwrap();
+        let fault = Tokens::find(&Ledger::Local, dir.path()).err().unwrap();
+        assert!(fault.to_string().contains(file::FILE), "{fault}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::support::{Sandbox, shared_data};
+use crate::support::{Run, Sandbox, shared_data};
 use crate::sweep::{Sweep, use_tiny_model};
 use crate::tools::thorough;
 
@@ -207,6 +207,47 @@ fn citations_name_page_slide_sheet_message_and_cell() {
     assert!(place("diaphone harbour office", "writer.odt").get("place").is_none());
     let shown = sandbox.rag(["search", "--mode", "lexical", "colza oil 1234.5"]).ok();
     shown.prints("sheets.xlsx (sheet Costs 1897!B3)");
+}
+
+#[test]
+fn a_mailbox_larger_than_other_files_may_be_is_read_message_by_message() {
+    let sandbox = Sandbox::new();
+    let message = |n: usize, more: &str| {
+        format!(
+            "From ada@x.org Mon Feb  2 09:10:00 2026\nFrom: Ada <ada@x.org>\nSubject: Boat {n}\n\n\
+             The boat number {n} was painted in the harbour.\n{more}\n\n"
+        )
+    };
+    let large = "Planks and nails. ".repeat(5000);
+    let mut all: String = (1..=300).map(|n| message(n, "")).collect();
+    all += &message(0, &large);
+    all += &message(301, "It is called the Cormorant.\n");
+    assert!(all.len() > 100_000);
+    sandbox.write("docs/boats.mbox", &all);
+    sandbox.write("docs/boats.txt", &all.replace("From ", "of "));
+    let limit = ("RAG_INGEST_MAX_FILE_BYTES", "50000");
+    let ingest = || {
+        let mut command = sandbox.command(["ingest", "--json", "--dir", "docs"]);
+        Run::of(command.env(limit.0, limit.1)).exits(4).json()
+    };
+    let first = ingest();
+    assert_eq!(
+        (&first["documents"], &first["failed"][0]["path"]),
+        (&1.into(), &"docs/boats.txt".into())
+    );
+    let hit = hit_in(&sandbox, "What is the Cormorant?", "boats.mbox");
+    // The message that is too long is left out and does not count.
+    let last =
+        if hit["last_location"].is_null() { &hit["location"] } else { &hit["last_location"] };
+    assert_eq!(last, &json!({ "kind": "message", "message": 301 }), "{hit}");
+    assert!(
+        sandbox.rag(["search", "planks nails", "--json"]).ok().json()["hits"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|hit| !hit["text"].as_str().unwrap().contains("Planks"))
+    );
+    assert_eq!(ingest()["corpus_id"], first["corpus_id"]);
 }
 
 #[test]

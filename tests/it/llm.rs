@@ -22,13 +22,17 @@ const MIB: u64 = 1 << 20;
 fn endpoint(server: &LlmServer, timeout: Duration) -> Endpoint {
     Endpoint {
         base_url: server.base_url(),
+        name: String::new(),
         model: "small".to_owned(),
         api_key: Some(Secret::new(KEY)),
         timeout,
         answer_timeout: 10 * timeout,
         attempts: 3,
+        retry_waits: (Duration::from_secs(2), Duration::from_secs(10)),
         temperature: 0.0,
         max_tokens: 256,
+        evidence_tokens: 3000,
+        warm: Duration::ZERO,
     }
 }
 
@@ -589,13 +593,17 @@ fn a_hanging_call_blocks_no_other_thread() {
 fn with(change: impl Fn(&mut Endpoint)) -> std::result::Result<(), Kind> {
     let mut endpoint = Endpoint {
         base_url: "http://127.0.0.1:1/v1".to_owned(),
+        name: String::new(),
         model: "small".to_owned(),
         api_key: Some(Secret::new(KEY)),
         timeout: PATIENT,
         answer_timeout: 10 * PATIENT,
         attempts: 3,
+        retry_waits: (Duration::from_secs(2), Duration::from_secs(10)),
         temperature: 0.0,
         max_tokens: 256,
+        evidence_tokens: 3000,
+        warm: Duration::ZERO,
     };
     change(&mut endpoint);
     assert!(!format!("{endpoint:?}").contains("secret"), "{endpoint:?}");

@@ -33,6 +33,9 @@ mod deploy;
 // Indexes in a bucket or a shared folder.
 #[cfg(feature = "cluster")]
 mod depot;
+// Two servers over one bucket.
+#[cfg(all(feature = "cluster", feature = "serve"))]
+mod cluster;
 // `rag doctor`.
 mod doctor;
 // `rag documents`, compaction and rollback.
@@ -114,6 +117,9 @@ mod shared;
 // The database that servers share, with a real PostgreSQL.
 #[cfg(feature = "cluster")]
 mod ledger;
+// What proposes the nearest vectors: a scan, PostgreSQL with pgvector, Qdrant.
+#[cfg(feature = "cluster")]
+mod nearest;
 // `rag ingest --url`.
 mod sites;
 // `rag stats`.

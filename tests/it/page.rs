@@ -461,6 +461,34 @@ fn an_answer_is_made_again_in_its_place_rated_copied_and_linked() {
     assert_no_complaints(&browser);
 }
 
+#[test]
+fn the_steps_of_an_answer_are_drawn() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "docs/tea.md",
+        "# How to make tea\n\nTo make tea, follow these steps:\n\n1. Boil the water.\n\
+         2. Pour it over <the> leaves.\n3. Wait for three minutes.\n",
+    );
+    sandbox.ingest();
+    let server = Server::start(&sandbox, &[]);
+    let Some(browser) = opened(&server, WIDE) else { return };
+    ask(&browser, "How do I make tea?");
+    answered(&browser, 1);
+    browser.click(".diagram summary");
+    let boxes = browser.js(
+        "return [...document.querySelectorAll('.diagram .flow li')].map((box) => box.textContent)",
+    );
+    let steps: Vec<&str> = boxes.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let ends = ["Boil the water.", "Pour it over <the> leaves.", "Wait for three minutes."];
+    assert!(steps.ends_with(&ends), "{boxes}");
+    browser.js("window.copied = '';
+        navigator.clipboard.writeText = async (text) => { window.copied = text; };");
+    browser.click(".diagram button");
+    let copied = browser.wait("window.copied");
+    assert!(copied.as_str().unwrap().starts_with("flowchart TD\n    q([\"How do I make tea?\"])"));
+    assert_no_complaints(&browser);
+}
+
 /// Sentences, rows of tables, records, code and metadata.
 #[test]
 fn what_is_quoted_is_marked_in_every_kind_of_answer() {

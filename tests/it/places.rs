@@ -132,6 +132,16 @@ fn misspelt_names_are_recognized() {
     };
     check(&["serach", "bees"], "'search'");
     check(&["How do bees dance?"], "run `rag ask QUESTION`");
+    check(&["docs"], "to index it, run `rag ingest docs`");
+    check(&["index", "docs"], "to index it, run `rag ingest docs`");
+    check(&["add", "docs"], "did you mean `rag ingest FOLDER`?");
+    check(&["grep", "bees"], "did you mean `rag search WORDS`?");
+    let file = sandbox.write("notes/tea and more.md", "Tea is a drink.\n");
+    let hint =
+        format!("rag ingest {} --include '/tea and more.md'", file.parent().unwrap().display());
+    check(&["ingest", file.to_str().unwrap()], &hint);
+    check(&["index", "show", "defualt"], "did you mean `default`?");
+    assert_eq!(sandbox.rag(["index", "show", "default", "--json"]).ok().json()["name"], "default");
     check(&["search", "bees", "--index", "defualt"], "did you mean `default`?");
     check(&["search", "bees", "--filter", "tpye:markdown"], "did you mean `type`?");
     check(&["ingest", "docs", "--model", "all-MiniLM-L6"], "did you mean `all-MiniLM-L6-v2`?");

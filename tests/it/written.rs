@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::fixtures::{files_below, write_old};
 use crate::support::llm::{LlmServer, Step};
-use crate::support::{Run, Sandbox, has_loopback, project_data};
+use crate::support::{Run, Sandbox, has_loopback, project_data, shared_data};
 use crate::tools::{copy_tree, has_tool, listing};
 
 fn root() -> &'static Path {
@@ -690,13 +690,18 @@ fn every_explained_message_exists() {
 // Scripts.
 
 /// The contents of `scripts/`, and how each is tried.
-const SCRIPTS: [(&str, &str); 12] = [
+const SCRIPTS: [(&str, &str); 14] = [
     ("ablation", "run: on two small collections"),
     (
         "bench",
         "not run: it builds an optimised program and measures for an hour; bench.d is parsed",
     ),
+    (
+        "citations",
+        "run: on a few files of RAG_TEST_DATA, without PDFs, whose printers it would fetch",
+    ),
     ("clients", "not run: it fetches clients from PyPI and npm; clients.d is parsed"),
+    ("cluster", "not run: it starts a cluster on this machine for minutes; cluster.d is parsed"),
     ("common.sh", "run by the others"),
     ("install", "run: it installs into a folder of the test"),
     (
@@ -715,8 +720,8 @@ const SCRIPTS: [(&str, &str); 12] = [
 ];
 
 /// Folders whose files have separate tests.
-const FOLDERS: [&str; 7] =
-    ["bench.d", "clients.d", "deploy", "monitoring", "pdf.d", "services.d", "train.d"];
+const FOLDERS: [&str; 8] =
+    ["bench.d", "clients.d", "cluster.d", "deploy", "monitoring", "pdf.d", "services.d", "train.d"];
 
 /// A script that uses the tested program instead of building one.
 fn script(sandbox: &Sandbox, name: &str, args: &[&str]) -> Command {
@@ -801,6 +806,17 @@ fn an_ablation_compares_settings_over_all_collections() {
 fn setup_of_complete_data_needs_no_network() {
     let sandbox = Sandbox::new();
     Run::of(&mut script(&sandbox, "setup", &[])).ok().says("runtime and models are complete");
+}
+
+#[test]
+fn citations_of_a_few_answers_are_at_their_place() {
+    let Some(book) = shared_data("rustbook_en") else { return };
+    let data = book.parent().unwrap();
+    let sandbox = Sandbox::new();
+    let rag = env!("CARGO_BIN_EXE_rag");
+    let args = [rag, "--answers", "24", "--files", "6", "--printers", "none"];
+    let run = Run::of(script(&sandbox, "citations", &args).env("RAG_TEST_DATA", data)).ok();
+    run.prints("rustbook_en ").prints("python_peps ").prints("(100.0%)");
 }
 
 #[test]

@@ -11,7 +11,7 @@ fn structured(rank: usize, path: &str, units: &[(UnitKind, &str)]) -> Hit {
     for (n, (kind, text)) in (1..).zip(units) {
         let span = Span::new(at, at + text.len());
         let (lines, location) = (Lines { first: n, last: n }, Some(Location::Page(n)));
-        hit.chunk.units.push(Unit { span, kind: *kind, bytes: span, lines, location });
+        hit.chunk.units.push(Unit { span, kind: *kind, bytes: span, lines, location, end: None });
         at = span.end + 1;
     }
     hit

@@ -18,5 +18,5 @@ mod writer;
 
 pub use reader::VectorReader;
 pub use records::Files;
-pub use scan::{Comparison, Near, Nearest, Passages, Scan};
-pub use writer::{RowKey, Writer, codes_name, keys_name, read_keys};
+pub use scan::{Comparison, Near, Nearest, Passages, RARE, Scan};
+pub use writer::{KEY_BYTES, RowKey, Writer, codes_name, keys_name, read_keys};

@@ -55,7 +55,7 @@ pub struct Passages<'a> {
 
 impl Passages<'_> {
     /// The row of a passage that is neither deleted nor excluded.
-    fn row(&self, ordinal: usize) -> Option<usize> {
+    pub fn row(&self, ordinal: usize) -> Option<usize> {
         let row = self.rows.get(ordinal).filter(|row| **row != NO_ROW)?;
         let is_allowed =
             self.allowed.is_none_or(|allowed| allowed.get(ordinal).copied().unwrap_or_default());
@@ -80,7 +80,7 @@ pub struct Scan {
 
 /// Where fewer than one in this many passages are allowed, the others' codes are not read. Reading
 /// scattered rows takes longer than reading as many in order.
-const RARE: usize = 8;
+pub const RARE: usize = 8;
 
 /// Passages that make another thread worthwhile.
 const PASSAGES_OF_A_THREAD: usize = 100_000;
@@ -109,6 +109,21 @@ impl Scan {
     /// The exact cosine of one row.
     pub fn cosine(&self, query: &[f32], row: usize) -> Result<f32> {
         self.vectors.cosine(query, row)
+    }
+
+    /// The spread of the cosines of `n` passages, from the codes of a `sample` of their rows.
+    pub fn spread(
+        &self,
+        query: &[f32],
+        sample: impl Iterator<Item = usize>,
+        n: u64,
+    ) -> Result<Spread> {
+        let coded = Coded::of(query);
+        let mut moments = Moments::default();
+        for row in sample {
+            moments.add(self.codes.estimate(&coded, row)?.product);
+        }
+        Ok(Spread { n, ..moments.spread() })
     }
 
     /// The number of rows whose codes are not those of their vector.

@@ -22,6 +22,8 @@ const KIND_MASK: u8 = 0x07;
 const PLAIN: u8 = 0x08;
 /// The location differs from the previous unit's, and follows.
 const MOVED: u8 = 0x10;
+/// The page on which the unit ends follows.
+const ENDS_ELSEWHERE: u8 = 0x20;
 
 /// The units of a chunk and its table header; empty when it has neither.
 pub(super) fn encode(chunk: &Chunk) -> Vec<u8> {
@@ -39,7 +41,10 @@ pub(super) fn encode(chunk: &Chunk) -> Vec<u8> {
         let is_plain =
             unit.bytes.start == before.bytes + gap && unit.bytes.len() == unit.span.len();
         let kind = KINDS.iter().position(|kind| *kind == unit.kind).unwrap_or(0) as u8;
-        out.push(kind | if is_plain { PLAIN } else { 0 } | if is_moved { MOVED } else { 0 });
+        let flags = [(is_plain, PLAIN), (is_moved, MOVED), (unit.end.is_some(), ENDS_ELSEWHERE)];
+        out.push(
+            flags.iter().filter(|(is_set, _)| *is_set).fold(kind, |all, (_, flag)| all | flag),
+        );
         put(gap, &mut out);
         put(unit.span.len(), &mut out);
         if !is_plain {
@@ -50,6 +55,9 @@ pub(super) fn encode(chunk: &Chunk) -> Vec<u8> {
         put(unit.lines.last.saturating_sub(unit.lines.first), &mut out);
         if is_moved {
             put_text(&location.map(ToString::to_string).unwrap_or_default(), &mut out);
+        }
+        if let Some(end) = &unit.end {
+            put_text(&end.to_string(), &mut out);
         }
         before.advance(unit);
     }
@@ -104,7 +112,11 @@ fn take_unit(rest: &mut &[u8], before: &Before) -> Option<Unit> {
             text => Some(text.parse().ok()?),
         },
     };
-    Some(Unit { span, kind, bytes, lines, location })
+    let end = match flags & ENDS_ELSEWHERE {
+        0 => None,
+        _ => Some(take_text(rest)?.parse().ok()?),
+    };
+    Some(Unit { span, kind, bytes, lines, location, end })
 }
 
 /// What the next unit is relative to: the end of the previous one.
@@ -190,11 +202,14 @@ mod tests {
 
     fn chunk() -> impl Strategy<Value = Chunk> {
         let place = (0..300_usize, 0..300_usize, 1..400_usize, 0..3_usize);
-        let unit = (0..9_usize, 1..200_usize, 0..KINDS.len(), location(), place, any::<bool>());
+        let end = proptest::option::of(1..9_usize);
+        let unit =
+            (0..9_usize, 1..200_usize, 0..KINDS.len(), location(), place, any::<bool>(), end);
         (proptest::collection::vec(unit, 0..12), "[a-z |]{0,20}").prop_map(
             |(units, table_header)| {
                 let (mut at, mut found) = (0, Vec::new());
-                for (gap, len, kind, location, (start, n_bytes, line, n_lines), is_plain) in units {
+                for (gap, len, kind, location, place, is_plain, end) in units {
+                    let (start, n_bytes, line, n_lines) = place;
                     let span = Span::new(at + gap, at + gap + len);
                     let start = if is_plain { 100 + span.start } else { start };
                     let n_bytes = if is_plain { len } else { n_bytes };
@@ -204,6 +219,7 @@ mod tests {
                         bytes: Span::new(start, start + n_bytes),
                         lines: Lines { first: line, last: line + n_lines },
                         location,
+                        end: end.map(Location::Page),
                     });
                     at = span.end;
                 }
@@ -254,6 +270,7 @@ mod tests {
             bytes: Span::new(1_000_000 + start, 1_000_000 + end),
             lines: Lines { first: line, last: line },
             location: None,
+            end: None,
         };
         let chunk = Chunk {
             heading: Vec::new(),

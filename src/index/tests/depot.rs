@@ -9,6 +9,7 @@ use crate::config::{DepotPlace, Secret};
 use crate::depot::{Depot, Object};
 use crate::error::Kind;
 use crate::index::collect::Lease;
+use crate::index::protocol::file_key;
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
@@ -209,9 +210,9 @@ fn what_a_writer_needs_again_is_kept() {
         for files in [[("two", "the moon")], [("three", "the sea")]] {
             machine.commit(&files).unwrap();
         }
-        let key = exchange::file_key(&target.meta_sha256).unwrap();
+        let key = file_key(&target.meta_sha256).unwrap();
         let (_, meta) = exchange::fetch_meta(&depot, &target.meta_sha256).unwrap();
-        let vectors = exchange::file_key(&meta.files["vectors-0000000000.npy"].sha256).unwrap();
+        let vectors = file_key(&meta.files["vectors-0000000000.npy"].sha256).unwrap();
         let list = serde_json::json!({ "version": 1, "marked": {}, "deleting": [key, vectors] });
         depot.write("collector.json", list.to_string().as_bytes()).unwrap();
         depot.delete(&vectors).unwrap();

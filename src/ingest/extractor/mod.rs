@@ -21,6 +21,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::document::Format;
 use crate::engine::Engine;
 use crate::text::{self, Extracted, NoText};
+use wire::ExtractionKind;
 pub use worker::serve;
 
 /// The hidden command that starts a child.
@@ -63,13 +64,6 @@ struct Running {
     has_answered: bool,
 }
 
-/// What a child extracts.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum ExtractionKind {
-    Text,
-    Outline,
-}
-
 /// Why a child did not answer.
 enum Broken {
     /// It has exited or was killed.
@@ -108,6 +102,12 @@ impl<'a> Extractor<'a> {
         Ok(found)
     }
 
+    /// The text of whole messages of a mailbox.
+    pub fn messages(&mut self, path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
+        let answer = self.ask(path, bytes, ExtractionKind::Messages)?;
+        answer.found().ok_or_else(|| NoText::Unread(INVALID_ANSWER.into()))?
+    }
+
     /// The text that is written in a file.
     fn extract_written(&mut self, path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
         if !text::is_risky(path, bytes) {
@@ -140,15 +140,13 @@ impl<'a> Extractor<'a> {
             ));
         };
         let cpu_s = match kind {
-            ExtractionKind::Text => CPU_S + CPU_S_PER_MIB * (bytes.len() as u64 >> 20),
             ExtractionKind::Outline => OUTLINE_CPU_S,
+            ExtractionKind::Text | ExtractionKind::Messages => {
+                CPU_S + CPU_S_PER_MIB * (bytes.len() as u64 >> 20)
+            }
         };
-        let request = wire::Request {
-            path: path.to_owned(),
-            bytes: bytes.len() as u64,
-            cpu_s,
-            outline: kind == ExtractionKind::Outline,
-        };
+        let request =
+            wire::Request { path: path.to_owned(), bytes: bytes.len() as u64, cpu_s, kind };
         loop {
             let mut running = match self.running.take() {
                 Some(running) => running,

@@ -17,9 +17,19 @@ pub struct Request {
     pub bytes: u64,
     /// Limit of processor time in seconds.
     pub cpu_s: u64,
-    /// The file is extracted text, and its outline is wanted.
     #[serde(default)]
-    pub outline: bool,
+    pub kind: ExtractionKind,
+}
+
+/// What a child extracts.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub enum ExtractionKind {
+    #[default]
+    Text,
+    /// The file is whole messages of a mailbox.
+    Messages,
+    /// The file is extracted text, and its outline is wanted.
+    Outline,
 }
 
 /// The line before an [`Answer`].

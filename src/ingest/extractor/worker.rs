@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read as _, Write};
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::wire::{Answer, Head, Request, read_line, write_line};
+use super::wire::{Answer, ExtractionKind, Head, Request, read_line, write_line};
 use crate::error::{Context as _, Result};
 use crate::text;
 
@@ -28,9 +28,10 @@ pub fn serve(input: &mut impl BufRead, output: &mut impl Write) -> Result<()> {
         let mut bytes = Vec::new();
         input.take(request.bytes).read_to_end(&mut bytes).or_failed(broken)?;
         limit_cpu(request.cpu_s).or_failed(no_limit)?;
-        let found = std::panic::catch_unwind(|| match request.outline {
-            false => Answer::from_text(text::extract(&request.path, &bytes)),
-            true => {
+        let found = std::panic::catch_unwind(|| match request.kind {
+            ExtractionKind::Text => Answer::from_text(text::extract(&request.path, &bytes)),
+            ExtractionKind::Messages => Answer::from_text(text::mailbox(&bytes)),
+            ExtractionKind::Outline => {
                 let text = String::from_utf8_lossy(&bytes);
                 Answer::from_outline(text::outline(&request.path, &text))
             }

@@ -466,7 +466,7 @@ class Turn {
   }
 
   /** The line below an answer: buttons, who wrote it, and details. */
-  #account({ timings, cache, generator, model, intent, index, supported }) {
+  #account({ timings, cache, generator, model, intent, index, supported, diagram }) {
     const details = [];
     if (intent) details.push(h("span", {}, `Kind of answer: ${intent}`));
     if (cache) {
@@ -494,7 +494,16 @@ class Turn {
       h("span", { class: "acts" }, copied, link, again, shared.config.features?.feedback && rate.buttons),
       h("span", { class: "faint by" }, by, index && [" in ", h("strong", {}, index)]),
       details.length && h("details", {}, h("summary", {}, "Details"), h("div", { class: "row" }, ...details)),
+      diagram && this.#diagram(diagram),
       rate.place);
+  }
+
+  /** The steps as boxes with arrows between them, and the text that Mermaid draws. */
+  #diagram({ steps, mermaid }) {
+    const copied = button("Copy as Mermaid", () => copy(copied, mermaid), { class: "quiet" });
+    const box = (text) => h("li", { dir: "auto" }, ...ticks(text.replace(/\s*\[\d+\]/g, "")));
+    return h("details", { class: "diagram" }, h("summary", {}, "Steps"),
+      h("ol", { class: "flow", "aria-label": "Steps of the answer" }, ...steps.map(box)), copied);
   }
 
   #withSources() {

@@ -116,9 +116,10 @@ function drawIndex() {
     may("admin") && h("div", { class: "row" }, verify, !index.damaged && rollback),
     result);
   fill(form.folders, folders(index, result));
-  const hasUploads = index.roots?.includes(UPLOADS);
-  fill(form.uploads, hasUploads && h("p", { class: "row" },
-    button("Show uploads", () => listOnly(`path:"${UPLOADS}/**"`), { class: "quiet" })));
+  // Each of several servers that share an index has a folder of its own.
+  const uploads = index.roots?.filter((root) => root === UPLOADS || root.startsWith(`${UPLOADS}-`)) ?? [];
+  fill(form.uploads, uploads.length > 0 && h("p", { class: "row" },
+    button("Show uploads", () => listOnly(uploads.map((root) => `path:"${root}/**"`).join(" or ")), { class: "quiet" })));
 }
 
 /** The folders of an index, each with a button that removes it. */

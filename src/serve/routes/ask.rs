@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::sse::{self, Stream};
 use super::{params, sessions};
+use crate::answer;
 use crate::ask;
 use crate::serve::app::App;
 use crate::serve::body::Json;
@@ -49,6 +50,8 @@ pub struct AskBody {
     /// What generates the answer: extractive or llm
     #[schema(pattern = "^(extractive|llm)$")]
     pub generator: Option<String>,
+    /// Name of the language model to write with, one of `features.llms` of `GET /config`
+    pub llm: Option<String>,
     /// Queue priority: critical, high, normal, low or background (default: normal). critical and
     /// high need the scope admin
     #[schema(pattern = "^(critical|high|normal|low|background)$")]
@@ -63,6 +66,7 @@ impl AskBody {
             kind: RequestKind::Answer {
                 intent: params::intent(self.intent.as_deref())?,
                 generator: params::generator(self.generator.as_deref())?,
+                llm: self.llm.clone(),
                 session: None,
                 earlier: Vec::new(),
             },
@@ -85,11 +89,31 @@ pub struct AskReply<'a> {
     /// The session of the question
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<&'a str>,
+    /// The steps of an answer that says how to do something
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diagram: Option<DiagramJson>,
+}
+
+/// The steps of an answer
+#[derive(Serialize, ToSchema)]
+#[schema(as = Diagram)]
+struct DiagramJson {
+    steps: Vec<String>,
+    /// The same as a flowchart of Mermaid
+    mermaid: String,
+}
+
+impl DiagramJson {
+    fn new(response: &ask::Response) -> Option<Self> {
+        let mermaid = answer::diagram(&response.question, &response.answer, response.intent)?;
+        Some(Self { steps: answer::steps_of(&response.answer, response.intent), mermaid })
+    }
 }
 
 impl<'a> AskReply<'a> {
     pub fn new(response: &'a ask::Response, id: &'a RequestId, session: Option<&'a str>) -> Self {
-        Self { answer: AnswerJson::new(response, &fault_json), request_id: &id.0, session }
+        let answer = AnswerJson::new(response, &fault_json);
+        Self { answer, request_id: &id.0, session, diagram: DiagramJson::new(response) }
     }
 }
 

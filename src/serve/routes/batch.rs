@@ -50,6 +50,8 @@ pub struct BatchBody {
     /// What generates the answers: extractive or llm
     #[schema(pattern = "^(extractive|llm)$")]
     generator: Option<String>,
+    /// Name of the language model to write with, one of `features.llms` of `GET /config`
+    llm: Option<String>,
     /// Queue priority: critical, high, normal, low or background (default: normal). critical and
     /// high need the scope admin
     #[schema(pattern = "^(critical|high|normal|low|background)$")]
@@ -208,7 +210,8 @@ async fn submit(app: &App, question: &AskBody, allowed: &Allowed) -> Result<Tick
 impl BatchBody {
     /// Each question with its id and the options of the batch.
     fn split(self) -> Vec<(Option<Value>, AskBody)> {
-        let Self { questions, index, k, filter, use_cache, refresh, generator, priority } = self;
+        let Self { questions, index, k, filter, use_cache, refresh, generator, llm, priority } =
+            self;
         let options = AskBody {
             index,
             k,
@@ -216,6 +219,7 @@ impl BatchBody {
             use_cache,
             refresh,
             generator,
+            llm,
             priority,
             ..AskBody::default()
         };

@@ -50,6 +50,8 @@ struct Auth {
 struct Features {
     /// A language model is configured
     llm: bool,
+    /// Names of further language models
+    llms: Vec<String>,
     /// Labels of the folders that may be ingested
     roots: Vec<String>,
     /// Paths of these folders; only with the scope admin
@@ -102,6 +104,7 @@ pub async fn config(
             auth: Auth { scope: allowed.scope.name(), required: !app.access.is_open() },
             features: Features {
                 llm: !config.llm.base_url.is_empty(),
+                llms: config.llms.keys().cloned().collect(),
                 roots: roots.labels().into_iter().map(str::to_owned).collect(),
                 root_paths: (allowed.scope == Scope::Admin)
                     .then(|| roots.paths().into_iter().map(Path::to_owned).collect()),

@@ -1,5 +1,6 @@
 //! `/health`: liveness, readiness and the state of each component.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::llm::State;
+use crate::llm::{Endpoint, State};
 use crate::serve::app::App;
 use crate::serve::error::Result;
 use crate::serve::guard::Allowed;
@@ -63,8 +64,13 @@ struct Parts {
     cache: Part,
     model: NamedPart,
     language_model: LanguageModelPart,
+    /// Those with a name
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(required = false)]
+    language_models: BTreeMap<String, LanguageModelPart>,
     shared: EnginePart,
     ledger: EnginePart,
+    nearest: EnginePart,
     depot: DepotPart,
 }
 
@@ -160,9 +166,11 @@ pub async fn health(
         parts.language_model.status,
         parts.shared.status,
         parts.ledger.status,
+        parts.nearest.status,
         parts.depot.status,
     ];
-    let is_ok = statuses.iter().all(|status| matches!(*status, "ok" | "absent" | "off"));
+    let named = parts.language_models.values().map(|part| part.status);
+    let is_ok = statuses.into_iter().chain(named).all(|s| matches!(s, "ok" | "absent" | "off"));
     let status = if is_ok { "ok" } else { "degraded" };
     Ok(axum::Json(HealthReply { status, uptime_s, version: env!("CARGO_PKG_VERSION"), parts }))
 }
@@ -189,26 +197,45 @@ fn parts(app: &App, indexes: &Indexes) -> Parts {
     let cache = Part { status: if engine.cache().is_writable() { "ok" } else { "read_only" } };
     let status = if engine.model(&config.model).is_ok() { "ok" } else { "failed" };
     let model = NamedPart { status, name: config.model.clone() };
-    let state = app.service.language_model().unwrap_or(State::Closed);
-    let language_model = LanguageModelPart {
-        status: match state {
-            _ if config.llm.base_url.is_empty() => "off",
-            State::Closed => "ok",
-            State::Open(_) | State::HalfOpen => "failed",
-        },
-        name: config.llm.model.clone(),
-        breaker: state.name(),
-        retry_after_s: match state {
-            State::Open(left) => Some(left.as_secs_f64().ceil() as u64),
-            State::Closed | State::HalfOpen => None,
-        },
-    };
+    let language_model = language_model_part(app, &config.llm);
+    let language_models =
+        config.llms.iter().map(|(name, llm)| (name.clone(), language_model_part(app, llm)));
+    let language_models = language_models.collect();
     let shared = engine.shared.redis().map(|redis| redis.status());
     let shared = shared.map(|s| engine_part(s.is_closed, s.latency, (s.open, s.most)));
     let ledger = engine.ledger.postgres().map(|postgres| postgres.status());
     let ledger = ledger.map(|s| engine_part(s.is_well, s.latency, (s.open, s.most)));
     let (shared, ledger) = (shared.unwrap_or_default(), ledger.unwrap_or_default());
-    Parts { index, cache, model, language_model, shared, ledger, depot: depot_part(app) }
+    let nearest = engine.store.nearest().status();
+    let nearest = nearest.map(|s| engine_part(s.is_well, s.latency, (s.open, s.most)));
+    Parts {
+        index,
+        cache,
+        model,
+        language_model,
+        language_models,
+        shared,
+        ledger,
+        nearest: nearest.unwrap_or_default(),
+        depot: depot_part(app),
+    }
+}
+
+fn language_model_part(app: &App, llm: &Endpoint) -> LanguageModelPart {
+    let state = app.service.language_model(&llm.name).unwrap_or(State::Closed);
+    LanguageModelPart {
+        status: match state {
+            _ if llm.base_url.is_empty() => "off",
+            State::Closed => "ok",
+            State::Open(_) | State::HalfOpen => "failed",
+        },
+        name: llm.model.clone(),
+        breaker: state.name(),
+        retry_after_s: match state {
+            State::Open(left) => Some(left.as_secs_f64().ceil() as u64),
+            State::Closed | State::HalfOpen => None,
+        },
+    }
 }
 
 fn depot_part(app: &App) -> DepotPart {

@@ -116,7 +116,15 @@ impl NewJob {
             ..IngestSpec::default()
         };
         let spec = Spec { priority: self.priority, ..Spec::new(Work::Ingest(spec)) };
-        let is_equal = |job: &Job| job.state == JobState::Queued && job.spec == spec;
+        let place = engine.jobs.place()?;
+        let is_here = |job: &String| Some(job) == place.as_ref();
+        // Where its files are follows from its folders.
+        let is_equal = |job: &Job| {
+            let known = Spec { place: None, ..job.spec.clone() };
+            job.state == JobState::Queued
+                && known == spec
+                && job.spec.place.as_ref().is_none_or(is_here)
+        };
         if let Some(job) = engine.jobs.list(engine.now_ms())?.into_iter().find(is_equal) {
             return Ok(job.id);
         }

@@ -113,6 +113,10 @@ pub fn constrain(document: &mut Value, app: &App) {
                 .chain([Value::Null]).collect::<Vec<_>>(),
             "description": "Kind of answer; also as the header X-Rag-Intent",
         },
+        "llm": {
+            "type": ["string", "null"],
+            "description": "Name of the language model to write with; also as the header X-Rag-Llm",
+        },
     });
     for body in ["ChatBody", "ResponsesBody", "OllamaChatBody", "GenerateBody"] {
         merge(&format!("{schemas}/{body}/properties"), extras.clone());

@@ -22,7 +22,7 @@ use crate::documents;
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result as Outcome};
 use crate::index::{Meta, Root};
-use crate::jobs::Priority;
+use crate::jobs::{self, Priority};
 use crate::naming;
 use crate::serve::app::App;
 use crate::serve::body::{self, Json};
@@ -33,8 +33,12 @@ use crate::serve::limits::WRITER_WAIT;
 use crate::serve::sandbox::{self, FileName, Folder, Incoming};
 use crate::serve::upload_quota::Reservation;
 
-/// The root of uploads in an index, and their folder in the data directory.
+/// The root of uploads in an index, and their folder in the data directory. Where machines share
+/// their indexes, each has a root of its own: another machine does not have the files.
 const NAME: &str = "uploads";
+
+/// Characters of the name of a data directory that tell roots apart.
+const PLACE_CHARS: usize = 8;
 
 /// Pieces of a body that are buffered for the disk.
 const AHEAD: usize = 4;
@@ -103,7 +107,7 @@ pub struct UploadReply {
     job_id: String,
     message: String,
     /// Root of uploads in the index
-    root: &'static str,
+    root: String,
     /// Path relative to the root
     path: String,
     bytes: u64,
@@ -190,7 +194,7 @@ async fn upload_text(app: Arc<App>, allowed: Allowed, body: UploadBody) -> Resul
     let index = index_name(&app, index.as_deref())?;
     let name = FileName::new(&path)?;
     let (file_name, bytes) = (name.clone(), text.len() as u64);
-    let folder = folder(app.engine(), &index);
+    let folder = folder(app.engine(), &index)?;
     app.blocking(move |app| {
         let reservation = reserve(app, bytes)?;
         write_file(&folder, &file_name, text.as_bytes()).map_err(path_conflict)?;
@@ -210,9 +214,14 @@ async fn accept(
     bytes: u64,
 ) -> Result<Accepted> {
     let path = name.as_str().to_owned();
-    let job_id = app.blocking(move |app| queue_job(app.engine(), &index, &name, priority)).await?;
+    let (job_id, root) = app
+        .blocking(move |app| {
+            let id = queue_job(app.engine(), &index, &name, priority)?;
+            Ok((id, root_name(app.engine())?))
+        })
+        .await?;
     let message = format!("stored; GET /ingest/status/{job_id} shows the ingest");
-    Ok((StatusCode::ACCEPTED, axum::Json(UploadReply { job_id, message, root: NAME, path, bytes })))
+    Ok((StatusCode::ACCEPTED, axum::Json(UploadReply { job_id, message, root, path, bytes })))
 }
 
 /// A usage fault of the file system means that the path conflicts with another upload.
@@ -227,9 +236,31 @@ fn index_name(app: &App, given: Option<&str>) -> Result<String> {
     sandbox::index_name(given, &app.engine().config.index).map(str::to_owned)
 }
 
-/// The folder of the uploads of an index.
-fn folder(engine: &Engine, index: &str) -> PathBuf {
-    engine.config.data_dir.join(NAME).join(index)
+/// What tells the uploads of this data directory from those of others, if others share its indexes.
+fn place(engine: &Engine) -> Outcome<Option<String>> {
+    if !engine.store.is_shared() {
+        return Ok(None);
+    }
+    let place = jobs::place(&engine.config.jobs_dir)?;
+    Ok(Some(place.chars().take(PLACE_CHARS).collect()))
+}
+
+/// The root of uploads to this server.
+fn root_name(engine: &Engine) -> Outcome<String> {
+    Ok(match place(engine)? {
+        None => NAME.to_owned(),
+        Some(place) => format!("{NAME}-{place}"),
+    })
+}
+
+/// The folder of the uploads of an index. Its path is that of no other machine, even where data
+/// directories have equal paths.
+fn folder(engine: &Engine, index: &str) -> Outcome<PathBuf> {
+    let all = engine.config.data_dir.join(NAME);
+    Ok(match place(engine)? {
+        None => all.join(index),
+        Some(place) => all.join(format!("{index}.{place}")),
+    })
 }
 
 /// Reserves a part of the quota. A scan also measures unfinished files, which then count twice.
@@ -248,7 +279,7 @@ fn write_file(folder: &Path, name: &FileName, bytes: &[u8]) -> Outcome<()> {
 /// Writes the body of a request to its file as it arrives, and returns its length.
 async fn receive(app: &Arc<App>, index: &str, name: &FileName, request: Request) -> Result<u64> {
     let mut transfer = Transfer::new(app, request).await?;
-    let (folder, name) = (folder(app.engine(), index), name.clone());
+    let (folder, name) = (folder(app.engine(), index)?, name.clone());
     let (sender, mut receiver) = mpsc::channel::<Bytes>(AHEAD);
     let (complete, is_complete) = oneshot::channel::<()>();
     let writing = tokio::task::spawn_blocking(move || -> Outcome<()> {
@@ -337,7 +368,7 @@ fn too_large(max_bytes: u64) -> Error {
 
 /// Queues a job that ingests the uploads of an index.
 fn queue_job(engine: &Engine, index: &str, name: &FileName, priority: Priority) -> Result<String> {
-    let uploads = folder(engine, index)
+    let uploads = folder(engine, index)?
         .canonicalize()
         .map_err(|e| Fault::failed("the folder of uploads is missing").because(e))?;
     let uploads = uploads
@@ -345,7 +376,7 @@ fn queue_job(engine: &Engine, index: &str, name: &FileName, priority: Priority) 
         .ok_or_else(|| Fault::failed("the data directory is not valid UTF-8"))?
         .to_owned();
     let meta = engine.store.pointer(index)?.map(|_| engine.store.meta(index)).transpose()?;
-    let own = Root::new(NAME, &*uploads);
+    let own = Root::new(&*root_name(engine)?, &*uploads);
     if let Some(meta) = &meta {
         restore_removed(engine, index, meta, &own, name)?;
     }
@@ -378,7 +409,7 @@ fn restore_removed(
     }
     let mut config = engine.config.clone();
     index.clone_into(&mut config.index);
-    let glob = params::exact_glob(&naming::name(NAME, name.as_str()));
+    let glob = params::exact_glob(&naming::name(&own.given, name.as_str()));
     documents::restore(&engine.with(config), &[glob], WRITER_WAIT)?;
     Ok(())
 }
@@ -387,7 +418,7 @@ fn restore_removed(
 pub fn remove_file(engine: &Engine, index: &str, root: &Root, path: &str) -> Result<()> {
     match FileName::new(path) {
         Ok(name) if is_own(engine, index, &root.real) => {
-            Ok(sandbox::remove(&folder(engine, index), &name)?)
+            Ok(sandbox::remove(&folder(engine, index)?, &name)?)
         }
         _ => Ok(()),
     }
@@ -395,5 +426,6 @@ pub fn remove_file(engine: &Engine, index: &str, root: &Root, path: &str) -> Res
 
 /// Whether a folder is that of the uploads of an index.
 pub fn is_own(engine: &Engine, index: &str, real: &str) -> bool {
-    folder(engine, index).canonicalize().is_ok_and(|own| own.to_str() == Some(real))
+    let own = folder(engine, index).ok().and_then(|own| own.canonicalize().ok());
+    own.is_some_and(|own| own.to_str() == Some(real))
 }

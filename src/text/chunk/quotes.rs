@@ -72,12 +72,17 @@ impl<'a> Quotes<'a> {
     fn unit(&self, (span, kind): Piece, passage: Span) -> Option<Unit> {
         let clipped = Span::new(span.start.max(passage.start), span.end.min(passage.end));
         let span = trimmed(&self.doc.text, clipped)?;
+        let location = self.doc.place_at(span.start);
+        // A row of a spreadsheet has a place for each cell, and begins at its first one.
+        let end = self.doc.place_at(span.end.saturating_sub(1));
+        let end = end.filter(|end| location != Some(*end) && end.page().is_some());
         Some(Unit {
             span: Span::new(span.start - passage.start, span.end - passage.start),
             kind,
             bytes: self.doc.origin.bytes(span),
             lines: self.doc.origin.lines(span),
-            location: self.doc.place_at(span.start).cloned(),
+            location: location.cloned(),
+            end: end.cloned(),
         })
     }
 

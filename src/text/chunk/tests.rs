@@ -293,7 +293,7 @@ fn a_long_table_keeps_its_header() {
 }
 
 #[test]
-fn a_unit_has_the_page_on_which_it_begins() {
+fn a_unit_has_the_pages_on_which_it_begins_and_ends() {
     let text = "The one is here. The two is\nthere. The three is far.";
     let mut doc = block(BlockKind::Paragraph, text);
     doc.places = vec![(0, Location::Page(1)), (17, Location::Page(2)), (28, Location::Page(3))];
@@ -301,7 +301,8 @@ fn a_unit_has_the_page_on_which_it_begins() {
     let pages: Vec<_> = found.units.iter().map(|unit| unit.location.clone().unwrap()).collect();
     assert_eq!(pages, [Location::Page(1), Location::Page(2), Location::Page(3)]);
     assert_eq!(found.extent().within().unwrap(), "pages 1–3");
-    assert_eq!(found.extent_of(&[1]).within().unwrap(), "page 2");
+    assert_eq!(found.extent_of(&[0]).within().unwrap(), "page 1");
+    assert_eq!(found.extent_of(&[1]).within().unwrap(), "pages 2–3");
     assert_eq!(found.extent_of(&[1]).lines, Lines { first: 1, last: 2 });
     assert_eq!(found.extent_of(&[1, 2]).within().unwrap(), "pages 2–3");
 }

@@ -57,6 +57,7 @@ pub(in crate::text) use code::is_closing;
 pub use doc::{Block, BlockKind, Extracted, NoText, Node};
 pub use kind::{begins_like_mailbox, is_picture};
 pub(in crate::text) use lines::lines;
+pub use mail::{Batches, Mailbox};
 pub use origin::Origin;
 pub use syntax::{has_outline, outline};
 
@@ -115,6 +116,11 @@ pub fn extract(path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
     let mut extracted = extract_within(path, bytes, 0)?;
     extracted.metadata.retain(|(key, value)| !is_placeholder(key, value));
     Ok(extracted)
+}
+
+/// Extracts whole messages of a mailbox.
+pub fn mailbox(bytes: &[u8]) -> Result<Extracted, NoText> {
+    mail::mailbox(bytes, 0, extract_within)
 }
 
 /// Extracts a file that is inside `depth` others.

@@ -12,6 +12,7 @@ mod sockets;
 mod streams;
 mod tenants;
 mod transport;
+mod writers;
 
 use serde_json::{Value, json};
 
@@ -41,7 +42,7 @@ fn query(text: &str) -> Value {
 
 /// A reply without the fields that differ between two requests.
 fn stable(mut reply: Value) -> Value {
-    for field in ["timings", "cache", "request_id"] {
+    for field in ["timings", "cache", "request_id", "diagram"] {
         reply.as_object_mut().expect("an object").remove(field);
     }
     reply

@@ -90,6 +90,7 @@ pub fn place(endpoint: &str, bucket: &str, prefix: &str) -> DepotPlace {
         region: "us-east-1".to_owned(),
         is_path_style: true,
         timeout: Duration::from_secs(20),
+        poll: Duration::from_secs(1),
         grace: Duration::from_secs(3600),
         aws: [("aws_access_key_id", ACCESS_KEY), ("aws_secret_access_key", SECRET_KEY)]
             .map(|(name, value)| (name.to_owned(), Secret::new(value)))

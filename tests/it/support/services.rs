@@ -298,3 +298,56 @@ fn unprivileged(program: &Path) -> Command {
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program);
     command
 }
+
+/// Qdrant: the server that `QDRANT_URL` names, with `QDRANT_API_KEY`, or the engine of the wheel
+/// qdrant-edge-py behind the same interface.
+pub struct Qdrant {
+    child: Option<Child>,
+    pub url: String,
+    pub key: Option<String>,
+}
+
+impl Qdrant {
+    /// `None`, with a notice, where there is neither.
+    pub fn start() -> Option<Self> {
+        let named = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        if let Some(url) = named("QDRANT_URL") {
+            eprintln!("Qdrant: the server at {url}");
+            return Some(Self { child: None, url, key: named("QDRANT_API_KEY") });
+        }
+        let python = named("RAG_TEST_PYTHON").unwrap_or_else(|| "python3".to_owned());
+        let has_engine = Command::new(&python)
+            .args(["-c", "import qdrant_edge"])
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success());
+        if !has_engine {
+            eprintln!(
+                "skipped: there is no Qdrant; set `QDRANT_URL`, or `pip install qdrant-edge-py` \
+                 (`RAG_TEST_PYTHON` names another interpreter than python3)"
+            );
+            return None;
+        }
+        eprintln!("Qdrant: its engine in process, qdrant-edge-py");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/qdrant.py");
+        let key = "key-of-tests";
+        let mut command = Command::new(python);
+        command.arg(script).arg(key).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("an interpreter");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("its port"))
+            .read_line(&mut line)
+            .expect("a line");
+        let url = format!("http://127.0.0.1:{}", line.trim());
+        Some(Self { child: Some(child), url, key: Some(key.to_owned()) })
+    }
+}
+
+impl Drop for Qdrant {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

@@ -119,7 +119,7 @@ pub async fn show(
         }
         let info = json!({
             "general.architecture": NAME,
-            "rag.context_length": config.llm_evidence_tokens,
+            "rag.context_length": config.llm.evidence_tokens,
         });
         Ok(details(&index_model(app, &name, index), &info, "completion"))
     });

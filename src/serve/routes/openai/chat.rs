@@ -350,11 +350,11 @@ impl PartKind {
 /// Answer the last user message
 ///
 /// The answer comes from the index that the model names. Its sources are listed at the end of the
-/// text, and as `citations` in the message. `k`, `filter`, `session` and `intent` are those of
-/// `POST /ask`; the headers `X-Rag-K`, `X-Rag-Filter`, `X-Rag-Session` and `X-Rag-Intent` do the
-/// same. Parameters of OpenAI's API without a meaning here are
-/// ignored (`temperature`, `top_p`, `stop`, `max_tokens`, `seed`, `tools`, …). Parameters that ask
-/// for another kind of reply are refused: `n` above 1, a `tool_choice` that requires a call, a
+/// text, and as `citations` in the message. `k`, `filter`, `session`, `intent` and `llm` are those
+/// of `POST /ask`; the headers `X-Rag-K`, `X-Rag-Filter`, `X-Rag-Session`, `X-Rag-Intent` and
+/// `X-Rag-Llm` do the same. Parameters of OpenAI's API without a meaning here are ignored
+/// (`temperature`, `top_p`, `stop`, `max_tokens`, `seed`, `tools`, …). Parameters that ask for
+/// another kind of reply are refused: `n` above 1, a `tool_choice` that requires a call, a
 /// `response_format` other than text, `logprobs`, and images, audio or files in the question.
 #[utoipa::path(
     post,

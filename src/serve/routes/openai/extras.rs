@@ -1,5 +1,5 @@
-//! What the requests of other APIs lack: number of passages, filter, session and intent, as extra
-//! fields of the body or as headers. A field takes precedence over a header.
+//! What the requests of other APIs lack: number of passages, filter, session, intent and language
+//! model, as extra fields of the body or as headers. A field takes precedence over a header.
 
 use axum::http::HeaderMap;
 use serde::Deserialize;
@@ -16,7 +16,7 @@ use crate::sessions::Turn;
 use crate::wire::input;
 
 /// The names of the fields; a header is a name after `X-Rag-`.
-const NAMES: [&str; 4] = ["k", "filter", "session", "intent"];
+const NAMES: [&str; 5] = ["k", "filter", "session", "intent", "llm"];
 
 const HEADER_PREFIX: &str = "x-rag-";
 
@@ -27,6 +27,7 @@ struct Fields {
     filter: Option<String>,
     session: Option<String>,
     intent: Option<String>,
+    llm: Option<String>,
 }
 
 /// The parsed fields.
@@ -37,6 +38,7 @@ pub struct Extras {
     /// The id of the session.
     pub session: Option<String>,
     intent: Option<Intent>,
+    llm: Option<String>,
 }
 
 impl Extras {
@@ -70,16 +72,17 @@ impl Extras {
                 .transpose()
                 .map_err(|error| error.param("session"))?,
             intent: params::intent(intent.as_deref()).map_err(|error| error.param("intent"))?,
+            llm: fields.llm.or(headers.llm),
         })
     }
 
     /// The question to an index. A session has its own conversation, which takes the place of
     /// `earlier`.
     pub fn question(self, text: String, index: &str, earlier: Vec<Turn>) -> Question {
-        let Self { k, filter, session, intent } = self;
+        let Self { k, filter, session, intent, llm } = self;
         Question {
             text,
-            kind: RequestKind::Answer { intent, generator: None, session, earlier },
+            kind: RequestKind::Answer { intent, generator: None, llm, session, earlier },
             index: Some(index.to_owned()),
             k,
             caching: Caching::Use,

@@ -4,11 +4,13 @@
 //! at a place with its name. The body is the plain part, or else the rendered HTML part. History
 //! that a reply repeats and signatures are left out; see [`own`].
 
+mod batches;
 mod own;
 mod page;
 
 use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders as _, PartType};
 
+pub use self::batches::{Batches, Mailbox};
 use self::own::{Fate, Line};
 use super::build::Build;
 use super::doc::{BlockKind, Extracted, MAX_DEPTH, NoText, ReadInner};

@@ -180,3 +180,51 @@ fn mails_attached_to_mails_are_read_to_a_limited_depth() {
     let found = message(mail.as_bytes(), 0, super::super::extract_within).unwrap();
     assert!(found.text.contains("Subject: level197") && !found.text.contains("Subject: level190"));
 }
+
+/// A mailbox of these bodies; a body `attached` has an attachment.
+fn mailbox_of(bodies: &[String]) -> String {
+    let message = |body: &String| match body.as_str() {
+        "attached" => "From: Ada <ada@x.org>\nSubject: With a note\nContent-Type: \
+             multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nSee the note.\n--b\n\
+             Content-Type: text/plain\nContent-Disposition: attachment; filename=note.txt\n\n\
+             The kiln is hot.\n--b--\n"
+            .to_owned(),
+        body => format!("From: Ada <ada@x.org>\nSubject: About {body}\n\n{body} and more.\n"),
+    };
+    let message = |body| format!("From ada@x.org Mon Feb  2 09:10:00 2026\n{}\n", message(body));
+    bodies.iter().map(message).collect()
+}
+
+/// The text of a mailbox that is read in batches.
+fn in_batches(bytes: &[u8], most: usize, batch: usize) -> Extracted {
+    let mut mailbox = Mailbox::default();
+    for batch in Batches::new(bytes, most, batch) {
+        let batch = batch.unwrap();
+        assert!(batch.starts_with(b"From "), "{}", String::from_utf8_lossy(&batch));
+        if let Ok(found) = super::mailbox(&batch, 0, super::super::extract_within) {
+            assert!(mailbox.add(found));
+        }
+    }
+    mailbox.finish().unwrap()
+}
+
+#[test]
+fn a_mailbox_in_batches_is_the_same_text_with_the_same_places() {
+    let long = "x ".repeat(3000);
+    let bodies =
+        ["one", "attached", "two", ">From three", "", "attached", "four"].map(str::to_owned);
+    let bytes = mailbox_of(&bodies);
+    let whole = super::mailbox(bytes.as_bytes(), 0, super::super::extract_within).unwrap();
+    for batch in [1, 200, 500, 1000, 1 << 20] {
+        let found = in_batches(bytes.as_bytes(), 1 << 20, batch);
+        assert_eq!((&found.text, &found.blocks), (&whole.text, &whole.blocks), "{batch}");
+        assert_eq!((&found.places, &found.title), (&whole.places, &whole.title), "{batch}");
+    }
+    // A message that is too long is left out, and the others keep their places.
+    let with_long = [&bodies[..2], std::slice::from_ref(&long), &bodies[2..]].concat();
+    let with_long = mailbox_of(&with_long);
+    for batch in [1, 1000, 1 << 20] {
+        let found = in_batches(with_long.as_bytes(), 2000, batch);
+        assert_eq!((&found.text, &found.places), (&whole.text, &whole.places), "{batch}");
+    }
+}
