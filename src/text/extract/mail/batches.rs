@@ -73,7 +73,6 @@ impl<R: BufRead> Iterator for Batches<R> {
 #[derive(Default)]
 pub struct Mailbox {
     build: Build,
-    title: Option<String>,
     n_messages: usize,
 }
 
@@ -87,9 +86,6 @@ impl Mailbox {
         };
         let before = self.n_messages;
         self.n_messages += found.places.iter().map(|(_, at)| number(at)).max().unwrap_or(0);
-        if before == 0 {
-            self.title.clone_from(&found.title);
-        }
         self.build.attach(found, 0, |at| match at {
             Some(Location::Attachment { message, name, at }) => {
                 Location::Attachment { message: message.map(|n| n + before), name, at }
@@ -101,6 +97,6 @@ impl Mailbox {
     /// # Errors
     /// When no message has text, or all of them have too much.
     pub fn finish(self) -> Result<Extracted, NoText> {
-        self.build.finish(Format::Mbox, self.title.as_deref())
+        self.build.finish(Format::Mbox, None)
     }
 }
