@@ -1,7 +1,7 @@
 //! What the protocols over a depot are made of: one message and its reply at a time.
 //!
 //! The protocols are `async` functions over [`Steps`], which the compiler turns into state
-//! machines without a clock, a thread or a connection. A [`Depot`](super::Depot) answers each step
+//! machines without a clock, a thread or a connection. A [`Depot`] answers each step
 //! before it returns, so [`now`] runs such a function to its end; tests answer late, in another
 //! order or never, and run hundreds of machines at once.
 
