@@ -1,6 +1,7 @@
 """The two models: which window answers, and whether the evidence supports an answer."""
 
 import json
+import multiprocessing
 import os
 
 import lightgbm
@@ -16,7 +17,7 @@ COMMON = dict(
 CHOICE = dict(COMMON, objective="lambdarank", learning_rate=0.1, min_data_in_leaf=40, label_gain=list(range(11)), lambdarank_truncation_level=5)
 SUPPORT = dict(COMMON, objective="binary", learning_rate=0.06, min_data_in_leaf=30, feature_fraction=0.4)
 # A choice is the mean of models with other seeds, which is steadier than one.
-CHOICE_SEEDS, CHOICE_TREES, SUPPORT_TREES = (1, 2, 3), 130, 150
+CHOICE_SEEDS, CHOICE_TREES, SUPPORT_TREES = [1, 2, 3], 130, 150
 # Windows of a question that the first model learns from: those that hold some of the answer, and others.
 MOST_GOOD, MOST_BAD = 60, 140
 LEAST_QUALITY = 0.03
@@ -130,11 +131,13 @@ def fit_one_choice(collections, seed):
     return lightgbm.train(dict(CHOICE, seed=seed), data, CHOICE_TREES)
 
 
-def fit_support(collections, choices):
-    """Learns from windows that were chosen by a model without the collection."""
+def verdicts(seen, choices):
+    """By collection the rows of the verdicts, of windows that were chosen by a model without the collection, whether
+    there is an answer, and weights."""
     chance = np.random.default_rng(1)
-    rows, labels, weights = [], [], []
-    for collection in collections:
+    found = {}
+    for name, collection in seen.items():
+        rows, labels, weights = [], [], []
         for part in collection.parts:
             views = [(part, 1.0)]
             views += [(part.without(OF_UNITS + OF_PASSAGES + OF_VERDICTS), 0.5)] if chance.random() < 0.3 else []
@@ -142,83 +145,107 @@ def fit_support(collections, choices):
                 rows.append(view.choose(choices[collection.index])[1])
                 labels.append(float(part.question.has_answer))
                 weights.append(weight * collection.weight)
-    return lightgbm.train(SUPPORT, lightgbm.Dataset(np.array(rows), np.array(labels), weight=np.array(weights)), SUPPORT_TREES)
+        found[name] = rows, labels, weights
+    return found
 
 
-def folds(seen):
-    """For each index a choice that has seen nothing of it."""
-    return {
-        index: fit_choice([c for c in seen.values() if c.index != index])
-        for index in sorted({c.index for c in seen.values()})
-    }
+def fit_support(found):
+    """Learns from verdicts."""
+    rows, labels, weights = (np.concatenate([np.array(some[at]) for some in found]) for at in range(3))
+    return lightgbm.train(SUPPORT, lightgbm.Dataset(rows, labels, weight=weights), SUPPORT_TREES)
 
 
-def measure(collection, choice, support, view):
-    """Shares of a collection: right, refused though there is an answer, refused without one; words."""
+def folds(seen, n=None):
+    """For each index a choice that has seen nothing of it; with `n` one for every nth. A process each."""
+    indexes = sorted({c.index for c in seen.values()})
+    groups = [set(indexes[at::n]) for at in range(n)] if n else [{index} for index in indexes]
+    SHARED[:] = seen.values()
+    with multiprocessing.get_context("fork").Pool(os.cpu_count()) as pool:
+        choices = pool.map(fit_choice_without, groups, chunksize=1)
+    return {index: choice for group, choice in zip(groups, choices) for index in group}
+
+
+SHARED = []
+
+
+def fit_choice_without(indexes):
+    return fit_choice([c for c in SHARED if c.index not in indexes])
+
+
+def measure(collection, choice, support):
+    """Each question of a collection: right, refused though there is an answer, refused without one; words."""
     asked = {}
     for part in collection.parts:
-        best, row = view(part).choose(choice)
+        best, row = part.choose(choice)
         entry = asked.setdefault(part.question.name, dict(question=part.question, best=0.0, texts=[], support=-np.inf))
         entry["best"] = max(entry["best"], float(part.quality[best]))
         entry["texts"].append(part.texts[best])
         entry["support"] = max(entry["support"], support.predict(row[None], raw_score=True)[0])
     with_answer = [entry for entry in asked.values() if entry["question"].has_answer]
     without = [entry for entry in asked.values() if not entry["question"].has_answer]
-    share = lambda values: float(np.mean(values)) if len(values) else float("nan")
-    return dict(
-        n=len(with_answer), right=share([entry["best"] >= 0.99 for entry in with_answer]),
-        quality=share([entry["best"] for entry in with_answer]),
-        lost=share([entry["support"] < LEAST_SUPPORT for entry in with_answer]), none=len(without),
-        refused=share([entry["support"] < LEAST_SUPPORT for entry in without]),
-        words=share([len(words(" ".join(entry["texts"]))) for entry in with_answer]),
-        scores=[(entry["support"], entry["question"].has_answer) for entry in asked.values()],
+    best = np.array([entry["best"] for entry in with_answer])
+    each = dict(
+        quality=best, right=best >= 0.99, lost=np.array([entry["support"] < LEAST_SUPPORT for entry in with_answer]),
+        refused=np.array([entry["support"] < LEAST_SUPPORT for entry in without]),
+        words=np.array([len(words(" ".join(entry["texts"]))) for entry in with_answer]),
     )
+    scores = [(entry["support"], entry["question"].has_answer) for entry in asked.values()]
+    return dict(each, n=len(with_answer), none=len(without), scores=scores)
 
 
-def cross_validated(seen, choices, view=lambda part: part):
-    found = {}
-    for name, collection in seen.items():
-        others = [c for c in seen.values() if c.index != collection.index]
-        found[name] = measure(collection, choices[collection.index], fit_support(others, choices), view)
-    return found
+def cross_validated(seen, choices):
+    found, rows = {}, verdicts(seen, choices)
+    for index in choices:
+        support = fit_support([rows[name] for name, other in seen.items() if other.index != index])
+        for name, collection in seen.items():
+            if collection.index == index:
+                found[name] = measure(collection, choices[index], support)
+    return {name: found[name] for name in seen}
 
 
-def show(value):
-    return "   -" if np.isnan(value) else f"{100 * value:3.0f}%"
+def show(values):
+    return f"{100 * np.mean(values):3.0f}%" if len(values) else "-"
 
 
-def cross_validate(seen):
+def cross_validate(seen, choices):
     """Prints the shares of each collection by models that have not seen it, and how sure they were."""
-    found = cross_validated(seen, folds(seen))
+    found = cross_validated(seen, choices)
     print(f"\n{'collection':34}{'n':>5}{'right':>7}{'quality':>9}{'lost':>6}{'words':>7}{'none':>7}{'refused':>9}")
     for name, row in found.items():
         cells = [f"{row['n']:5}", f"{show(row['right']):>7}", f"{show(row['quality']):>9}", f"{show(row['lost']):>6}"]
-        cells += [f"{row['words']:7.0f}" if row["n"] else f"{'-':>7}", f"{row['none']:7}", f"{show(row['refused']):>9}"]
+        cells += [f"{row['words'].mean():7.0f}" if row["n"] else f"{'-':>7}", f"{row['none']:7}", f"{show(row['refused']):>9}"]
         print(f"{name:34}" + "".join(cells))
     scores = np.array([(score, has) for row in found.values() for score, has in row["scores"]], dtype=float)
     confidence = 1 / (1 + np.exp(-scores[:, 0]))
     print("\nconfidence   questions   with an answer")
     for low in np.arange(0, 1, 0.2):
         taken = (confidence >= low) & (confidence < low + 0.2)
-        print(f"{low:.1f} to {low + 0.2:.1f}   {taken.sum():9}   {show(scores[taken, 1].mean() if taken.any() else float('nan')):>14}")
+        print(f"{low:.1f} to {low + 0.2:.1f}   {taken.sum():9}   {show(scores[taken, 1]):>14}")
 
 
 def ablate(seen):
-    """Prints what each group of features gains: the figures with it less those of models learnt without it."""
-    whole = cross_validated(seen, folds(seen))
-    mean = lambda found, key: np.array([row[key] for row in found.values() if not np.isnan(row[key])])
+    """Prints what each group of features gains: the figures with it less those of models learnt without it, the mean of
+    the collections, with 95 % intervals over their questions. To take minutes and not hours, it learns with one seed and
+    leaves several indexes out at a time."""
+    CHOICE_SEEDS[:] = [1]
+    whole = cross_validated(seen, folds(seen, 3))
     print(f"\n{'left out':24}{'quality lost':>20}{'answerable refused':>22}{'others answered':>20}")
-    chance = np.random.default_rng(1)
     for group, names in GROUPS.items():
         other = {name: without(collection, names) for name, collection in seen.items()}
-        found = cross_validated(other, folds(other))
+        found = cross_validated(other, folds(other, 3))
         cells = []
         for key, sign in (("quality", 1), ("lost", -1), ("refused", 1)):
-            gains = sign * (mean(whole, key) - mean(found, key))
-            spread = [np.mean(chance.choice(gains, len(gains))) for _ in range(2000)]
-            low, high = np.quantile(spread, (0.025, 0.975))
-            cells.append(f"{100 * gains.mean():+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]")
+            gains = [sign * (row[key] * 1.0 - found[name][key]) for name, row in whole.items() if len(row[key])]
+            mean, low, high = (100 * value for value in interval(gains))
+            cells.append(f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]")
         print(f"{group:24}{cells[0]:>20}{cells[1]:>22}{cells[2]:>20}", flush=True)
+
+
+def interval(gains):
+    """The mean of the means of collections, and its interval when their questions are drawn again."""
+    chance = np.random.default_rng(1)
+    means = [np.mean([np.mean(chance.choice(of, len(of))) for of in gains]) for _ in range(1000)]
+    return np.mean([np.mean(of) for of in gains]), *np.quantile(means, (0.025, 0.975))
 
 
 def without(collection, names):
@@ -252,10 +279,9 @@ def exported(model, features):
     return f'{{"features": {json.dumps(features)}, "base": 0.0, "trees": [\n' + ",\n".join(trees) + "\n]}"
 
 
-def write(path, seen, left_out):
+def write(path, seen, choices, left_out):
     """Learns from all collections and writes the file of the program."""
-    choices = folds(seen)
-    support, choice = fit_support(list(seen.values()), choices), fit_choice(list(seen.values()))
+    support, choice = fit_support(verdicts(seen, choices).values()), fit_choice(list(seen.values()))
     part = next(iter(seen.values())).parts[0]
     of = ", ".join(f"{name} ({len(c.questions)})" for name, c in seen.items())
     provenance = f"scripts/train: {of}" + (f"; without {left_out}" if left_out else "")
