@@ -4,12 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::error::{Fault, Kind, Result};
+use crate::error::{Fault, Kind, Reason, Result};
 use crate::shared::Breaker;
 use crate::telemetry;
-
-/// When another try may succeed.
-const SOON: Duration = Duration::from_secs(5);
 
 /// What an engine did lately.
 pub struct Watch {
@@ -33,12 +30,12 @@ impl Watch {
         if !self.breaker().admits(self.start.elapsed()) {
             let what = format!("{} failed several times; it is asked again soon", self.engine);
             return Err(Fault::outside(what)
-                .retry_after(SOON)
+                .reason(Reason::Engine)
                 .hint("`rag doctor` shows why; `nearest.on_failure` says what a search does"));
         }
-        // A client of a server may ask again, too.
+        // Clients of a server learn which kind of part is missing.
         self.timed("propose", request).map_err(|fault| match fault.kind() {
-            Kind::Outside => fault.retry_after(SOON),
+            Kind::Outside => fault.reason(Reason::Engine),
             _ => fault,
         })
     }

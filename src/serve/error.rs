@@ -178,8 +178,6 @@ impl Error {
             Some(Reason::Paused | Reason::Overloaded | Reason::Engine) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "outside")
             }
-            // Part of this server's own storage, which is expected to return.
-            None if fault.retry_time().is_some() => (StatusCode::SERVICE_UNAVAILABLE, "outside"),
             _ => (StatusCode::BAD_GATEWAY, "outside"),
         };
         let message = reason.map_or("a remote service failed", Reason::sentence);
