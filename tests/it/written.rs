@@ -690,7 +690,7 @@ fn every_explained_message_exists() {
 // Scripts.
 
 /// The contents of `scripts/`, and how each is tried.
-const SCRIPTS: [(&str, &str); 13] = [
+const SCRIPTS: [(&str, &str); 14] = [
     ("ablation", "run: on two small collections"),
     (
         "bench",
