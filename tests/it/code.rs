@@ -274,7 +274,7 @@ fn deeply_nested_code_is_outlined_or_abandoned() {
                 let text = &text[..text.len().min(1 << 20)];
                 let request = json!({
                     "path": format!("a.{extension}"), "bytes": text.len(),
-                    "cpu_s": 20, "outline": true,
+                    "cpu_s": 20, "kind": "Outline",
                 });
                 if let Some(answer) = worker.ask(&request, text.as_bytes()) {
                     assert!(answer["Outline"].is_array(), "{open:?} in {extension}: {answer}");

@@ -17,7 +17,7 @@ use super::phrase;
 use super::schema::{Fields, schema};
 use super::units;
 use super::writer::{document_key, split_document_key};
-use crate::analysis::{PhraseTerm, Query, Titled, mistakes};
+use crate::analysis::{PhraseTerm, Query, QueryTerm, Titled, mistakes};
 use crate::document::{Chunk, Lines, Span};
 
 /// BM25's saturation: the value of the published BEIR baselines (Anserini), which suits passages of
@@ -201,7 +201,7 @@ impl LexicalReader {
         let mut scores = vec![0.0f32; self.ordinals()];
         let mut names = Names { found: Vec::new(), ordinals: scores.len() };
         let mut found = Occurrences::default();
-        let (mut all, mut known, mut occurs) = (0.0, 0.0, Vec::new());
+        let (mut occurs, mut knows, mut rarities) = (Vec::new(), Vec::new(), Vec::new());
         for term in &query.terms {
             self.collect(&term.variants, &mut found)?;
             let rarity = term.weight * self.idf(found.passages.len());
@@ -210,8 +210,8 @@ impl LexicalReader {
             }
             names.add(&found.in_name, term.weight * self.idf(found.in_name.len()));
             occurs.push(!found.passages.is_empty());
-            all += rarity;
-            known += if found.passages.is_empty() { 0.0 } else { rarity };
+            knows.push(!found.passages.is_empty() || !found.in_name.is_empty());
+            rarities.push(rarity);
         }
         let mut result = LexicalScores { occurs, named: names.gains(), ..LexicalScores::default() };
         self.add_named(query, &mut scores, &mut result.named)?;
@@ -222,8 +222,11 @@ impl LexicalReader {
         }
         result.best = greatest(&scores);
         // Of `pep572` no passage has a word, and its document is known nevertheless.
-        let is_known = all <= 0.0 || !result.named.is_empty() && known <= 0.0;
-        result.known = if is_known { 1.0 } else { known / all };
+        let known = known_share(&query.terms, &rarities, &knows);
+        result.known = match known {
+            Some(share) if share > 0.0 || result.named.is_empty() => share,
+            _ => 1.0,
+        };
         result.by_ordinal = scores;
         Ok(result)
     }
@@ -558,6 +561,22 @@ struct Occurrences {
     passages: Vec<(u32, f32)>,
     /// Those with the term in the path of their document, in order.
     in_name: Vec<u32>,
+}
+
+/// The share of the query's rarity that is in terms of a passage or of the name of a document;
+/// `None` without any rarity. Where a compound does not occur and a part of it does, the part alone
+/// counts: of *FY2022* the index knows the year.
+fn known_share(terms: &[QueryTerm], rarities: &[f32], knows: &[bool]) -> Option<f32> {
+    let (mut all, mut known) = (0.0, 0.0);
+    for (at, rarity) in rarities.iter().enumerate() {
+        let parts = terms.iter().zip(knows).skip(at + 1).take_while(|(term, _)| term.is_part);
+        let has_part = !terms[at].is_part && parts.into_iter().any(|(_, knows)| *knows);
+        if knows[at] || !has_part {
+            all += rarity;
+        }
+        known += if knows[at] { *rarity } else { 0.0 };
+    }
+    (all > 0.0).then(|| known / all)
 }
 
 /// Sets the scores of passages that are not `kept` to 0.
