@@ -55,7 +55,7 @@ fn by_function_words(text: &str) -> Option<&'static str> {
     let mut counts = [0; LANGUAGES.len()];
     analysis::index_terms(text, None, &mut |term| {
         for (count, language) in counts.iter_mut().zip(LANGUAGES) {
-            *count += usize::from(analysis::is_stop_word(term.text, language));
+            *count += usize::from(analysis::is_stop_word(&term.text, language));
         }
     });
     let best = counts.into_iter().max().filter(|best| *best >= LEAST)?;
