@@ -166,15 +166,14 @@ impl Meta {
         self.files.get(documents::FILE).map_or("", |entry| &entry.sha256)
     }
 
-    /// The languages that a question is stemmed in: those of at least one chunk in a hundred whose
-    /// language is known, the most common first. Rarer ones are mostly errors of language
-    /// detection, and each adds variants to every word.
+    /// The languages that a question is stemmed in: those of at least one chunk in a hundred, the
+    /// most common first. Rarer ones are mostly errors of language detection, and each adds
+    /// variants to every word.
     pub fn query_languages(&self) -> Vec<&str> {
         const MOST: usize = 6;
         let mut languages: Vec<(&str, u64)> =
             self.languages.iter().map(|(l, n)| (l.as_str(), *n)).collect();
-        let known: u64 = self.languages.values().sum();
-        languages.retain(|(_, n)| n * 100 >= known);
+        languages.retain(|(_, n)| n * 100 >= self.counts.chunks);
         languages.sort_by_key(|(language, n)| (std::cmp::Reverse(*n), *language));
         languages.into_iter().take(MOST).map(|(language, _)| language).collect()
     }
