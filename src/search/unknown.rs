@@ -55,7 +55,7 @@ impl Unknown<'_> {
                     ..part
                 }));
             } else if let Some(other) = self.similar(term, most)?
-                && !(self.corrects && self.is_word(&word))
+                && (!self.corrects || is_form(&word, &other) || !self.is_word(&word))
             {
                 let spelt = self.spelt(&other)?;
                 if !self.corrects {
@@ -138,5 +138,21 @@ impl Unknown<'_> {
             }
         }
         Ok(term.to_owned())
+    }
+}
+
+/// Whether one word may be a form of the other, as *answers* is of *answer*.
+fn is_form(word: &str, other: &str) -> bool {
+    word.starts_with(other) || other.starts_with(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_of_a_word_are_not_other_words() {
+        assert!(is_form("answer", "answers") && is_form("volcanoes", "volcano"));
+        assert!(!is_form("invented", "intent") && !is_form("money", "honey"));
     }
 }
