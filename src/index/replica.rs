@@ -45,7 +45,7 @@ pub struct Replica {
     seen: Mutex<Seen>,
     /// The last commit lost against another machine.
     has_lost: AtomicBool,
-    /// Where other machines are told of a new pointer, if anywhere.
+    /// Announces a new pointer to other machines, where they share a store.
     hints: OnceLock<Arc<Redis>>,
 }
 

@@ -24,7 +24,7 @@ use std::fmt;
 use std::sync::Arc;
 
 #[cfg(not(feature = "cluster"))]
-use left_out::{Pgvector, Qdrant};
+use left_out::{LeftOut as Pgvector, LeftOut as Qdrant};
 #[cfg(feature = "cluster")]
 use pgvector::Pgvector;
 #[cfg(feature = "cluster")]

@@ -1,7 +1,7 @@
 //! Hints from one server to the others: something has changed, look now.
 //!
 //! They travel by publish and subscribe, which keeps nothing: a hint may be lost, late or doubled.
-//! So it carries no data, and whoever follows hints also looks from time to time without one.
+//! So it carries no data, and a follower of hints also looks from time to time without one.
 
 /// What to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

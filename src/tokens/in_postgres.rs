@@ -1,7 +1,7 @@
 //! The tokens of several servers, in PostgreSQL.
 //!
 //! Every change raises the number in `rag_versions` in the same transaction. Its row is locked
-//! until the commit, so whoever reads a number sees every change up to it.
+//! until the commit, so a reader of a number sees every change up to it.
 
 use super::token::{Indexes, Scope, Token};
 use crate::error::Result;

@@ -224,7 +224,7 @@ impl Simulation {
         }
     }
 
-    /// Goes on until it `is_over`, or `time_ms` have passed.
+    /// Runs until it `is_over`, or `time_ms` have passed.
     fn run(&mut self, time_ms: u64, is_over: impl Fn(&World) -> bool) {
         let end = self.world.borrow().now_ms + time_ms;
         loop {
