@@ -353,15 +353,19 @@ fn watch(engine: &Engine, claimed: &Claimed<'_>, updates: &Receiver<Progress>) {
     let mut pulse = Instant::now() + PULSE;
     loop {
         match updates.recv_timeout(pulse.saturating_duration_since(Instant::now())) {
-            Ok(progress) => {
+            // A stage that ends before the next pulse is recorded too.
+            Ok(progress) if progress.stage == written.0 => {
                 latest = Some(progress);
                 continue;
             }
+            Ok(progress) => latest = Some(progress),
             Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) => pulse = Instant::now() + PULSE,
-        }
-        if claimed.cancel_asked().unwrap_or(false) {
-            engine.stop();
+            Err(RecvTimeoutError::Timeout) => {
+                pulse = Instant::now() + PULSE;
+                if claimed.cancel_asked().unwrap_or(false) {
+                    engine.stop();
+                }
+            }
         }
         let (stage, share, at) = &written;
         let is_significant = |progress: &Progress| {
