@@ -20,7 +20,7 @@ use super::spec::AnswerSpec;
 use super::support::{self, Choice};
 use super::trees::LEARNED;
 use super::window::{self, LIST_STRETCH, Measured, Window};
-use super::{metadata, parts, render};
+use super::{metadata, numbered, parts, render};
 use crate::document::{Answer, Hit, UnitKind};
 use crate::error::Result;
 
@@ -152,6 +152,10 @@ fn find(
     let Some(ranked) = Ranked::new(question, &analysed, &spec, evidence, tools, options)? else {
         return Ok(unsupported(0.0));
     };
+    if let Some(units) = numbered::part(question, &ranked.candidates, evidence, options.max_words) {
+        let quotes = ranked.quotes(units);
+        return Ok(Found { quotes, second: Vec::new(), confidence: 1.0 });
+    }
     let (best, is_newest) = ranked.best(evidence);
     let confidence = ranked.confidence(question, &analysed, &spec, evidence, tools, best);
     if confidence < LEARNED.least_confidence {
@@ -180,13 +184,9 @@ fn find(
             second = Some(further);
         }
     }
-    let quotes = |units: Range<usize>| {
-        let has_text = units.filter(|unit| render::has_text(&ranked.candidates[*unit]));
-        has_text.map(|unit| Quote::of(&ranked.candidates, unit)).collect::<Vec<Quote>>()
-    };
     Ok(Found {
-        quotes: excerpts.into_iter().flat_map(quotes).collect(),
-        second: second.map(quotes).unwrap_or_default(),
+        quotes: excerpts.into_iter().flat_map(|units| ranked.quotes(units)).collect(),
+        second: second.map(|units| ranked.quotes(units)).unwrap_or_default(),
         confidence,
     })
 }
@@ -237,6 +237,11 @@ impl Ranked {
             (features, scores) = measure(&candidates);
         }
         Ok(Some(Self { candidates, windows, features, scores }))
+    }
+
+    fn quotes(&self, units: Range<usize>) -> Vec<Quote> {
+        let has_text = units.filter(|unit| render::has_text(&self.candidates[*unit]));
+        has_text.map(|unit| Quote::of(&self.candidates, unit)).collect()
     }
 
     /// Indices of the windows, best first; equal ones in the order of the documents.
@@ -293,8 +298,9 @@ impl Ranked {
         let words: usize = self.candidates[first.clone()].iter().map(|unit| unit.n_words).sum();
         let left = max_words.checked_sub(words)?;
         let is_apart = |units: &Range<usize>| units.end <= first.start || first.end <= units.start;
-        let has_room =
-            |at: &usize| self.features[*at].n_words as usize <= left && is_apart(&self.windows[*at].units);
+        let has_room = |at: &usize| {
+            self.features[*at].n_words as usize <= left && is_apart(&self.windows[*at].units)
+        };
         let at = self.order().into_iter().find(has_room)?;
         let is_near = self.scores[best] - self.scores[at] <= LEARNED.second_within;
         is_near.then(|| self.windows[at].units.clone())
