@@ -176,9 +176,10 @@ fn find(
         && let Some(further) = ranked.second(best, first, options.max_words)
     {
         // Neighbours are one excerpt.
-        if further.start == first.end {
+        let is_same = ranked.source(&further) == ranked.source(first);
+        if is_same && further.start == first.end {
             first.end = further.end;
-        } else if further.end == first.start {
+        } else if is_same && further.end == first.start {
             first.start = further.start;
         } else {
             second = Some(further);
@@ -260,10 +261,12 @@ impl Ranked {
         (best, newest != leads.first().copied())
     }
 
-    /// The units of a window with what belongs to it: the rest of its list, and the list or the
-    /// code that its last unit announces. An announcement of what has no room is left out.
+    /// The units of a window with what belongs to it: the sentence that its first one refers to,
+    /// the rest of its list, and the list or the code that its last unit announces. An announcement
+    /// of what has no room is left out.
     fn completed(&self, at: usize, max_words: usize) -> Range<usize> {
         let Window { source, units } = &self.windows[at];
+        let units = &self.with_referent(units, max_words);
         let words = |units: Range<usize>| {
             self.candidates[units].iter().map(|unit| unit.n_words).sum::<usize>()
         };
@@ -290,6 +293,20 @@ impl Ranked {
             end -= 1;
         }
         units.start..end
+    }
+
+    /// The units, and the one before them if the first refers to it.
+    fn with_referent(&self, units: &Range<usize>, max_words: usize) -> Range<usize> {
+        let first = &self.candidates[units.start];
+        let before = units.start.checked_sub(1).map(|at| &self.candidates[at]);
+        let has_referent = !first.is_alone()
+            && score::is_dependent(&first.text)
+            && before.is_some_and(|unit| {
+                unit.source == first.source && unit.kind == UnitKind::Sentence && !unit.is_title()
+            });
+        let with = units.start - usize::from(has_referent)..units.end;
+        let n_words: usize = self.candidates[with.clone()].iter().map(|unit| unit.n_words).sum();
+        if n_words <= max_words { with } else { units.clone() }
     }
 
     /// The best further excerpt beside `first`, in the words that are left, where it is nearly as
@@ -361,6 +378,10 @@ impl Ranked {
             }
         }
         chosen
+    }
+
+    fn source(&self, units: &Range<usize>) -> usize {
+        self.candidates[units.start].source
     }
 
     fn unit(&self, window: usize) -> &Candidate {
