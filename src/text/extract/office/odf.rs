@@ -446,6 +446,10 @@ impl Walker {
         for (cell, _) in row.iter_mut().zip(&self.hidden_columns).filter(|(_, hidden)| **hidden) {
             cell.clear();
         }
+        if self.row_is_hidden && self.format == Format::Ods {
+            let rows = first_row..first_row + repeats.min(MAX_REPEATS);
+            self.sheet_rows.extend(rows.map(|n| (n, Vec::new())));
+        }
         if self.row_is_hidden || row.iter().all(|cell| cell.trim().is_empty()) {
             return;
         }

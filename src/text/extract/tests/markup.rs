@@ -4,15 +4,15 @@ use super::super::*;
 use super::blocks;
 use crate::document::Span;
 
-fn check(path: &str, text: &str, expected: &[&str]) {
+pub(super) fn check(path: &str, text: &str, expected: &[&str]) {
     assert_eq!(blocks(path, text), expected, "{text}");
 }
 
-fn read(path: &str, text: &str) -> Extracted {
+pub(super) fn read(path: &str, text: &str) -> Extracted {
     extract(path, text.as_bytes()).unwrap()
 }
 
-fn metadata(doc: &Extracted) -> Vec<(&str, &str)> {
+pub(super) fn metadata(doc: &Extracted) -> Vec<(&str, &str)> {
     doc.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
 }
 

@@ -150,7 +150,7 @@ fn hidden_sheets_and_rows_are_left_out() {
         ),
         ("xl/b.xml", "<worksheet><row r='1'><c r='A1'><v>9</v></c></row></worksheet>"),
     ];
-    check(Format::Xlsx, &parts, &["# A", "0 7 | | TRUE", "0 #DIV/0! | =SUM(A1)"]);
+    check(Format::Xlsx, &parts, &["# A", "0 7 | | TRUE\n#DIV/0! | =SUM(A1)"]);
 }
 
 #[test]
