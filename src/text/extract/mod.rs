@@ -39,8 +39,10 @@ mod records;
 mod rendered;
 mod rst;
 mod rtf;
+mod scripts;
 mod stamps;
 mod subtitles;
+mod symbol_font;
 #[cfg_attr(not(feature = "code"), path = "syntax/left_out.rs")]
 mod syntax;
 mod table;

@@ -141,3 +141,29 @@ fn outputs_of_notebooks_are_records() {
     assert_eq!(doc.metadata, [("author".to_owned(), "Ada".to_owned())]);
     assert!(!doc.text.contains("Figure"));
 }
+
+#[test]
+fn outputs_of_notebooks_are_shown_as_the_notebook_shows_them() {
+    let data = |kind: &str, text: &str, plain: &str| {
+        serde_json::json!({"output_type": "display_data",
+                           "data": {kind: text, "text/plain": plain}})
+    };
+    let outputs = serde_json::json!([
+        data("text/html", "<b>Best lag</b>: 6 hours", "<IPython.core.display.HTML object>"),
+        data("text/latex", "$x = 9$", "<IPython.core.display.Latex object>"),
+        data("image/png", "iVBOR", "<Figure size 640x480 with 1 Axes>"),
+        {"output_type": "stream", "text": " 10%|#\r100%|##########\r\ndone\n"},
+    ]);
+    let cell = serde_json::json!({"cell_type": "code", "source": "fit()", "outputs": outputs});
+    let notebook = serde_json::json!({"cells": [cell], "nbformat": 4}).to_string();
+    assert_eq!(
+        blocks("a.ipynb", &notebook),
+        [
+            "code fit()",
+            "paragraph Best lag: 6 hours",
+            "record x = 9",
+            "record 100%|##########",
+            "record done"
+        ]
+    );
+}
