@@ -48,8 +48,10 @@ pub(super) fn comments(source: &str) -> Vec<Range<usize>> {
 /// Adds the comments that begin in a line.
 fn inline(source: &str, start: usize, line: &str, found: &mut Vec<Range<usize>>) {
     let mut at = 0;
-    while let Some(c) = line.slice(at..).chars().next() {
+    // A comment may end on a later line.
+    while at < line.len() {
         let rest = line.slice(at..);
+        let Some(c) = rest.chars().next() else { break };
         if c == '`' {
             let n = rest.len() - rest.trim_start_matches('`').len();
             let close = rest.slice(n..).find(rest.slice(..n));
