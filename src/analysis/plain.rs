@@ -17,6 +17,12 @@ pub fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let lines: Vec<&str> =
         lines(text).map(|line| line.trim().trim_start_matches('>').trim_start()).collect();
+    let first = lines.first().copied().and_then(callout);
+    let lines: Vec<&str> = first
+        .as_deref()
+        .into_iter()
+        .chain(lines.iter().copied().skip(first.iter().len()))
+        .collect();
     let joined = join(&lines);
     let joined = strip_block_marks(&joined);
     match row(joined) {
@@ -57,6 +63,20 @@ pub(super) fn item(line: &str) -> Option<&str> {
     let text =
         ["[ ] ", "[x] ", "[X] "].iter().find_map(|done| text.strip_prefix(done)).unwrap_or(text);
     (!text.is_empty()).then_some(text)
+}
+
+/// The title of a callout, such as `[!note]- Low bridge`, or its kind.
+fn callout(line: &str) -> Option<String> {
+    let (kind, title) = line.strip_prefix("[!")?.split_once(']')?;
+    let is_kind = !kind.is_empty() && kind.len() <= 20 && !kind.contains(char::is_whitespace);
+    let title = title.trim_start_matches(['-', '+']).trim();
+    let (first, rest) = (kind.get(..1)?, kind.get(1..)?);
+    let shown = if title.is_empty() {
+        format!("{}{}", first.to_uppercase(), rest.to_lowercase())
+    } else {
+        title.trim_end_matches(':').to_owned()
+    };
+    is_kind.then(|| format!("{shown}:"))
 }
 
 fn strip_block_marks(line: &str) -> &str {
@@ -129,11 +149,14 @@ fn inline(text: &str, out: &mut String) {
         at += match c {
             '`' => code_span(rest, out),
             '<' => tag(rest, out),
+            '!' if rest.starts_with("![[") && rest.contains("]]") => embedded(rest, out),
             '!' if rest.starts_with("![") => {
                 link(rest.slice(1..), out).map_or_else(|| copy(c, out), |len| len + 1)
             }
             '[' => link(rest, out).or_else(|| note(rest, out)).unwrap_or_else(|| copy(c, out)),
             '*' | '_' | '~' => emphasis(text.slice(..at), rest, out),
+            '=' if rest.starts_with("==") => highlight(text.slice(..at), rest, out),
+            '^' => caret(text.slice(..at), rest, out),
             '\\' => escaped(rest, out),
             '&' => entity(rest, out),
             ':' => role(rest, out),
@@ -258,6 +281,16 @@ fn link(rest: &str, out: &mut String) -> Option<usize> {
     Some(close + 1 + target_len)
 }
 
+/// The name of a note or a picture that a note embeds, without the width of the picture.
+fn embedded(rest: &str, out: &mut String) -> usize {
+    let len = rest.find("]]").map_or(rest.len(), |end| end + 2);
+    let inner = rest.slice(3..len.max(5) - 2);
+    let (name, shown) = inner.split_once('|').unwrap_or((inner, inner));
+    let is_width = shown.bytes().all(|b| b.is_ascii_digit() || b == b'x');
+    out.push_str(if is_width { name } else { shown });
+    len
+}
+
 /// The offset of the bracket that closes the first one of `text`. The search is bounded, so that a
 /// page of brackets is not quadratic.
 fn matching(text: &str, open: char, close: char) -> Option<usize> {
@@ -341,6 +374,47 @@ fn emphasis(before: &str, rest: &str, out: &mut String) -> usize {
     len
 }
 
+/// Drops the marks of `==marked==` text; keeps `a == b`.
+fn highlight(before: &str, rest: &str, out: &mut String) -> usize {
+    let inner = rest.slice(2..);
+    let opens = inner.starts_with(|c: char| !c.is_whitespace() && c != '=')
+        && !before.ends_with(|c: char| c.is_alphanumeric() || c == '=');
+    let len = inner.find("==").filter(|len| {
+        let follows = inner.slice(len + 2..).chars().next();
+        opens
+            && !inner.slice(..*len).ends_with(char::is_whitespace)
+            && follows.is_none_or(|c| !c.is_alphanumeric() && c != '=')
+    });
+    match len {
+        Some(len) => {
+            inline(inner.slice(..len), out);
+            len + 4
+        }
+        None => {
+            out.push_str("==");
+            2
+        }
+    }
+}
+
+/// Shows a note in the line, `^[text]`, in brackets, and drops the name of a block, ` ^name`, at
+/// the end of the text.
+fn caret(before: &str, rest: &str, out: &mut String) -> usize {
+    if rest.starts_with("^[")
+        && let Some(close) = matching(rest.slice(1..), '[', ']').filter(|close| *close > 1)
+    {
+        out.push_str(" (");
+        inline(rest.slice(2..=close), out);
+        out.push(')');
+        return close + 2;
+    }
+    let name = rest.slice(1..);
+    let is_name = name.len() > 2
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        && before.ends_with(' ');
+    if is_name { rest.len() } else { copy('^', out) }
+}
+
 /// Whether an opening mark has a closing partner.
 fn is_closed(rest: &str, mark: char) -> bool {
     rest.match_indices(mark)
@@ -366,7 +440,32 @@ fn entity(rest: &str, out: &mut String) -> usize {
         ("&mdash;", "—"),
         ("&ndash;", "–"),
         ("&hellip;", "…"),
+        ("&copy;", "©"),
+        ("&reg;", "®"),
+        ("&trade;", "™"),
+        ("&deg;", "°"),
+        ("&euro;", "€"),
+        ("&pound;", "£"),
+        ("&times;", "×"),
+        ("&plusmn;", "±"),
+        ("&middot;", "·"),
+        ("&bull;", "•"),
+        ("&laquo;", "«"),
+        ("&raquo;", "»"),
+        ("&lsquo;", "‘"),
+        ("&rsquo;", "’"),
+        ("&ldquo;", "“"),
+        ("&rdquo;", "”"),
+        ("&rarr;", "→"),
+        ("&larr;", "←"),
+        ("&le;", "≤"),
+        ("&ge;", "≥"),
+        ("&ne;", "≠"),
     ];
+    if let Some((c, len)) = numbered_entity(rest) {
+        out.push(c);
+        return len;
+    }
     match ENTITIES.iter().find(|(name, _)| rest.starts_with(name)) {
         Some((name, character)) => {
             out.push_str(character);
@@ -374,6 +473,20 @@ fn entity(rest: &str, out: &mut String) -> usize {
         }
         None => copy('&', out),
     }
+}
+
+/// The character of `&#8211;` or `&#x2013;`, and the length of its name.
+fn numbered_entity(rest: &str) -> Option<(char, usize)> {
+    const MAX_DIGITS: usize = 8;
+    let number = rest.strip_prefix("&#")?;
+    let end = number.find(';').filter(|end| *end <= MAX_DIGITS)?;
+    let digits = number.slice(..end);
+    let code = match digits.strip_prefix(['x', 'X']) {
+        Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+        None => digits.parse().ok()?,
+    };
+    let c = char::from_u32(code).filter(|c| !c.is_control())?;
+    Some((c, end + 3))
 }
 
 /// Drops the `:role:` before a reStructuredText code span.

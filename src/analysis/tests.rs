@@ -405,6 +405,12 @@ fn plain_text() {
     check_plain(":func:`foo` and `link <http://x>`_ ok::", "`foo` and link ok:");
     check_plain("| a | `b` |", "a | `b`");
     check_plain("\\*not\\* markup", "*not* markup");
+    check_plain("It is ==red== where a == b^2 or x==y.", "It is red where a == b^2 or x==y.");
+    check_plain("The hull^[painted in May] is dry. ^hull-1", "The hull (painted in May) is dry.");
+    check_plain("See ![[deck.png|300]] and ![[Hull|the hull]].", "See deck.png and the hull.");
+    check_plain("> [!warning]- Low bridge\n> It is 3 m.", "Low bridge: It is 3 m.");
+    check_plain("> [!NOTE]\n> It is 3 m.", "Note: It is 3 m.");
+    check_plain("&copy; 2026, 9&#8211;12 &deg;C", "© 2026, 9–12 °C");
     check_plain("```\n**x**\n```", "```\n**x**\n```");
 }
 

@@ -14,7 +14,7 @@ use crate::documents::{self, Document, Part};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::index::Stored;
-use crate::strings::lines;
+use crate::strings::{StrExt as _, lines};
 use crate::wire;
 
 /// Show a passage and what is around it
@@ -70,8 +70,15 @@ pub fn run(args: &ShowArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
                 let heading = one_line(&heading.join(" > "));
                 ui.line(format!("\n{}", ui.paint(Tone::Strong, &heading)));
             }
+            let last = n.checked_sub(1).filter(|last| shown.contains(last));
+            let next = Some(n + 1).filter(|next| shown.contains(next));
+            let of = |n: usize| Neighbour { chunk: &chunks[n].chunk, is_cited: cited.contains(&n) };
+            let text = without_overlap(&of(n), last.map(of).as_ref(), next.map(of).as_ref());
+            if text.is_empty() {
+                continue;
+            }
             ui.line("");
-            print_passage(chunk, cited.contains(&n), !cited.is_empty(), ui);
+            print_passage(chunk, text, cited.contains(&n), !cited.is_empty(), ui);
         }
     });
     Ok(Outcome::Done)
@@ -98,10 +105,46 @@ fn at_line(line: usize, chunks: &[Stored]) -> Option<Range<usize>> {
     Some(next..next + 1)
 }
 
-/// Prints the lines of a passage with their numbers, where the document has lines; a mark is before
+struct Neighbour<'a> {
+    chunk: &'a Chunk,
+    is_cited: bool,
+}
+
+/// The part of a passage to print. The end of a passage is repeated at the start of the next one; it
+/// is printed with the one that was asked for, or else with the first.
+fn without_overlap(
+    passage: &Neighbour<'_>,
+    last: Option<&Neighbour<'_>>,
+    next: Option<&Neighbour<'_>>,
+) -> Range<usize> {
+    let chunk = passage.chunk;
+    // Where the text that starts at an offset of the file, or after it, starts in the passage.
+    let at = |offset: usize| {
+        let unit = chunk.units.iter().find(|unit| unit.bytes.start >= offset);
+        unit.map_or(chunk.text.len(), |unit| unit.span.start)
+    };
+    let gives_way = |to: &Neighbour<'_>| to.is_cited && !passage.is_cited;
+    let start = last
+        .filter(|last| !(passage.is_cited && !last.is_cited))
+        .filter(|last| last.chunk.bytes.end > chunk.bytes.start)
+        .map_or(0, |last| at(last.chunk.bytes.end));
+    let end = next
+        .filter(|next| gives_way(next) && next.chunk.bytes.start < chunk.bytes.end)
+        .map_or(chunk.text.len(), |next| at(next.chunk.bytes.start));
+    start..end.max(start)
+}
+
+/// Prints lines of a passage with their numbers, where the document has lines; a mark is before
 /// those of the passage that was asked for.
-fn print_passage(chunk: &Chunk, is_cited: bool, has_marks: bool, ui: &Ui) {
-    let text: Vec<String> = lines(chunk.text.trim_end_matches('\n'))
+fn print_passage(chunk: &Chunk, part: Range<usize>, is_cited: bool, has_marks: bool, ui: &Ui) {
+    let is_numbered = chunk.place.is_none()
+        && lines(chunk.text.trim_end_matches('\n')).count()
+            == chunk.lines.last.saturating_sub(chunk.lines.first) + 1;
+    let first = chunk.lines.first
+        + lines(chunk.text.slice(..part.start)).count().saturating_sub(usize::from(
+            !chunk.text.slice(..part.start).ends_with('\n') && part.start > 0,
+        ));
+    let text: Vec<String> = lines(chunk.text.slice(part).trim_end_matches('\n'))
         .map(|line| safe(line).replace('\t', "    ").trim_end().to_owned())
         .collect();
     let mark = match (has_marks, is_cited) {
@@ -110,12 +153,10 @@ fn print_passage(chunk: &Chunk, is_cited: bool, has_marks: bool, ui: &Ui) {
         (_, false) => "  ",
     };
     let mark = ui.paint(Tone::Good, mark);
-    let is_numbered = chunk.place.is_none()
-        && text.len() == chunk.lines.last.saturating_sub(chunk.lines.first) + 1;
     if let Some(place) = chunk.extent().within() {
         ui.line(format!("{mark}{}", ui.paint(Tone::Faint, &format!("({})", safe_name(&place)))));
     }
-    for (line, n) in text.iter().zip(chunk.lines.first..) {
+    for (line, n) in text.iter().zip(first..) {
         let number = if is_numbered { format!("{n:>5}  ") } else { String::new() };
         let room = ui.width().saturating_sub(number.len() + 2);
         let is_long = ui.is_terminal() && columns(line) > room && !line.starts_with(' ');

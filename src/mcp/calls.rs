@@ -37,6 +37,7 @@ pub struct AskArgs {
     question: String,
     intent: Option<String>,
     filter: Option<String>,
+    llm: Option<String>,
     pub index: Option<String>,
 }
 
@@ -121,7 +122,7 @@ impl AskArgs {
         let kind = RequestKind::Answer {
             intent: intent.transpose()?,
             generator: None,
-            llm: None,
+            llm: self.llm,
             session: None,
             earlier: Vec::new(),
         };

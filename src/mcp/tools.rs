@@ -80,6 +80,11 @@ fn ask() -> Tool {
                 "enum": intents,
                 "description": "Kind of answer (default: detected from the question)",
             },
+            "llm": text(
+                100,
+                "Name of a configured language model to write the answer (default: the \
+                 configured generator)",
+            ),
             "filter": filter(),
             "index": index(),
         }),

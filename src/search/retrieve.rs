@@ -245,6 +245,7 @@ impl Retrieval<'_> {
             tokenizer,
         };
         if unknown.replace(&mut terms, &scores.occurs, &mut notes)? {
+            telemetry::expanded("replacement");
             scores = self.bm25(&terms)?;
         }
         Ok((self.with_acronyms(&terms, scores, languages)?, notes))
@@ -273,6 +274,7 @@ impl Retrieval<'_> {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let mut expanded = terms.clone();
         if analysis::expand(&mut expanded, self.query, &texts, languages) {
+            telemetry::expanded("acronym");
             self.bm25(&expanded)
         } else {
             Ok(scores)

@@ -121,6 +121,11 @@ fn features(mode: &'static str, used: &[Feature]) {
         .for_each(|name| t::FEATURES.add(&[name], 1));
 }
 
+/// Counts a search whose words were extended or replaced: `acronym` or `replacement`.
+pub fn expanded(kind: &'static str) {
+    t::EXPANSIONS.add(&[kind], 1);
+}
+
 /// Counts a request that ended in an error.
 pub fn failed(code: &str) {
     t::ERRORS.add(&[code], 1);

@@ -186,6 +186,12 @@ table! {
             ]),
         )],
     );
+    EXPANSIONS = counter(
+        "rag_query_expansions_total",
+        "Searches whose words were extended by the long form of an acronym, or replaced because \
+         the index does not have them. Rankings from the cache are not counted.",
+        &[("kind", Values::Of(&["acronym", "replacement"]))],
+    );
     SOURCES = histogram(
         "rag_sources_retrieved",
         COUNTS,

@@ -78,6 +78,7 @@ fn events_are_rendered() {
         "succeeded",
         Some(Ingested { read: 3, chunks: 9, seconds: 2.0, ..Ingested::default() }),
     );
+    expanded("acronym");
     cache_table("answers", &CacheTable { rows: 5, ..CacheTable::default() });
     ["hit", "miss", "miss", "miss", "damaged"]
         .into_iter()
@@ -93,6 +94,7 @@ fn events_are_rendered() {
         "rag_http_response_body_bytes_total{route=\"/sessions/{id}\"} 34",
         "rag_errors_total{code=\"other\"} 1",
         "rag_ingest_chunks_total 9",
+        "# TYPE rag_query_expansions_total counter",
         "rag_cache_rows{table=\"answers\"} 5",
         "rag_jobs{state=\"queued\"} 0",
         "# TYPE rag_http_requests_in_flight gauge",
@@ -108,6 +110,7 @@ fn events_are_rendered() {
     for (series, least) in [
         ("rag_model_tokens_total{role=\"query\"}", 120.0),
         ("rag_cache_operations_total{table=\"rerank\",outcome=\"miss\"}", 3.0),
+        ("rag_query_expansions_total{kind=\"acronym\"}", 1.0),
     ] {
         assert!(value(&shown, series) - value(&before, series) >= least, "{series}\n{shown}");
     }

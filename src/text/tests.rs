@@ -42,11 +42,10 @@ fn a_whole_book_becomes_passages() {
                 &context_line(doc.title.as_deref(), &chunk.heading),
                 &chunk.text,
             ));
-            assert!(
-                tokens <= 256 && bytes[chunk.bytes.range()] == *chunk.text.as_bytes(),
-                "{} {chunk:?}",
-                file.path
-            );
+            assert!(tokens <= 256, "{} {chunk:?}", file.path);
+            let source = std::str::from_utf8(&bytes[chunk.bytes.range()]).unwrap();
+            let text = without_comments(&chunk.text);
+            assert_eq!(without_comments(source), text, "{}", file.path);
             n_chunks += 1;
             n_tokens += tokens;
         }
@@ -59,6 +58,16 @@ fn a_whole_book_becomes_passages() {
         n_files > 90 && n_tokens / n_chunks > 150,
         "{n_files} files, {n_chunks} passages, {n_tokens} tokens"
     );
+}
+
+/// The book has a comment after each link that its checker of links ignores.
+fn without_comments(mut text: &str) -> String {
+    let mut out = String::new();
+    while let Some((before, rest)) = text.split_once("<!--") {
+        out.push_str(before);
+        text = rest.split_once("-->").map_or("", |(_, after)| after);
+    }
+    out + text
 }
 
 mod language {

@@ -326,6 +326,7 @@ fn invalid_arguments_are_reported_in_the_result() {
             "there is no index named `nowhere`",
         ),
         ("ask", json!({ "question": "x", "intent": "riddle" }), "definition"),
+        ("ask", json!({ "question": "x", "llm": "fats" }), "there is no language model `fats`"),
         ("get_passage", json!({ "path": "/etc/passwd" }), "matches no document in the index"),
         ("get_passage", json!({ "path": "docs/bees.md", "line": 4000 }), "no passage there"),
         ("get_passage", json!({ "path": "docs/bees.md", "line": 1, "passage": 1 }), "not both"),

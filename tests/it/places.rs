@@ -90,6 +90,39 @@ fn a_passage_is_shown_with_what_is_around_it() {
 }
 
 #[test]
+fn lines_that_two_passages_share_are_shown_once() {
+    let sandbox = Sandbox::new();
+    let line = |n: usize| format!("Line {n} says what the keeper of the water wrote that day.\n");
+    let text: String = (1..=60).map(line).collect();
+    write_old(&sandbox, "docs/long.md", &text);
+    sandbox.ingest();
+    let json = sandbox.rag(["show", "long.md", "--json"]).ok().json();
+    let passages = json["passages"].as_array().unwrap();
+    let texts: Vec<&str> = passages.iter().map(|p| p["text"].as_str().unwrap()).collect();
+    let n_lines: usize = texts.iter().map(|text| text.lines().count()).sum();
+    assert!(passages.len() > 2 && n_lines > 60, "no overlap: {json}");
+    let check = |shown: &Run| {
+        for n in 1..=60 {
+            let times = shown.stdout.matches(&format!("Line {n} says")).count();
+            assert!(times < 2, "line {n}: {shown}");
+            let numbered = format!("{n:>5}  Line {n} says");
+            assert!(times == 0 || shown.stdout.contains(&numbered), "line {n}: {shown}");
+        }
+    };
+    let whole = sandbox.rag(["show", "long.md"]).ok();
+    check(&whole);
+    assert_eq!(whole.stdout.matches(" says what").count(), 60, "{whole}");
+    // What was asked for is shown whole.
+    let second = texts[1].lines().map(|line| line.split(" says").next().unwrap());
+    let around = sandbox.rag(["show", &format!("long.md:{}", passages[1]["lines"][1])]).ok();
+    check(&around);
+    let marked: Vec<&str> = around.stdout.lines().filter(|line| line.starts_with("> ")).collect();
+    for line in second {
+        assert!(marked.iter().any(|marked| marked.contains(line)), "{line}: {around}");
+    }
+}
+
+#[test]
 fn a_document_is_opened_in_the_editor_at_its_line() {
     let sandbox = indexed();
     let path = sandbox.path().canonicalize().unwrap().join("docs/bees.md");

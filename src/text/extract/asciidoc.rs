@@ -1,6 +1,8 @@
 //! `AsciiDoc` with its attributes substituted; comments, attributes and anchors are left out.
 
 mod conditions;
+mod marks;
+mod table;
 
 use std::collections::HashMap;
 
@@ -9,6 +11,7 @@ use super::numbered::NumberedLines;
 use super::rendered::{Inline, Rendered};
 use crate::strings::StrExt as _;
 use conditions::attribute;
+use marks::{cross_reference, emphasis, inline_macro, passed, script, symbol};
 
 pub(super) fn parse(source: &str) -> Rendered {
     let source: &str = &conditions::resolved(source);
@@ -17,6 +20,9 @@ pub(super) fn parse(source: &str) -> Rendered {
         out: Rendered::default(),
         attributes: HashMap::new(),
         options: String::new(),
+        label: None,
+        quote: None,
+        counts: Vec::new(),
     };
     let mut i = 0;
     while i < reader.lines.len() {
@@ -31,6 +37,12 @@ struct Reader<'a> {
     attributes: HashMap<String, String>,
     /// The `[…]` above the block.
     options: String,
+    /// The kind of an admonition, such as `NOTE`, before its first paragraph.
+    label: Option<&'static str>,
+    /// Inside a quotation: who said it, which may be empty.
+    quote: Option<String>,
+    /// The last numbers of the open numbered lists, by depth.
+    counts: Vec<usize>,
 }
 
 impl Reader<'_> {
@@ -56,6 +68,7 @@ impl Reader<'_> {
         }
         if line.starts_with('[') && line.ends_with(']') && !line.starts_with("[[") {
             self.options = line.trim_matches(['[', ']']).to_owned();
+            self.label = admonition(&self.options);
             return i + 1;
         }
         if line.starts_with("[[") && line.ends_with("]]") || is_silent_macro(line) {
@@ -67,6 +80,7 @@ impl Reader<'_> {
             && !line.starts_with(". ")
         {
             // The title of a block.
+            self.counts.clear();
             self.prose(i, i + 1, BlockKind::Paragraph, 1);
             return i + 1;
         }
@@ -92,15 +106,31 @@ impl Reader<'_> {
         while end < self.lines.len() && !self.ends_paragraph(end) {
             end += 1;
         }
+        let is_quote = self.options.starts_with("quote") || self.options.starts_with("verse");
         let kind =
-            if self.options.starts_with("quote") { BlockKind::Quote } else { BlockKind::Paragraph };
+            if is_quote || self.quote.is_some() { BlockKind::Quote } else { BlockKind::Paragraph };
+        if i == 0 || self.lines.content(i - 1).trim_end() != "+" {
+            self.counts.clear();
+        }
         let is_code = self.options.starts_with("source") || self.options.starts_with("listing");
         if is_code {
             self.copy(i, end, BlockKind::Code);
         } else {
             self.prose(i, end, kind, 0);
+            if is_quote {
+                self.attribution(&attributed(&self.options), i);
+            }
         }
         end
+    }
+
+    /// Writes who said what is quoted.
+    fn attribution(&mut self, who: &str, i: usize) {
+        if !who.is_empty() {
+            let mut line = Inline::default();
+            line.insert(&format!("— {who}"), self.lines.start(i), 0);
+            self.out.prose(BlockKind::Quote, &line);
+        }
     }
 
     fn ends_paragraph(&self, i: usize) -> bool {
@@ -185,6 +215,7 @@ impl Reader<'_> {
             self.out.title = Some(content.squeezed().text);
         }
         self.out.heading(level, &content);
+        self.counts.clear();
         if level > 1 {
             return i + 1;
         }
@@ -231,105 +262,17 @@ impl Reader<'_> {
         if end > i + 1 {
             match kind {
                 Delimiter::Comment => {}
-                Delimiter::Quote => return Some(i + 1),
+                Delimiter::Quote => {
+                    match self.quote.take() {
+                        Some(who) => self.attribution(&who, i),
+                        None => self.quote = Some(attributed(&self.options)),
+                    }
+                    return Some(i + 1);
+                }
                 _ => self.copy(i + 1, end, BlockKind::Code),
             }
         }
         Some((end + 1).min(self.lines.len()))
-    }
-
-    fn table(&mut self, first: usize, fence: &str) -> usize {
-        let mut end = first + 1;
-        while end < self.lines.len() && self.lines.content(end).trim_end() != fence {
-            end += 1;
-        }
-        let separator = if fence.starts_with(',') {
-            ','
-        } else if fence.starts_with(':') {
-            ':'
-        } else if fence.starts_with('!') {
-            '!'
-        } else {
-            '|'
-        };
-        let is_csv = separator == ','
-            || self.options.contains("format=csv")
-            || self.options.contains("format=\"csv\"");
-        let mut columns = columns(&self.options);
-        let mut cells: Vec<Inline> = Vec::new();
-        let mut rows: Vec<Vec<Inline>> = Vec::new();
-        let first_row = (first + 1..end).find(|i| !self.lines.is_blank(*i));
-        for i in first + 1..end {
-            let line = self.lines.content(i);
-            if is_left_out(line) {
-                continue;
-            }
-            let before = cells.len();
-            if is_csv {
-                self.cells(line, self.lines.start(i), ',', true, &mut cells);
-            } else {
-                self.cells(line, self.lines.start(i), separator, false, &mut cells);
-            }
-            if columns == 0 && Some(i) == first_row {
-                columns = cells.len() - before;
-            }
-        }
-        // A first row on a line of its own, above an empty line, is the header.
-        let is_first_above_gap = first_row
-            .is_some_and(|row| row == first + 1 && self.lines.is_blank(row + 1) && row + 1 < end);
-        let has_header = self.options.contains("header") || is_first_above_gap;
-        let columns = columns.max(1);
-        let is_whole_row = first_row.is_some() && has_header;
-        let mut row = Vec::new();
-        for cell in cells {
-            row.push(cell);
-            if row.len() == columns {
-                rows.push(std::mem::take(&mut row));
-            }
-        }
-        if !row.is_empty() {
-            rows.push(row);
-        }
-        let headers =
-            usize::from(is_whole_row && !self.options.contains("noheader") && rows.len() > 1);
-        self.out.table(headers, rows);
-        (end + 1).min(self.lines.len())
-    }
-
-    /// Adds the cells of a line; text before the first separator continues the last cell.
-    fn cells(&self, line: &str, at: usize, separator: char, is_csv: bool, cells: &mut Vec<Inline>) {
-        let mut start = 0;
-        for (nth, piece) in line.split(separator).enumerate() {
-            let offset = at + start;
-            start += piece.len() + separator.len_utf8();
-            if nth == 0 && !is_csv {
-                // The style of the first cell, such as `2+` or `a`, is not text.
-                if !is_cell_style(piece)
-                    && let Some(cell) = cells.last_mut()
-                {
-                    cell.put(' ', offset, 0);
-                    self.inline(piece, offset, cell);
-                }
-                continue;
-            }
-            let mut text = piece;
-            if !is_csv
-                && start < line.len()
-                && let Some((before, style)) = piece.rsplit_once(' ')
-                && !style.is_empty()
-                && is_cell_style(style)
-                && style.contains(['+', '*', '.', '^', '<', '>'])
-            {
-                text = before;
-            }
-            let mut cell = Inline::default();
-            self.inline(
-                text.trim_matches('"'),
-                offset + usize::from(text.starts_with('"')),
-                &mut cell,
-            );
-            cells.push(cell);
-        }
     }
 
     fn item(&mut self, first: usize, end: usize, at: usize) {
@@ -337,12 +280,18 @@ impl Reader<'_> {
         let marker = line.slice(..at).trim();
         let depth =
             marker.bytes().filter(|b| matches!(b, b'*' | b'.')).count().saturating_sub(1).min(6);
+        self.counts.resize(depth + 1, 0);
         let shown = if marker.starts_with('.') {
-            "1."
+            self.counts[depth] += 1;
+            let n = self.counts[depth];
+            match u8::try_from(n - 1).ok().filter(|n| depth == 1 && *n < 26) {
+                Some(nth) => format!("{}.", char::from(b'a' + nth)),
+                None => format!("{n}."),
+            }
         } else if marker.ends_with('.') {
-            marker
+            marker.to_owned()
         } else {
-            "-"
+            "-".to_owned()
         };
         let mut content = Inline::default();
         content.insert(&format!("{}{shown} ", "  ".repeat(depth)), self.lines.start(first), 0);
@@ -376,6 +325,9 @@ impl Reader<'_> {
     /// Adds lines as text, the first without its first `skip` bytes.
     fn prose(&mut self, first: usize, end: usize, kind: BlockKind, skip: usize) {
         let mut content = Inline::default();
+        if let Some(label) = self.label.take() {
+            content.insert(&format!("{label}: "), self.lines.start(first), 0);
+        }
         let is_comment = |i: usize| is_left_out(self.lines.content(i));
         let mut from = first;
         // Links and emphasis may go over the end of a line, but not over a comment.
@@ -417,7 +369,10 @@ impl Reader<'_> {
                 '\u{1}' => (1, None),
                 // A mark of a line end.
                 '+' if before == ' ' && rest.slice(1..).starts_with(['\n', '\r']) => (1, None),
-                '{' => self.reference(rest),
+                '{' => self.linked(rest),
+                '+' if rest.starts_with("+++") => passed(rest),
+                '~' | '^' => script(rest),
+                '(' => symbol(rest),
                 '<' if rest.starts_with("<<") => cross_reference(rest),
                 '[' if rest.starts_with("[[") => (rest.find("]]").map_or(0, |n| n + 2), None),
                 _ if !before.is_alphanumeric() => inline_macro(rest),
@@ -460,6 +415,22 @@ impl Reader<'_> {
             out.put(c, at + i, c.len_utf8());
             i += c.len_utf8();
         }
+    }
+
+    /// A reference to an attribute, which may be the start of a link such as `{url}/page[text]`.
+    fn linked(&self, text: &str) -> (usize, Option<String>) {
+        const MAX_BYTES: usize = 2000;
+        let (len, value) = self.reference(text);
+        let Some(value) = value else { return (0, None) };
+        if len > 0 && value.contains("://") {
+            let rest = text.slice(len..);
+            let end = rest.find(']').filter(|n| *n < MAX_BYTES).map_or(0, |n| n + 1);
+            let (found, shown) = inline_macro(&format!("{value}{}", rest.slice(..end)));
+            if found > value.len() {
+                return (len + found - value.len(), shown);
+            }
+        }
+        (len, Some(value))
     }
 
     /// The length and the value of `{name}`, if the attribute is known.
@@ -586,113 +557,14 @@ fn is_silent_macro(line: &str) -> bool {
     NAMES.iter().any(|name| line.starts_with(name)) && !is_image_with_text
 }
 
-/// The number of columns that the options of a table state; 0 when they do not.
-fn columns(options: &str) -> usize {
-    let Some((_, rest)) = options.split_once("cols=") else { return 0 };
-    let list = match rest.strip_prefix('"') {
-        Some(quoted) => quoted.split('"').next().unwrap_or_default(),
-        None => rest.split(',').next().unwrap_or_default(),
-    };
-    let count = |column: &str| match column.trim().split_once('*') {
-        Some((n, _)) => n.parse().unwrap_or(1_usize).min(1000),
-        None => match column.trim().parse::<usize>() {
-            Ok(n) if !list.contains(',') && n < 100 && !rest.starts_with('"') => n,
-            _ => 1,
-        },
-    };
-    list.split([',', ';']).map(count).sum()
+/// The label of an admonition that the options of a block name.
+fn admonition(options: &str) -> Option<&'static str> {
+    let name = options.split([',', '.', '#', '%']).next().unwrap_or_default();
+    ["NOTE", "TIP", "IMPORTANT", "WARNING", "CAUTION"].into_iter().find(|label| *label == name)
 }
 
-fn is_cell_style(text: &str) -> bool {
-    let text = text.trim();
-    text.len() <= 8 && text.chars().all(|c| c.is_ascii_digit() || "+*.^<>adehlms".contains(c))
-}
-
-/// `<<target,text>>`: the text, or the target in words.
-fn cross_reference(text: &str) -> (usize, Option<String>) {
-    const MAX_BYTES: usize = 200;
-    let Some(end) = text.slice(2..).find(">>").filter(|end| *end < MAX_BYTES) else {
-        return (0, None);
-    };
-    let inner = text.slice(2..2 + end);
-    let shown = match inner.split_once(',') {
-        Some((_, shown)) => shown.trim().to_owned(),
-        None => inner.trim_start_matches(['_', '#']).replace(['_', '-'], " "),
-    };
-    (end + 4, Some(shown))
-}
-
-/// The length and the text of `name:target[text]` at the start of a text.
-fn inline_macro(text: &str) -> (usize, Option<String>) {
-    const NAMES: [&str; 17] = [
-        "latexmath:",
-        "asciimath:",
-        "link:",
-        "xref:",
-        "image::",
-        "image:",
-        "footnote:",
-        "kbd:",
-        "btn:",
-        "menu:",
-        "mailto:",
-        "https://",
-        "http://",
-        "indexterm:",
-        "pass:",
-        "stem:",
-        "icon:",
-    ];
-    const MAX_BYTES: usize = 2000;
-    let Some(name) = NAMES.iter().find(|name| text.starts_with(**name)) else { return (0, None) };
-    let ends = text.find(|c: char| c == '[' || c.is_whitespace()).unwrap_or(text.len());
-    if *name == "latexmath:" || *name == "asciimath:" || *name == "stem:" {
-        let close = text.slice(ends..).find(']').filter(|n| *n < MAX_BYTES && *n > 0).unwrap_or(0);
-        return (
-            if close > 0 { ends + close + 1 } else { 0 },
-            Some(
-                text.slice(ends + usize::from(close > 0)..ends + close)
-                    .trim_matches('$')
-                    .to_owned(),
-            ),
-        );
-    }
-    if !text.slice(ends..).starts_with('[') {
-        return (0, None);
-    }
-    let Some(close) = text.slice(ends..).find(']').filter(|n| *n < MAX_BYTES) else {
-        return (0, None);
-    };
-    let inner = text.slice(ends + 1..ends + close).trim_matches('"');
-    let target = text.slice(name.len()..ends);
-    let shown = match *name {
-        "footnote:" => format!(" ({inner})"),
-        "indexterm:" => String::new(),
-        "image::" | "image:" | "icon:" => inner.split(',').next().unwrap_or_default().to_owned(),
-        "menu:" => format!("{target} > {inner}"),
-        _ if inner.is_empty() => {
-            text.slice(..ends).trim_start_matches("link:").trim_start_matches("xref:").to_owned()
-        }
-        _ => inner.split(",window=").next().unwrap_or_default().trim_end_matches('^').to_owned(),
-    };
-    (ends + close + 1, Some(shown))
-}
-
-/// The length of the mark at the start of `text`, and the offset of the mark that closes it.
-fn emphasis(text: &str, mark: char, before: char) -> Option<(usize, usize)> {
-    const MAX_BYTES: usize = 300;
-    let double = format!("{mark}{mark}");
-    if text.starts_with(&double) {
-        let len = text.slice(2..).find(&double).filter(|len| (1..MAX_BYTES).contains(len))?;
-        return Some((2, len + 2));
-    }
-    let inner = text.slice(1..);
-    if before.is_alphanumeric() || inner.starts_with(char::is_whitespace) {
-        return None;
-    }
-    inner.match_indices(mark).take_while(|(at, _)| *at < MAX_BYTES).find_map(|(at, _)| {
-        let follows = inner.slice(at + 1..).chars().next();
-        let ends_word = at > 0 && !inner.slice(..at).ends_with(char::is_whitespace);
-        (ends_word && follows.is_none_or(|c| !c.is_alphanumeric())).then_some((1, at + 1))
-    })
+/// Who said a quotation, as its options name him: `quote, Who, Where`.
+fn attributed(options: &str) -> String {
+    let parts = options.split(',').skip(1).map(|part| part.trim().trim_matches('"'));
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }

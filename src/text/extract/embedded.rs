@@ -9,7 +9,23 @@ use crate::strings::StrExt as _;
 
 /// The text without embedded files, and its map to the source; `None` when there are none.
 pub(super) fn without_embedded(source: &str) -> Option<(String, OffsetMap)> {
-    let ranges = embedded(source);
+    without(source, embedded(source))
+}
+
+/// The text without embedded files and these comments, which are in order.
+pub(super) fn without_hidden(
+    source: &str,
+    comments: Vec<Range<usize>>,
+) -> Option<(String, OffsetMap)> {
+    let mut ranges = embedded(source);
+    if !comments.is_empty() {
+        ranges.extend(comments);
+        ranges.sort_unstable_by_key(|range| (range.start, range.end));
+    }
+    without(source, ranges)
+}
+
+fn without(source: &str, ranges: Vec<Range<usize>>) -> Option<(String, OffsetMap)> {
     if ranges.is_empty() {
         return None;
     }
@@ -17,11 +33,12 @@ pub(super) fn without_embedded(source: &str) -> Option<(String, OffsetMap)> {
     let mut map = OffsetMap::default();
     let mut start = 0;
     for range in ranges.into_iter().chain([source.len()..source.len()]) {
-        let kept = source.slice(start..range.start);
+        // A file may be embedded in a comment.
+        let kept = source.slice(start..range.start.max(start));
         map.seek(start);
         map.copy(kept.len());
         text.push_str(kept);
-        start = range.end;
+        start = start.max(range.end);
     }
     Some((text, map))
 }

@@ -1,9 +1,11 @@
 //! LaTeX as the printed page: commands, comments and layout are left out; accents, symbols,
 //! quantities and the author's macros become their text; footnotes follow their paragraph.
 
+mod language;
 mod names;
 mod source;
 mod symbols;
+mod table;
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -11,11 +13,14 @@ use std::collections::HashMap;
 use super::doc::BlockKind;
 use super::rendered::{Inline, Rendered};
 use crate::strings::StrExt as _;
+use language::{has_german_shorthands, shorthand, skip_overlay, theorems};
 use names::{dropped_arguments, is_accent, is_code, is_left_out, section_level};
 use source::{
-    Macro, definition, delimited, group, macros, name_len, option, skip_options, skip_space, stated,
+    Macro, address, definition, delimited, group, macros, name_len, option, skip_options,
+    skip_space, stated,
 };
 use symbols::{accented, symbol, unit};
+use table::Table;
 
 /// Deeper arguments in arguments are left out.
 const MAX_DEPTH: usize = 12;
@@ -27,16 +32,24 @@ const MAX_SPAN: usize = 100;
 const MAX_EXPANSION_BYTES: usize = 1 << 20;
 
 pub(super) fn parse(source: &str) -> Rendered {
-    let context = Context { macros: macros(source), fuel: Cell::new(MAX_EXPANSION_BYTES) };
+    let context = Context {
+        macros: macros(source),
+        theorems: theorems(source),
+        has_shorthands: has_german_shorthands(source),
+        fuel: Cell::new(MAX_EXPANSION_BYTES),
+    };
     let begin = "\\begin{document}";
     let body = source.find(begin).map_or(0, |at| at + begin.len());
     let mut rendered = Rendered::default();
-    for name in ["title", "author", "date"] {
-        let value = stated(source, name).map(|value| plain(value, &context, 0));
-        match value.map(|value| value.one_line()) {
-            Some(value) if name == "title" && !value.is_empty() => rendered.title = Some(value),
-            Some(value) => rendered.metadata(name, &value),
-            None => {}
+    for name in ["setkomavar{subject}", "title", "author", "date"] {
+        // Authors are parted by `\and`.
+        for value in stated(source, name).into_iter().flat_map(|value| value.split("\\and")) {
+            let value = plain(value, &context, 0).one_line();
+            match name {
+                "author" | "date" => rendered.metadata(name, &value),
+                _ if !value.is_empty() => rendered.title = Some(value),
+                _ => {}
+            }
         }
     }
     let mut reader = Reader::new(source, &context, 0);
@@ -49,6 +62,9 @@ pub(super) fn parse(source: &str) -> Rendered {
 
 struct Context {
     macros: HashMap<String, Macro>,
+    theorems: HashMap<String, String>,
+    /// `"a` stands for `ä`.
+    has_shorthands: bool,
     fuel: Cell<usize>,
 }
 
@@ -79,41 +95,6 @@ struct Reader<'a> {
     n_quotes: usize,
     table: Option<Table>,
     in_math: bool,
-}
-
-#[derive(Default)]
-struct Table {
-    rows: Vec<Vec<Inline>>,
-    row: Vec<Inline>,
-    headers: Option<usize>,
-    /// Cells of the row that span further columns: the column and their number.
-    wide: Vec<(usize, usize)>,
-    /// Cells that span further rows: the column, the number of rows left, the text.
-    tall: Vec<(usize, usize, Inline)>,
-}
-
-impl Table {
-    /// Ends a row. A merged cell is repeated in the columns that it spans, unless it is a title of
-    /// the whole table, and in the rows.
-    fn end_row(&mut self) {
-        let mut row = std::mem::take(&mut self.row);
-        let is_alone = row.iter().filter(|cell| !cell.is_blank()).count() < 2;
-        for (column, n) in std::mem::take(&mut self.wide) {
-            let Some(cell) = row.get(column).filter(|_| !is_alone).cloned() else { continue };
-            let last = (column + n).min(row.len());
-            row[(column + 1).min(last)..last].fill(cell);
-        }
-        for (column, n_left, cell) in &mut self.tall {
-            if let Some(blank) = row.get_mut(*column).filter(|cell| cell.is_blank()) {
-                blank.clone_from(cell);
-            }
-            *n_left = n_left.saturating_sub(1);
-        }
-        self.tall.retain(|(_, n_left, _)| *n_left > 0);
-        if row.iter().any(|cell| !cell.is_blank()) {
-            self.rows.push(row);
-        }
-    }
 }
 
 impl<'a> Reader<'a> {
@@ -172,6 +153,16 @@ impl<'a> Reader<'a> {
                 '-' if rest.starts_with("--") => self.put('–', at, 2),
                 '`' if rest.starts_with("``") => self.put('“', at, 2),
                 '\'' if rest.starts_with("''") => self.put('”', at, 2),
+                '"' if self.context.has_shorthands && self.kind != BlockKind::Code => {
+                    let next = rest.chars().nth(1);
+                    match next.and_then(|c| Some((c, shorthand(c)?))) {
+                        Some((c, shown)) => {
+                            self.content.insert(shown, at, 1 + c.len_utf8());
+                            at + 1 + c.len_utf8()
+                        }
+                        None => self.put(c, at, 1),
+                    }
+                }
                 '`' => self.put('‘', at, 1),
                 '\n' if self.kind == BlockKind::Code => self.put('\n', at, 1),
                 '\n' => {
@@ -203,6 +194,7 @@ impl<'a> Reader<'a> {
         }
         let name = source.slice(at + 1..at + 1 + len);
         let end = at + 1 + len;
+        let end = if self.in_math { end } else { skip_overlay(source, end) };
         if let Some(level) = section_level(name) {
             return Some(self.heading(level, end));
         }
@@ -244,7 +236,14 @@ impl<'a> Reader<'a> {
                 self.quantity(name, at, end)
             }
             "verb" | "lstinline" | "mintinline" => self.verb(name, end),
-            "url" | "path" | "nolinkurl" => match group(source, end) {
+            "href" => address(source, end).map_or(end, |(_, to)| to + 1),
+            "opening" | "closing" | "encl" | "ps" => {
+                self.flush();
+                self.argument(end, |reader, line| {
+                    reader.out.prose(BlockKind::Paragraph, &line);
+                })
+            }
+            "url" | "path" | "nolinkurl" => match address(source, end) {
                 Some((from, to)) => {
                     self.content.copy(source.slice(from..to), from);
                     to + 1
@@ -529,6 +528,7 @@ impl<'a> Reader<'a> {
             let len = source.slice(end..).find(&close).unwrap_or(source.len() - end);
             if is_code(base) {
                 self.flush();
+                self.caption_of_code(end);
                 let from = skip_options(source, end);
                 let from = if base == "minted" { self.skip(from, 1) } else { from };
                 let mut code = Inline::default();
@@ -585,9 +585,39 @@ impl<'a> Reader<'a> {
             }
             _ => {
                 self.flush();
+                self.name_theorem(base, end);
                 skip_options(source, end)
             }
         })
+    }
+
+    /// Writes the caption among the options of code.
+    fn caption_of_code(&mut self, at: usize) {
+        let Some((from, to)) = option(self.source, at) else { return };
+        let options = self.source.slice(from..to);
+        let Some(at) = options.find("caption=").map(|at| at + "caption=".len()) else { return };
+        let (from, to) = group(self.source, from + at).unwrap_or_else(|| {
+            let len = options.slice(at..).find(',').unwrap_or(options.len() - at);
+            (from + at, from + at + len)
+        });
+        let mut caption = Inline::default();
+        let text = plain(self.source.slice(from..to), self.context, self.depth + 1);
+        caption.insert(&text, from, to - from);
+        self.out.prose(BlockKind::Paragraph, &caption);
+    }
+
+    /// Begins the paragraph of a theorem with its kind and its name.
+    fn name_theorem(&mut self, environment: &str, at: usize) {
+        let Some(kind) = self.context.theorems.get(environment) else { return };
+        let kind = plain(kind, self.context, self.depth + 1);
+        let shown = match option(self.source, at) {
+            Some((from, to)) => {
+                let name = plain(self.source.slice(from..to), self.context, self.depth + 1);
+                format!("{kind} ({name}). ")
+            }
+            None => format!("{kind}. "),
+        };
+        self.content.insert(&shown, at, 0);
     }
 
     fn end(&mut self, at: usize) -> Option<usize> {

@@ -34,8 +34,13 @@ struct Page {
     in_format: bool,
     /// Rows above its first rule.
     n_headers: Option<usize>,
+    /// The first row of the format sets names in another type than the rows below.
+    names_columns: bool,
+    n_formats: usize,
     /// What parts the cells of the table.
     tab: char,
+    /// The rows of a list with columns, between `.Bl -column` and `.El`.
+    columns: Option<Vec<Vec<Inline>>>,
     /// Inside a cell of several lines, between `T{` and `T}`.
     in_cell: bool,
     name: String,
@@ -95,7 +100,24 @@ impl Page {
     }
 
     fn request(&mut self, name: &str, arguments: &str, at: usize) {
+        if name == "El" && self.columns.is_some() {
+            self.end_columns();
+            return;
+        }
         match name {
+            "Bl" if arguments.contains("-column") => {
+                self.flush();
+                self.columns = Some(Vec::new());
+            }
+            "It" | "Ta" if self.columns.is_some() => self.cells(name, words(arguments, at)),
+            "Ex" | "Rv" if arguments.contains("-std") => self.standard(name, arguments, at),
+            "OP" => {
+                let mut option = Inline::default();
+                option.insert("[", at, 0);
+                option.append(joined(words(arguments, at), " "));
+                option.insert("]", at, 0);
+                self.add(option);
+            }
             "TH" | "Dt" => {
                 let values: Vec<String> =
                     words(arguments, at).into_iter().map(|word| word.text).collect();
@@ -159,19 +181,20 @@ impl Page {
             "B" | "I" | "SM" | "SB" | "UR" | "MT" | "R" | "CW" => {
                 self.add(joined(words(arguments, at), " "));
             }
-            "BR" | "RB" | "BI" | "IB" | "RI" | "IR" | "OP" | "MR" | "SY" => {
-                let gap = if matches!(name, "OP" | "SY") { " " } else { "" };
+            "BR" | "RB" | "BI" | "IB" | "RI" | "IR" | "MR" | "SY" => {
+                let gap = if name == "SY" { " " } else { "" };
                 self.add(joined(words(arguments, at), gap));
             }
             "TS" => {
                 self.flush();
                 self.table = Some(Vec::new());
                 (self.in_format, self.tab, self.in_cell) = (true, '\t', false);
-                self.n_headers = None;
+                (self.n_headers, self.names_columns, self.n_formats) = (None, false, 0);
             }
             "TE" => {
                 if let Some(rows) = self.table.take() {
-                    let headers = self.n_headers.filter(|n| *n < rows.len()).unwrap_or(0);
+                    let named = self.n_headers.or(self.names_columns.then_some(1));
+                    let headers = named.filter(|n| *n < rows.len()).unwrap_or(0);
                     self.out.table(headers, rows);
                 }
             }
@@ -209,12 +232,83 @@ impl Page {
         }
     }
 
+    /// The cells of a row of a list with columns: `Ta` parts them.
+    fn cells(&mut self, name: &str, words: Vec<Inline>) {
+        let mut cells: Vec<Vec<Inline>> = vec![Vec::new()];
+        for word in words {
+            if word.text == "Ta" {
+                cells.push(Vec::new());
+            } else if let Some(cell) = cells.last_mut() {
+                cell.push(word);
+            }
+        }
+        let content = std::mem::take(&mut self.content);
+        let Some(rows) = &mut self.columns else { return };
+        if let Some(cell) = rows.last_mut().and_then(|row| row.last_mut())
+            && !content.is_blank()
+        {
+            cell.put(' ', 0, 0);
+            cell.append(content);
+        }
+        if name == "It" {
+            if rows.is_empty() {
+                let is_strong = |words: &Vec<Inline>| {
+                    words.first().is_some_and(|word| matches!(word.text.as_str(), "Sy" | "Em"))
+                };
+                self.names_columns = cells.iter().all(is_strong);
+            }
+            rows.push(Vec::new());
+        }
+        if let Some(row) = rows.last_mut() {
+            row.extend(cells.into_iter().map(mdoc));
+        }
+    }
+
+    fn end_columns(&mut self) {
+        self.cells("Ta", Vec::new());
+        let mut rows = self.columns.take().unwrap_or_default();
+        if let Some(row) = rows.last_mut() {
+            row.pop();
+        }
+        let headers = usize::from(self.names_columns && rows.len() > 1);
+        self.out.table(headers, rows);
+    }
+
+    /// The sentence that stands for `.Ex -std` and `.Rv -std`.
+    fn standard(&mut self, name: &str, arguments: &str, at: usize) {
+        let given = arguments.replace("-std", "");
+        let given = given.trim();
+        let program = if given.is_empty() { self.name.to_lowercase() } else { given.to_owned() };
+        let sentence = if name == "Ex" {
+            format!("The {program} utility exits 0 on success, and >0 if an error occurs.")
+        } else {
+            format!(
+                "The {program}() function returns the value 0 if successful; otherwise the value \
+                 -1 is returned and the global variable errno is set to indicate the error."
+            )
+        };
+        let mut line = Inline::default();
+        line.insert(&sentence, at, 0);
+        self.add(line);
+    }
+
     /// A line of a table for the preprocessor `tbl`.
     fn table_line(&mut self, line: &str, at: usize) {
         if self.in_format {
             // The format ends with a full stop; options before it end with a semicolon.
             if let Some((_, tab)) = line.split_once("tab(") {
                 self.tab = tab.chars().next().unwrap_or('\t');
+            }
+            if !line.trim_end().ends_with(';') {
+                // A bold or centred first row above others names the columns.
+                let format = line.to_ascii_lowercase();
+                let is_bold = format.contains(['b', 'c']) || format.contains("f(cb)");
+                match self.n_formats {
+                    0 => self.names_columns = is_bold && !line.trim_end().ends_with('.'),
+                    1 => self.names_columns &= !format.contains('b'),
+                    _ => {}
+                }
+                self.n_formats += 1;
             }
             self.in_format = !line.trim_end().ends_with('.');
             return;

@@ -5,6 +5,7 @@
 
 use super::doc::{Block, BlockKind, first_heading, opening_heading};
 use super::lines::{Line, lines};
+use super::plain::are_records;
 use crate::document::Span;
 use crate::strings::StrExt as _;
 
@@ -137,6 +138,10 @@ impl<'a> Parser<'a> {
                 break;
             }
             i += 1;
+        }
+        if !is_item && are_records((first..i).map(|i| self.line(i))) {
+            (first..i).for_each(|i| self.push(i, i + 1, BlockKind::Record));
+            return i;
         }
         self.push(first, i, if is_item { BlockKind::ListItem } else { BlockKind::Paragraph });
         i

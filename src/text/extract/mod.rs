@@ -12,6 +12,7 @@
 mod asciidoc;
 mod build;
 mod code;
+mod comments;
 #[cfg(feature = "office")]
 mod compound;
 mod decode;
@@ -39,8 +40,10 @@ mod records;
 mod rendered;
 mod rst;
 mod rtf;
+mod scripts;
 mod stamps;
 mod subtitles;
+mod symbol_font;
 #[cfg_attr(not(feature = "code"), path = "syntax/left_out.rs")]
 mod syntax;
 mod table;
@@ -232,9 +235,13 @@ impl Reading {
         Self { title, rendering: Some((text, map)), blocks, metadata }
     }
 
-    /// A format that people read as it is written; only embedded files are left out.
+    /// A format that people read as it is written; embedded files and comments are left out.
     fn as_written(format: Format, source: &str) -> Self {
-        if let Some((text, map)) = embedded::without_embedded(source) {
+        let comments = match format {
+            Format::Markdown => comments::comments(source),
+            _ => Vec::new(),
+        };
+        if let Some((text, map)) = embedded::without_hidden(source, comments) {
             let reading = Self::as_written_whole(format, &text);
             return Self { rendering: Some((text, map)), ..reading };
         }
@@ -250,7 +257,8 @@ impl Reading {
                 (title, blocks)
             }
             Format::JsonLines => (None, records::json_lines(text)),
-            Format::Code | Format::Json => (None, code::parse(text)),
+            Format::Json => (None, records::json(text).unwrap_or_else(|| code::parse(text))),
+            Format::Code => (None, code::parse(text)),
             _ => {
                 let blocks = plain::parse(text);
                 (opening_heading(&blocks), blocks)

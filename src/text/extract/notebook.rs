@@ -6,7 +6,7 @@ use super::build::Build;
 use super::doc::{BlockKind, Extracted, NoText};
 use super::{decode, embedded, html, markdown};
 use crate::document::{Format, Location};
-use crate::strings::{StrExt as _, lines};
+use crate::strings::StrExt as _;
 
 /// Longer output is data rather than a result.
 const MAX_OUTPUT_BYTES: usize = 20_000;
@@ -82,7 +82,10 @@ fn shown(output: &Value, build: &mut Build) {
     }
     // A frame of data is a table; what fits a line is as good without one.
     let page = data("text/html");
-    if page.contains("<table") && data("text/plain").trim().contains('\n') {
+    let plain = data("text/plain");
+    // Objects that are made to be shown as a page have only a name as text.
+    let is_page = !page.is_empty() && (plain.is_empty() || is_object(&plain));
+    if is_page || (page.contains("<table") && plain.trim().contains('\n')) {
         let page = html::parse(&page);
         build.append(&page.text, page.blocks, 0);
         return;
@@ -94,22 +97,29 @@ fn shown(output: &Value, build: &mut Build) {
     }
     let text = match output.get("text") {
         text @ Some(_) => text_of(text),
-        None => data("text/plain"),
+        None if plain.is_empty() || is_object(&plain) => {
+            let formula = data("text/latex");
+            if formula.is_empty() { plain } else { formula.replace('$', "") }
+        }
+        None => plain,
     };
     let text = without_colours(&text);
-    // A picture shows as the name of its object.
-    let is_object =
-        text.trim().starts_with('<') && text.trim().ends_with('>') && !text.trim().contains('\n');
-    if is_object {
+    if is_object(&text) {
         return;
     }
     let text = embedded::without_embedded(&text).map_or(text, |(text, _)| text);
     let end = text.char_indices().map(|(at, _)| at).find(|at| *at >= MAX_OUTPUT_BYTES);
-    for line in lines(text.slice(..end.unwrap_or(text.len()))) {
+    for line in text.slice(..end.unwrap_or(text.len())).split('\n') {
         // A progress bar writes its line again and again.
-        let line = line.rsplit('\r').next().unwrap_or(line);
+        let line = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or(line);
         build.block(BlockKind::Record, line);
     }
+}
+
+/// Whether a text is the name of an object, such as that of a picture.
+fn is_object(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with('<') && text.ends_with('>') && !text.contains('\n')
 }
 
 /// A text without the escape sequences of terminals.

@@ -28,12 +28,26 @@ impl Reader<'_> {
             return i + 1;
         }
         if let Some((level, at, text, tags)) = headline(line) {
+            if is_commented(line) {
+                let is_outside =
+                    |line: &str| headline(line).is_some_and(|(other, ..)| other <= level);
+                let rest = i + 1..self.lines.len();
+                let mut rest = rest.skip_while(|i| !is_outside(self.lines.content(*i)));
+                return rest.next().unwrap_or(self.lines.len());
+            }
             self.headline(i, level, at, text, tags);
             return i + 1;
         }
         let lower = trimmed.to_ascii_lowercase();
         if let Some(name) = lower.strip_prefix("#+begin_") {
             return self.environment(i, name);
+        }
+        if lower.starts_with("#+caption:") {
+            let start = line.len() - line.trim_start().len() + "#+caption:".len();
+            let mut caption = Inline::default();
+            inline(line.slice(start..), self.lines.start(i) + start, &mut caption);
+            self.out.prose(BlockKind::Paragraph, &caption);
+            return i + 1;
         }
         if let Some(entry) = trimmed.strip_prefix("#+") {
             self.keyword(entry);
@@ -54,7 +68,17 @@ impl Reader<'_> {
         }
         if trimmed.starts_with(": ") || trimmed == ":" {
             let end = self.lines.end_of(i, |line| line.trim_start().starts_with(':'));
-            self.copy(i, end, BlockKind::Code);
+            let mut code = Inline::default();
+            for i in i..end {
+                let line = self.lines.content(i);
+                let text = line.trim_start().slice(1..);
+                let text = text.strip_prefix(' ').unwrap_or(text);
+                if !code.text.is_empty() {
+                    code.put('\n', self.lines.start(i), 0);
+                }
+                code.copy(text, self.lines.start(i) + line.len() - text.len());
+            }
+            self.out.block(BlockKind::Code, code);
             return end;
         }
         let kind = if is_item(line) { BlockKind::ListItem } else { BlockKind::Paragraph };
@@ -77,6 +101,7 @@ impl Reader<'_> {
             || is_drawer(trimmed)
             || is_planning(trimmed)
             || is_item(line)
+            || is_note(line)
     }
 
     fn headline(&mut self, i: usize, level: u8, at: usize, text: &str, tags: &str) {
@@ -190,6 +215,9 @@ impl Reader<'_> {
             let start = self.lines.start(i) + line.len() - line.trim_start().len() + 1;
             let inner = line.trim().strip_prefix('|').unwrap_or_default();
             let inner = inner.strip_suffix('|').unwrap_or(inner);
+            if sets_alignment(inner) {
+                continue;
+            }
             let mut at = start;
             let mut row = Vec::new();
             for text in inner.split('|') {
@@ -221,7 +249,22 @@ impl Reader<'_> {
         let span = self.lines.span(first, end);
         let text = self.lines.text().slice(span.range());
         let mut content = Inline::default();
-        inline(text, span.start, &mut content);
+        // `[@5]` sets the number of an item, which its author wrote before it.
+        let set = text.find("[@").filter(|at| {
+            kind == BlockKind::ListItem
+                && text.slice(..*at).trim_end().ends_with(['.', ')'])
+                && text
+                    .slice(at + 2..)
+                    .trim_start_matches(|c: char| c.is_ascii_digit())
+                    .starts_with(']')
+        });
+        match set.zip(text.find(']')) {
+            Some((from, to)) => {
+                inline(text.slice(..from).trim_end(), span.start, &mut content);
+                inline(text.slice(to + 1..), span.start + to + 1, &mut content);
+            }
+            None => inline(text, span.start, &mut content),
+        }
         // A term with its meaning.
         let is_entry = kind == BlockKind::ListItem && text.contains(" :: ");
         let kind = if is_entry { BlockKind::Record } else { kind };
@@ -260,6 +303,29 @@ fn headline(line: &str) -> Option<(u8, usize, &str, &str)> {
         (text, tags) = (before.trim_end(), last);
     }
     Some((u8::try_from(level).unwrap_or(u8::MAX), at, text, tags))
+}
+
+/// Whether a headline and all below it is a comment.
+fn is_commented(line: &str) -> bool {
+    let rest = line.trim_start_matches('*').trim_start();
+    rest.split_whitespace().take(2).any(|word| word == "COMMENT")
+}
+
+/// The definition of a footnote.
+fn is_note(line: &str) -> bool {
+    line.starts_with("[fn:") && line.find(']').is_some_and(|end| !line.slice(..end).contains(' '))
+}
+
+/// A row such as `<l> | <r10>` sets the alignment of columns.
+fn sets_alignment(row: &str) -> bool {
+    let is_mark = |cell: &str| {
+        cell.strip_prefix('<').and_then(|cell| cell.strip_suffix('>')).is_some_and(|mark| {
+            let digits = mark.trim_start_matches(['l', 'r', 'c']);
+            !mark.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+        })
+    };
+    let mut cells = row.split('|').map(str::trim).filter(|cell| !cell.is_empty()).peekable();
+    cells.peek().is_some() && cells.all(is_mark)
 }
 
 fn is_rule(line: &str) -> bool {
@@ -311,6 +377,18 @@ fn inline(text: &str, at: usize, out: &mut Inline) {
             };
             out.copy(shown, at + i + 2 + offset);
             i += len + 4;
+            continue;
+        }
+        if let Some(note) = rest.strip_prefix("[fn:")
+            && let Some(start) = note.find(':').filter(|n| !note.slice(..*n).contains([' ', ']']))
+            && let Some(end) = note.find(']').filter(|end| *end < MAX_LINK_BYTES)
+        {
+            // A note in the line.
+            let from = i + "[fn:".len() + start + 1;
+            out.insert(" (", at + i, 0);
+            out.copy(note.slice(start + 1..end).trim(), at + from);
+            out.insert(")", at + from, 0);
+            i += "[fn:".len() + end + 1;
             continue;
         }
         if rest.starts_with("[fn:")

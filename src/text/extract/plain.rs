@@ -122,6 +122,18 @@ fn labelled(lines: &NumberedLines<'_>, first: usize, end: usize) -> Option<Vec<u
     (is_chat && starts.len() * 5 >= n_at_margin * 3).then_some(starts)
 }
 
+/// Whether each of several lines is a record: a message, an entry of a log, or a key, which may be
+/// marked, with its value.
+pub(super) fn are_records<'t>(lines: impl Iterator<Item = &'t str>) -> bool {
+    let mut n = 0;
+    let are = lines.into_iter().all(|line| {
+        n += 1;
+        let unmarked = line.trim_start_matches(['*', '_']);
+        is_stamped(line) || label(&unmarked.replace("**", "")).is_some()
+    });
+    are && n > 1
+}
+
 /// Level and number of lines of a heading that starts at line `i`.
 fn heading(lines: &NumberedLines<'_>, i: usize) -> Option<(u8, usize)> {
     let line = lines.content(i);

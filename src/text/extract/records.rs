@@ -8,7 +8,12 @@ use crate::document::Span;
 /// Rows become lines of cells. The first row is the header of the table unless it has numbers.
 /// Quoted line ends do not end a row.
 pub(super) fn csv(text: &str) -> Rendered {
-    let rows = rows(text, 0, separator(text));
+    let mut rows = rows(text, 0, separator(text));
+    // A line for spreadsheets that names the separator.
+    let names_separator = |row: &Vec<Inline>| row[0].text.trim().eq_ignore_ascii_case("sep=");
+    if rows.first().is_some_and(names_separator) {
+        rows.remove(0);
+    }
     let mut rendered = Rendered::default();
     let is_name = |cell: &Inline| {
         let text = cell.text.trim();
@@ -88,4 +93,74 @@ pub(super) fn json_lines(text: &str) -> Vec<Block> {
         .filter(|line| !line.of(text).trim().is_empty())
         .map(|line| Block { span: Span::new(line.start, line.end), kind: BlockKind::Record })
         .collect()
+}
+
+/// The elements of a list of objects are records, such as the messages of a chat: of the list that
+/// is the file, or of the longest list in the object that is the file. `None` when there is none.
+pub(super) fn json(text: &str) -> Option<Vec<Block>> {
+    /// Longer elements are documents of their own.
+    const MAX_BYTES: usize = 4000;
+    let lists = lists(text)?;
+    let records = lists.into_iter().max_by_key(Vec::len).filter(|list| list.len() > 1)?;
+    let n_long = records.iter().filter(|record| record.end - record.start > MAX_BYTES).count();
+    if n_long * 10 > records.len() {
+        return None;
+    }
+    let mut blocks = Vec::new();
+    let mut start = 0;
+    let ends = [Span::new(text.len(), text.len())];
+    for record in records.iter().chain(&ends) {
+        // What is around the list is code.
+        let between = text.get(start..record.start).unwrap_or_default();
+        let code = between.trim_matches(|c: char| c.is_whitespace() || c == ',');
+        if code.contains(char::is_alphanumeric) {
+            let at = start + between.find(code).unwrap_or(0);
+            blocks.push(Block { span: Span::new(at, at + code.len()), kind: BlockKind::Code });
+        }
+        if !record.is_empty() {
+            blocks.push(Block { span: *record, kind: BlockKind::Record });
+        }
+        start = record.end;
+    }
+    Some(blocks)
+}
+
+/// The objects in each list that is not inside another value than the object of the file. `None`
+/// for a text whose brackets do not match.
+fn lists(text: &str) -> Option<Vec<Vec<Span>>> {
+    let mut lists: Vec<Vec<Span>> = Vec::new();
+    let mut open: Vec<(u8, usize)> = Vec::new();
+    let (mut in_string, mut is_escaped) = (false, false);
+    for (at, b) in text.bytes().enumerate() {
+        if in_string {
+            in_string = is_escaped || b != b'"';
+            is_escaped = b == b'\\' && !is_escaped;
+            continue;
+        }
+        match b {
+            b'"' => in_string = true,
+            b'[' | b'{' => {
+                let is_outer = open.is_empty() || (open.len() == 1 && open[0].0 == b'{');
+                if b == b'[' && is_outer {
+                    lists.push(Vec::new());
+                }
+                open.push((b, at));
+            }
+            b']' | b'}' => {
+                let (opened, start) = open.pop()?;
+                if (opened == b'[') != (b == b']') {
+                    return None;
+                }
+                let in_list = match open.as_slice() {
+                    [(b'[', _)] | [(b'{', _), (b'[', _)] => true,
+                    _ => false,
+                };
+                if b == b'}' && in_list {
+                    lists.last_mut()?.push(Span::new(start, at + 1));
+                }
+            }
+            _ => {}
+        }
+    }
+    open.is_empty().then_some(lists)
 }

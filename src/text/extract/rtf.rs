@@ -7,9 +7,11 @@ use encoding_rs::{Encoding, WINDOWS_1252};
 
 use super::build::Build;
 use super::doc::{BlockKind, Extracted, NoText};
-use super::table::{Table, repeated};
+use super::scripts::raised;
+use super::symbol_font;
+use super::table::{Table, repeated, separate_nested};
 use crate::document::Format;
-use crate::strings::StrExt as _;
+use crate::strings::{StrExt as _, shorten};
 
 /// No writer nests groups deeper.
 const MAX_DEPTH: usize = 10_000;
@@ -17,7 +19,6 @@ const MAX_DEPTH: usize = 10_000;
 /// Destinations without text of the document. Comments are in destinations that readers may ignore.
 const SKIPPED: &str = "fonttbl colortbl listtable listoverridetable rsidtbl generator pict object \
      themedata colorschememapping latentstyles datastore xmlnstbl mmathPr bkmkstart bkmkend \
-     fldinst \
      pgptbl filetbl revtbl operator revtim printim buptim nonshppict shprslt doccomm comment \
      company \
      manager category atnid atnauthor ftnsep ftnsepc aftnsep aftnsepc";
@@ -85,7 +86,7 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     fn flush(&mut self) {
-        self.doc.flush(self.lexer.encoding);
+        self.doc.flush(self.lexer.encoding, self.state.is_raised);
     }
 
     fn open(&mut self) -> Result<(), NoText> {
@@ -101,6 +102,12 @@ impl Parser<'_> {
         self.flush();
         if self.state.is_style {
             self.doc.end_style(self.state.style);
+        }
+        if self.state.is_instruction {
+            let instruction = std::mem::take(&mut self.doc.instruction);
+            let name = instruction.split_whitespace().next().unwrap_or_default();
+            self.doc.has_page_number |=
+                ["PAGE", "NUMPAGES", "SECTIONPAGES"].iter().any(|n| name.eq_ignore_ascii_case(n));
         }
         if let Some(outer) = self.stack.pop() {
             if self.state.capture != outer.capture
@@ -118,6 +125,8 @@ impl Parser<'_> {
             self.to_skip -= 1;
         } else if self.state.is_style {
             self.doc.style_name.push(char::from(byte));
+        } else if self.state.is_instruction {
+            self.doc.instruction.push(char::from(byte));
         } else if self.state.is_text() {
             self.doc.raw.push(byte);
         }
@@ -151,7 +160,17 @@ impl Parser<'_> {
             "dy" if state.is_created => doc.created.2 = number,
             "v" => state.is_hidden = number != Some(0),
             "deleted" => state.is_deleted = number != Some(0),
-            "plain" => (state.is_hidden, state.is_deleted) = (false, false),
+            "plain" => (state.is_hidden, state.is_deleted, state.is_raised) = (false, false, false),
+            "super" => state.is_raised = number != Some(0),
+            "nosupersub" | "sub" => state.is_raised = false,
+            // The number of a page.
+            "chpgn" => doc.has_page_number = true,
+            "fldinst" => (state.is_skipped, state.is_instruction) = (true, true),
+            // The properties of the row of a table in a cell that ends here.
+            "nesttableprops" => {
+                doc.end_nested_row();
+                state.is_skipped = true;
+            }
             _ if is_group_start
                 && let Some(kind) = capture(name, state.is_info)
                 // The text of a shape is in a destination that readers may ignore.
@@ -159,6 +178,7 @@ impl Parser<'_> {
             {
                 state.is_skipped = false;
                 state.capture = Some(kind);
+                doc.has_page_number = false;
                 doc.outer.push(std::mem::take(&mut doc.line));
             }
             _ if is_group_start && SKIPPED.split_ascii_whitespace().any(|word| word == name) => {
@@ -190,13 +210,16 @@ impl Parser<'_> {
             "par" | "sect" | "page" | "\n" | "\r" => doc.end_paragraph(state.level),
             "pard" => {
                 state.level = None;
-                doc.list_level = 0;
+                (doc.list_level, doc.is_in_table) = (0, false);
             }
+            "intbl" => (doc.is_in_table, doc.marks_cells) = (true, true),
             "ilvl" => doc.list_level = number.and_then(|n| usize::try_from(n).ok()).unwrap_or(0),
+            "cell" | "nestcell" if state.capture.is_some() => doc.line.push_str(" | "),
             _ if state.capture.is_some() && TABLE.contains(&name) => {}
             "outlinelevel" => state.level = level(number),
-            "cell" | "nestcell" => doc.end_cell(),
-            "row" | "nestrow" => doc.end_row(),
+            "nestcell" => separate_nested(&mut doc.line, ", "),
+            "cell" => doc.end_cell(),
+            "row" => doc.end_row(),
             "trowd" => {
                 doc.in_row = true;
                 doc.definitions.clear();
@@ -274,6 +297,9 @@ struct State {
     /// Hidden or deleted text.
     is_hidden: bool,
     is_deleted: bool,
+    is_raised: bool,
+    /// The instruction of a field.
+    is_instruction: bool,
     /// What the text is, if it is not of the paragraph.
     capture: Option<Capture>,
     is_style: bool,
@@ -311,6 +337,9 @@ struct Document {
     list_level: usize,
     /// Text that is not decoded yet: a character may have two bytes.
     raw: Vec<u8>,
+    instruction: String,
+    /// A field of the text that is apart shows the number of its page.
+    has_page_number: bool,
     /// A high surrogate of UTF-16.
     high: Option<u16>,
     cells: Vec<String>,
@@ -318,6 +347,9 @@ struct Document {
     /// Levels of styles that are headings, from 0.
     styles: HashMap<i64, u8>,
     in_row: bool,
+    /// The paragraph is in a table; the document marks such paragraphs.
+    is_in_table: bool,
+    marks_cells: bool,
     is_header: bool,
     table: Table,
     definitions: Vec<Definition>,
@@ -325,10 +357,11 @@ struct Document {
 }
 
 impl Document {
-    fn flush(&mut self, encoding: &'static Encoding) {
+    fn flush(&mut self, encoding: &'static Encoding, is_raised: bool) {
         if !self.raw.is_empty() {
             let (text, _) = encoding.decode_without_bom_handling(&self.raw);
-            self.line.push_str(&text);
+            let raised = is_raised.then(|| raised(&self.line, &text)).flatten();
+            self.line.push_str(raised.as_deref().unwrap_or(&text));
             self.raw.clear();
         }
     }
@@ -356,7 +389,9 @@ impl Document {
                 self.line.push(c.unwrap_or(char::REPLACEMENT_CHARACTER));
             }
             // Private use characters of symbol fonts, such as bullets.
-            (None, 0xE000..=0xF8FF) => {}
+            (None, 0xE000..=0xF8FF) => {
+                self.line.extend(symbol_font::character("Symbol", u32::from(unit)));
+            }
             (None, unit) => self.line.extend(char::from_u32(u32::from(unit))),
         }
     }
@@ -364,7 +399,7 @@ impl Document {
     /// Ends text that is apart from its paragraph.
     fn end_capture(&mut self, kind: Capture) {
         let text = std::mem::replace(&mut self.line, self.outer.pop().unwrap_or_default());
-        let text = text.trim();
+        let text = text.trim().trim_end_matches([' ', '|']);
         match kind {
             // A bullet of a symbol font has no character.
             Capture::Mark => self.mark = Some(text.to_owned()),
@@ -373,7 +408,8 @@ impl Document {
                 // `Page 3` says nothing without its number.
                 let words: Vec<&str> = text.split_whitespace().collect();
                 let is_number = |word: &&str| word.bytes().all(|byte| byte.is_ascii_digit());
-                let is_page = words.len() < 5 && words.iter().any(is_number);
+                let has_number = std::mem::take(&mut self.has_page_number);
+                let is_page = has_number && words.len() < 5 && words.iter().any(is_number);
                 if is_page || !self.furniture.insert(words.join(" ")) {
                     return;
                 }
@@ -405,6 +441,8 @@ impl Document {
 
     fn end_paragraph(&mut self, level: Option<u8>) {
         let (text, is_item) = self.marked();
+        // Some writers define a row that has no cells.
+        self.in_row &= self.is_in_table || !self.marks_cells || !self.cells.is_empty();
         if self.in_row {
             self.line = format!("{text} ");
             return;
@@ -433,7 +471,14 @@ impl Document {
 
     fn end_cell(&mut self) {
         let (cell, _) = self.marked();
-        self.cells.push(cell.one_line());
+        self.cells.push(cell.one_line().trim_end_matches([',', ';']).to_owned());
+    }
+
+    /// Ends a row of a table in a cell.
+    fn end_nested_row(&mut self) {
+        let len = self.line.trim_end_matches([',', ' ']).len();
+        shorten(&mut self.line, len);
+        separate_nested(&mut self.line, "; ");
     }
 
     fn end_row(&mut self) {

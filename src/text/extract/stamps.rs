@@ -41,6 +41,8 @@ fn starts_with_stamp(line: &str) -> bool {
 
 /// `Anouk Smit  10:02 AM`, `Anouk, [05.01.26 10:02]`: a name, then nothing but a time.
 fn is_message_head(line: &str) -> bool {
+    // `Anouk, [05.01.26 10:02]:`
+    let line = line.trim_end().strip_suffix("]:").unwrap_or(line);
     if line.len() > 80 || !line.starts_with(char::is_uppercase) {
         return false;
     }

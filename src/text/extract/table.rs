@@ -2,7 +2,6 @@
 
 use super::build::Build;
 use crate::strings::StrExt as _;
-#[cfg(feature = "office")]
 use crate::strings::shorten;
 
 /// The cells of a row as one line.
@@ -20,7 +19,6 @@ pub(super) fn shown_row(cells: &[String]) -> String {
 }
 
 /// Separates what follows, a cell or a row of a table in a cell, from what is in the cell so far.
-#[cfg(feature = "office")]
 pub(super) fn separate_nested(cell: &mut String, separator: &str) {
     shorten(cell, cell.trim_end().len());
     if !cell.is_empty() && !cell.ends_with([',', ';']) {

@@ -6,6 +6,7 @@ use crate::document::{Lines, Span};
 
 mod documents;
 mod markup;
+mod markup_marks;
 #[cfg(feature = "office")]
 mod office;
 mod records;

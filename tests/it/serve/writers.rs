@@ -78,6 +78,13 @@ fn a_request_chooses_a_language_model() {
     let answers = server.post("/ask/batch", &batch).ok().json();
     assert_eq!(answers["answers"][0]["answer"], "A dance tells it. [1]");
     assert_eq!(server.get("/config").ok().json()["features"]["llms"], json!(["fast", "large"]));
+    let arguments = json!({ "question": QUESTION, "llm": "fast" });
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                       "params": { "name": "ask", "arguments": arguments } });
+    let headers =
+        [("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
+    let called = server.request("POST", "/mcp", &headers, &call.to_string()).ok();
+    assert!(called.body.contains("They dance. [1]"), "{}", called.body);
     server.stop();
 
     let by_command = sandbox.rag(["ask", "--json", "--llm", "fast", QUESTION]).ok().json();

@@ -187,6 +187,8 @@ impl Book {
                 cells.push(text);
             }
         }
+        sheet.rows.extend(hidden_rows.into_iter().map(|row| (row, Vec::new())));
+        sheet.rows.sort_unstable_by_key(|(row, _)| *row);
         sheet
     }
 

@@ -36,7 +36,7 @@ pub(super) struct Page {
 
 pub(super) fn parse(source: &str) -> Page {
     let survey = render(source, Keep::NOT_HIDDEN);
-    let keep = Keep::of_page(&survey.n_bytes);
+    let keep = Keep::of_page(&survey.n_bytes, survey.n_links);
     let rendered = if keep.is_all_of(&survey.n_bytes) { survey } else { render(source, keep) };
     let (text, map, blocks) = rendered.out.finish();
     let title = rendered.title.map(|title| decode_entities(&title));

@@ -8,6 +8,7 @@ use super::writer::{Gap, Writer};
 use super::zones::{Keep, N_ZONES, Zone};
 use crate::strings::StrExt as _;
 use crate::text::extract::doc::BlockKind;
+use crate::text::extract::scripts::raised;
 use crate::text::extract::table::repeated;
 
 /// An element whose end matters. Inside it, only elements of the same name are counted, so its end
@@ -77,6 +78,9 @@ pub(super) struct Renderer<'a> {
     pub(super) metadata: Vec<(String, String)>,
     /// Bytes of rendered text by [`Zone`].
     pub(super) n_bytes: [usize; N_ZONES],
+    /// Those of links in [`Zone::Aside`].
+    pub(super) n_links: usize,
+    in_link: bool,
 
     /// Marker to be written before the first text of a list item.
     marker: Option<String>,
@@ -98,6 +102,16 @@ pub(super) struct Renderer<'a> {
     in_cell: bool,
     rows: Rows,
     n_quotes: usize,
+    raised: Raised,
+}
+
+/// Text above the line.
+#[derive(Clone, Copy, PartialEq)]
+enum Raised {
+    No,
+    Text,
+    /// A link to a note.
+    Mark,
 }
 
 /// Deeper lists are indented like this one.
@@ -119,6 +133,8 @@ impl<'a> Renderer<'a> {
             title: None,
             metadata: Vec::new(),
             n_bytes: [0; N_ZONES],
+            n_links: 0,
+            in_link: false,
             marker: None,
             is_item: false,
             in_term: false,
@@ -134,6 +150,7 @@ impl<'a> Renderer<'a> {
             in_cell: false,
             rows: Rows::default(),
             n_quotes: 0,
+            raised: Raised::No,
         }
     }
 
@@ -207,9 +224,23 @@ impl<'a> Renderer<'a> {
             }
             b"ul" | b"menu" | b"dir" | b"ol" => {
                 self.end_block();
-                self.lists.push((name == b"ol").then_some(1));
+                self.lists.push((name == b"ol").then(|| tag.number().unwrap_or(1)));
             }
-            b"li" => self.begin_item(),
+            b"li" => {
+                if let (Some(Some(next)), Some(n)) = (self.lists.last_mut(), tag.number()) {
+                    *next = n;
+                }
+                self.begin_item();
+            }
+            b"sup" => self.raised = Raised::Text,
+            b"a" => {
+                self.in_link = true;
+                // The mark of a note is apart from its word.
+                if self.raised == Raised::Text {
+                    self.raised = Raised::Mark;
+                    self.out.widen(Gap::Space);
+                }
+            }
             b"table" => {
                 self.end_block();
                 self.heading = None;
@@ -338,6 +369,8 @@ impl<'a> Renderer<'a> {
         }
         match name {
             b"title" => self.in_title = false,
+            b"sup" => self.raised = Raised::No,
+            b"a" => self.in_link = false,
             b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" => {
                 self.end_block();
                 self.heading = None;
@@ -419,7 +452,9 @@ impl<'a> Renderer<'a> {
         } else {
             self.words(raw, start);
         }
-        self.n_bytes[zone as usize] += self.out.len() - before;
+        let n = self.out.len() - before;
+        self.n_bytes[zone as usize] += n;
+        self.n_links += if zone == Zone::Aside && self.in_link { n } else { 0 };
     }
 
     fn words(&mut self, raw: &str, start: usize) {
@@ -432,8 +467,11 @@ impl<'a> Renderer<'a> {
                 .position(|b| b.is_ascii_whitespace() || *b == b'&')
                 .unwrap_or(rest.len());
             if n > 0 {
-                self.begin_text(start + at);
-                self.out.copy(raw.slice(at..at + n), start + at);
+                let word = raw.slice(at..at + n);
+                // The link from a note back to its mark.
+                if !word.starts_with('↩') {
+                    self.word(word, start + at);
+                }
                 at += n;
                 continue;
             }
@@ -450,6 +488,16 @@ impl<'a> Renderer<'a> {
                 self.out.replace(&decoded, start + at, n);
             }
             at += n;
+        }
+    }
+
+    fn word(&mut self, word: &str, at: usize) {
+        let is_raised = self.raised == Raised::Text;
+        let shown = is_raised.then(|| raised(self.out.last_word(), word)).flatten();
+        self.begin_text(at);
+        match shown {
+            Some(shown) => self.out.replace(&shown, at, word.len()),
+            None => self.out.copy(word, at),
         }
     }
 

@@ -11,6 +11,8 @@ pub(super) struct Tag {
     pub(super) alt: Vec<u8>,
     colspan: Vec<u8>,
     rowspan: Vec<u8>,
+    /// The number of an item, or of the first item of a list.
+    number: Vec<u8>,
     /// Of a `meta` tag: `name` or `property`.
     pub(super) key: Vec<u8>,
     pub(super) content: Vec<u8>,
@@ -28,6 +30,7 @@ impl Tag {
             &mut self.alt,
             &mut self.colspan,
             &mut self.rowspan,
+            &mut self.number,
             &mut self.key,
             &mut self.content,
         ] {
@@ -49,6 +52,7 @@ impl Tag {
             b"class" => self.class.extend_from_slice(value),
             b"alt" => self.alt.extend_from_slice(value),
             b"colspan" => self.colspan.extend_from_slice(value),
+            b"start" | b"value" => self.number.extend_from_slice(value),
             b"rowspan" => self.rowspan.extend_from_slice(value),
             b"name" | b"property" | b"itemprop" => self.key.extend_from_slice(value),
             b"content" => self.content.extend_from_slice(value),
@@ -61,6 +65,11 @@ impl Tag {
             }
             _ => {}
         }
+    }
+
+    /// The number that an item or a list begins with.
+    pub(super) fn number(&self) -> Option<usize> {
+        std::str::from_utf8(&self.number).ok()?.trim().parse().ok()
     }
 
     /// Further columns that a cell spans.

@@ -49,6 +49,12 @@ impl Writer {
         self.text.slice(start.min(self.text.len())..)
     }
 
+    /// The text of the current block, if the next text continues its last word.
+    pub(super) fn last_word(&self) -> &str {
+        let is_apart = self.gap != Gap::None || self.n_cells > 0;
+        if is_apart { "" } else { self.text.slice(self.block_start..) }
+    }
+
     /// Whether the current block has text.
     pub(super) fn is_in_block(&self) -> bool {
         self.text.len() > self.block_start

@@ -2,7 +2,7 @@
 
 use super::tag::Tag;
 
-pub(super) const N_ZONES: usize = 5;
+pub(super) const N_ZONES: usize = 6;
 
 /// The part of the page that a text is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +12,9 @@ pub(super) enum Zone {
     Body,
     /// Header or footer outside main part, article and section.
     Margin,
-    /// Notes in an `aside` are not navigation: they belong to the part around them.
     Navigation,
+    /// Notes beside the main part. Inside it, an `aside` belongs to it.
+    Aside,
 }
 
 impl Zone {
@@ -38,6 +39,7 @@ impl Zone {
             (b"header" | b"footer", _) | (_, b"banner" | b"contentinfo") if !is_in_main => {
                 Some(Self::Margin)
             }
+            (b"aside", _) if self == Self::Body => Some(Self::Aside),
             _ => None,
         }
     }
@@ -55,22 +57,25 @@ impl Keep {
     pub(super) const NOT_HIDDEN: Self = Self { zones: [true; N_ZONES], hidden: false };
     const EVERYTHING: Self = Self { zones: [true; N_ZONES], hidden: true };
 
-    /// What to keep of a page with `n` bytes of visible text in each zone.
-    pub(super) fn of_page(n: &[usize; N_ZONES]) -> Self {
+    /// What to keep of a page with `n` bytes of visible text in each zone, and `n_links` bytes of
+    /// links in notes beside the main part.
+    pub(super) fn of_page(n: &[usize; N_ZONES], n_links: usize) -> Self {
         let n_main = n[Zone::Main as usize];
         let n_article = n[Zone::Article as usize];
         let n_body = n_main + n_article + n[Zone::Body as usize];
         if n.iter().all(|n| *n == 0) {
             return Self::EVERYTHING;
         }
+        // Lists of links are navigation.
+        let aside = n_links * 2 < n[Zone::Aside as usize];
         let zones = if n_body == 0 {
             [true; N_ZONES]
         } else if n_main * 4 >= n_body {
-            [true, true, false, false, false]
+            [true, true, false, false, false, aside]
         } else if n_main + n_article > 0 {
-            [true, true, true, false, false]
+            [true, true, true, false, false, aside]
         } else {
-            [true, true, true, true, false]
+            [true, true, true, true, false, aside]
         };
         Self { zones, hidden: false }
     }

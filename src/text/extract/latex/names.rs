@@ -35,7 +35,7 @@ pub(super) fn dropped_arguments(name: &str) -> Option<usize> {
          bibliographystyle addbibresource pagestyle thispagestyle pagenumbering index hypersetup \
          color geometry graphicspath phantom hphantom vphantom todo hyphenation title author date \
          institute subtitle affiliation email usetikzlibrary usetheme textcolor colorbox parbox \
-         rotatebox scalebox href hyperref lstset sisetup tikzset pgfplotsset cellcolor \
+         rotatebox scalebox hyperref lstset sisetup tikzset pgfplotsset cellcolor \
          rowcolor columncolor captionsetup selectlanguage setmainfont linespread nocite fontsize \
          addtocounter stepcounter newcounter theoremstyle DeclareUnicodeCharacter foreignlanguage \
          hskip vskip newlength markright IfFileExists lstinputlisting verbatiminput glsadd \

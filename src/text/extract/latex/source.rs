@@ -97,6 +97,25 @@ pub(super) fn option(source: &str, at: usize) -> Option<(usize, usize)> {
     delimited(source, at, b'[', b']')
 }
 
+/// The content of the braces around an address, where `%` begins no comment.
+pub(super) fn address(source: &str, at: usize) -> Option<(usize, usize)> {
+    let at = skip_space(source, at);
+    let inner = source.slice(at..).strip_prefix('{')?;
+    let mut depth = 1_usize;
+    for (n, b) in inner.bytes().enumerate().take(MAX_ARGUMENT_BYTES) {
+        match b {
+            b'{' => depth += 1,
+            b'}' => depth -= 1,
+            b'\n' if inner.slice(n + 1..).starts_with('\n') => return None,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some((at + 1, at + 1 + n));
+        }
+    }
+    None
+}
+
 pub(super) fn delimited(source: &str, at: usize, open: u8, close: u8) -> Option<(usize, usize)> {
     let rest = source.as_bytes().get(at..)?;
     if rest.first() != Some(&open) {

@@ -5,6 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::build::Build;
 use super::super::doc::{BlockKind, Extracted, NoText};
+use super::super::scripts::raised;
+use super::super::symbol_font;
 use super::super::table::{Table, repeated, separate_nested};
 use super::super::xml::{self, Node};
 use super::archive::Archive;
@@ -163,6 +165,8 @@ struct Walker {
     open: Vec<Paragraph>,
     /// Whether each of the open runs is hidden.
     runs: Vec<bool>,
+    /// The text of the run is above the line.
+    is_raised: bool,
     /// The text of a paragraph that the next one continues.
     continued: String,
     n_tables: usize,
@@ -236,7 +240,8 @@ impl Walker {
         if in_page_number {
             paragraph.has_page_number = true;
         } else if !is_hidden && !paragraph.is_hidden {
-            paragraph.text.push_str(text);
+            let raised = self.is_raised.then(|| raised(&paragraph.text, text)).flatten();
+            paragraph.text.push_str(raised.as_deref().unwrap_or(text));
         }
     }
 
@@ -260,7 +265,18 @@ impl Walker {
                 self.open.push(Paragraph { text, ..Paragraph::default() });
             }
             "pPr" => self.in_properties += 1,
-            "r" => self.runs.push(false),
+            "r" => {
+                self.runs.push(false);
+                self.is_raised = false;
+            }
+            "vertAlign" if self.in_properties == 0 => self.is_raised = value == "superscript",
+            "sym" => {
+                let code = u32::from_str_radix(element.get("char").unwrap_or_default(), 16);
+                let font = element.get("font").unwrap_or_default();
+                if let Some(c) = code.ok().and_then(|code| symbol_font::character(font, code)) {
+                    self.push(&c.to_string());
+                }
+            }
             "vanish" if self.in_properties == 0 => {
                 if let Some(is_hidden) = self.runs.last_mut() {
                     *is_hidden = is_on(element);

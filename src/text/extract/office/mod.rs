@@ -2,6 +2,7 @@
 //! documents.
 
 mod archive;
+mod date_names;
 mod docx;
 mod drawing;
 mod epub;

@@ -1,9 +1,10 @@
 //! Number formats of spreadsheets: a number and a format code give the text that a cell shows.
 //!
-//! Names of months and days are English. Formats that depend on the reader's locale give ISO 8601.
+//! Names of months and days are English unless the code names a language. Formats that depend on the reader's locale give ISO 8601.
 
 use jiff::{ToSpan as _, civil};
 
+use super::date_names::names;
 use crate::strings::StrExt as _;
 
 /// Excel refuses longer codes.
@@ -12,29 +13,37 @@ const MAX_CODE_BYTES: usize = 255;
 /// Excel shows fifteen digits.
 const DIGITS: usize = 15;
 
-/// The code of a built-in format. Those that depend on the locale are ISO 8601.
+/// The code of a built-in format. Those whose order depends on the locale are ISO 8601.
 pub(crate) fn built_in(id: u32) -> &'static str {
     match id {
         1 => "0",
         2 => "0.00",
-        3 | 37 | 38 => "#,##0",
-        4 | 39 | 40 => "#,##0.00",
-        5 | 6 => "\"$\"#,##0",
-        7 | 8 => "\"$\"#,##0.00",
+        3 => "#,##0",
+        4 => "#,##0.00",
+        5 | 6 => "\"$\"#,##0;(\"$\"#,##0)",
+        7 | 8 => "\"$\"#,##0.00;(\"$\"#,##0.00)",
         9 => "0%",
         10 => "0.00%",
         11 => "0.00E+00",
         12 => "# ?/?",
         13 => "# ??/??",
-        14..=17 | 27..=31 | 36 | 50..=58 => "yyyy-mm-dd",
-        18 | 20 => "hh:mm",
-        19 | 21 => "hh:mm:ss",
+        // Dates whose order depends on the country are shown from year to day.
+        14 | 27..=31 | 36 | 50..=58 => "yyyy-mm-dd",
+        15 => "d-mmm-yy",
+        16 => "d-mmm",
+        17 => "mmm-yy",
+        18 => "h:mm AM/PM",
+        19 => "h:mm:ss AM/PM",
+        20 => "h:mm",
+        21 => "h:mm:ss",
         22 => "yyyy-mm-dd hh:mm",
         32..=35 => "hh:mm:ss",
-        41 => "#,##0;-#,##0;-",
-        42 => "$#,##0;-$#,##0;$-",
-        43 => "#,##0.00;-#,##0.00;-",
-        44 => "$#,##0.00;-$#,##0.00;$-",
+        37 | 38 => "#,##0;(#,##0)",
+        39 | 40 => "#,##0.00;(#,##0.00)",
+        41 => "#,##0;(#,##0);-",
+        42 => "$#,##0;($#,##0);$-",
+        43 => "#,##0.00;(#,##0.00);-",
+        44 => "$#,##0.00;($#,##0.00);$-",
         45 => "mm:ss",
         46 => "[h]:mm:ss",
         47 => "mm:ss.0",
@@ -54,7 +63,7 @@ pub(crate) fn shown(number: f64, code: &str, begins_1904: bool) -> String {
     let Some(section) = section else { return general(number) };
     let parts = &section.parts;
     if parts.iter().any(|part| matches!(part, Part::Date(..) | Part::Elapsed(..))) {
-        let shown = date_and_time(number, parts, begins_1904);
+        let shown = date_and_time(number, section, begins_1904);
         return tidy(&shown.unwrap_or_else(|| general(number)));
     }
     let magnitude = if has_own_sign { number.abs() } else { number };
@@ -122,6 +131,8 @@ enum Part {
 #[derive(Debug, Default)]
 struct Section {
     parts: Vec<Part>,
+    /// The locale of names of months and days; 0 when none is named.
+    locale: u32,
     /// Operator and operand.
     condition: Option<(String, f64)>,
 }
@@ -139,7 +150,8 @@ impl Section {
         let lower = inside.to_ascii_lowercase();
         let first = lower.chars().next().unwrap_or_default();
         if let Some(currency) = inside.strip_prefix('$') {
-            let symbol = currency.split('-').next().unwrap_or_default();
+            let (symbol, locale) = currency.split_once('-').unwrap_or((currency, ""));
+            self.locale = u32::from_str_radix(locale, 16).unwrap_or_default();
             if !symbol.is_empty() {
                 self.literal(symbol);
             }
@@ -495,26 +507,9 @@ fn nearest(number: f64, max_denominator: u32) -> (f64, u32) {
     best
 }
 
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-
-const DAYS: [&str; 7] =
-    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-
 /// A date or a time; `None` for a number outside the calendar.
-fn date_and_time(number: f64, parts: &[Part], begins_1904: bool) -> Option<String> {
+fn date_and_time(number: f64, section: &Section, begins_1904: bool) -> Option<String> {
+    let (parts, names) = (&section.parts, names(section.locale));
     let is_elapsed = parts.iter().any(|part| matches!(part, Part::Elapsed(..)));
     let is_negative = number < 0.0;
     if number.abs() >= 2_958_466.0 || (is_negative && !is_elapsed) {
@@ -561,14 +556,14 @@ fn date_and_time(number: f64, parts: &[Part], begins_1904: bool) -> Option<Strin
                 out.push_str(&match unit {
                     'y' if n < 3 => format!("{:02}", date.year().rem_euclid(100)),
                     'y' => format!("{:04}", date.year()),
-                    'm' if n == 3 => MONTHS[month - 1].slice(..3).to_owned(),
-                    'm' if n == 5 => MONTHS[month - 1].slice(..1).to_owned(),
-                    'm' if n > 3 => MONTHS[month - 1].to_owned(),
+                    'm' if n == 3 => short(names.months[month - 1], 3),
+                    'm' if n == 5 => short(names.months[month - 1], 1),
+                    'm' if n > 3 => names.months[month - 1].to_owned(),
                     'm' => number(month as u64),
                     'd' if n > 2 => {
                         let weekday = date.weekday().to_monday_zero_offset();
-                        let name = DAYS[usize::from(weekday.unsigned_abs())];
-                        if n == 3 { name.slice(..3).to_owned() } else { name.to_owned() }
+                        let name = names.days[usize::from(weekday.unsigned_abs())];
+                        if n == 3 { short(name, 3) } else { name.to_owned() }
                     }
                     'd' => number(u64::from(date.day().unsigned_abs())),
                     'h' if is_half => number((hour + 11) % 12 + 1),
@@ -582,6 +577,10 @@ fn date_and_time(number: f64, parts: &[Part], begins_1904: bool) -> Option<Strin
         }
     }
     Some(out)
+}
+
+fn short(name: &str, n_chars: usize) -> String {
+    name.chars().take(n_chars).collect()
 }
 
 /// The date of a day, which spreadsheets count from the end of 1899.
@@ -663,6 +662,9 @@ mod tests {
         check(46_096.0, "mm/dd/yyyy", "03/15/2026");
         check(46_096.0, "d. mmmm yyyy", "15. March 2026");
         check(46_096.0, "ddd, d mmm yy", "Sun, 15 Mar 26");
+        check(46_096.0, "[$-407]dddd, d. mmmm yyyy", "Sonntag, 15. März 2026");
+        check(46_096.0, "[$-40C]d mmm yyyy", "15 mar 2026");
+        check(46_096.0, "[$-F800]mmmm", "March");
         check(0.281_25, "hh:mm", "06:45");
         check(0.781_25, "h:mm AM/PM", "6:45 PM");
         check(1.5, "[h]:mm", "36:00");
@@ -670,6 +672,20 @@ mod tests {
         check(0.5, "mm:ss.0", "00:00.0");
         check(46_096.25, "dd.mm.yyyy hh:mm:ss", "15.03.2026 06:00:00");
         assert_eq!(shown(0.0, "yyyy-mm-dd", true), "1904-01-01");
+    }
+
+    #[test]
+    fn built_in_codes_show_what_the_program_shows() {
+        let shown = |number, id| shown(number, built_in(id), false);
+        assert_eq!(shown(-1234.0, 37), "(1,234)");
+        assert_eq!(shown(-1234.0, 40), "(1,234.00)");
+        assert_eq!(shown(-1234.5, 44), "($1,234.50)");
+        assert_eq!(shown(0.0, 43), "-");
+        assert_eq!(shown(46_096.0, 15), "15-Mar-26");
+        assert_eq!(shown(46_096.0, 17), "Mar-26");
+        assert_eq!(shown(46_096.0, 14), "2026-03-15");
+        assert_eq!(shown(0.781_25, 18), "6:45 PM");
+        assert_eq!(shown(0.281_25, 20), "6:45");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::super::build::Build;
 use super::super::doc::{BlockKind, Extracted, NoText};
+use super::super::scripts::raised;
 use super::super::table::{Table, repeated, separate_nested};
 use super::super::xml::{self, Element, Node};
 use super::archive::{Archive, Properties, resolved};
@@ -79,6 +80,9 @@ struct Walker {
     /// The style that is being defined, and the names of those that hide what has them.
     style: String,
     hidden: HashSet<String>,
+    /// Names of styles whose text is above the line, and whether it is in each open span.
+    raised: HashSet<String>,
+    raised_spans: Vec<bool>,
     /// The styles of titles.
     titles: HashSet<String>,
     lists: Lists,
@@ -153,6 +157,8 @@ impl Walker {
             skipped: 0,
             style: String::new(),
             hidden: HashSet::new(),
+            raised: HashSet::new(),
+            raised_spans: Vec::new(),
             titles: HashSet::from(["Title".to_owned()]),
             lists: Lists::default(),
             n_tables: 0,
@@ -252,6 +258,8 @@ impl Walker {
                 let is_hidden =
                     self.spans.last() == Some(&true) || self.is_hidden(element, "text:style-name");
                 self.spans.push(is_hidden);
+                let style = element.get("text:style-name");
+                self.raised_spans.push(style.is_some_and(|style| self.raised.contains(style)));
             }
             "s" => {
                 let n = number("text:c").unwrap_or(1).min(200);
@@ -291,8 +299,14 @@ impl Walker {
                     self.titles.insert(self.style.clone());
                 }
             }
-            "text-properties" if element.get("text:display") == Some("none") => {
-                self.hidden.insert(self.style.clone());
+            "text-properties" => {
+                if element.get("text:display") == Some("none") {
+                    self.hidden.insert(self.style.clone());
+                }
+                let position = element.get("style:text-position").unwrap_or_default();
+                if position.starts_with("super") || position.starts_with("33%") {
+                    self.raised.insert(self.style.clone());
+                }
             }
             "table-properties" if element.get("table:display") == Some("false") => {
                 self.hidden.insert(self.style.clone());
@@ -361,7 +375,9 @@ impl Walker {
             && !paragraph.is_hidden
             && self.spans.last() != Some(&true)
         {
-            paragraph.text.push_str(text);
+            let is_raised = self.raised_spans.last() == Some(&true);
+            let raised = is_raised.then(|| raised(&paragraph.text, text)).flatten();
+            paragraph.text.push_str(raised.as_deref().unwrap_or(text));
         }
     }
 
@@ -372,7 +388,10 @@ impl Walker {
         }
         match name {
             "p" | "h" => return self.end_paragraph(),
-            "span" => drop(self.spans.pop()),
+            "span" => {
+                self.spans.pop();
+                self.raised_spans.pop();
+            }
             "list" => self.lists.end(),
             "list-item" => self.lists.end_item(),
             "list-style" | "outline-style" => self.lists.end_style(),
@@ -445,6 +464,10 @@ impl Walker {
         }
         for (cell, _) in row.iter_mut().zip(&self.hidden_columns).filter(|(_, hidden)| **hidden) {
             cell.clear();
+        }
+        if self.row_is_hidden && self.format == Format::Ods {
+            let rows = first_row..first_row + repeats.min(MAX_REPEATS);
+            self.sheet_rows.extend(rows.map(|n| (n, Vec::new())));
         }
         if self.row_is_hidden || row.iter().all(|cell| cell.trim().is_empty()) {
             return;

@@ -139,6 +139,7 @@ enum Target {
     None,
     Value,
     Formula,
+    Margin,
 }
 
 impl Book {
@@ -187,6 +188,11 @@ impl Book {
                     // The pronunciation of the text before it.
                     "rPh" => in_reading = true,
                     "f" => target = Target::Formula,
+                    "oddHeader" | "oddFooter" | "evenHeader" | "evenFooter" | "firstHeader"
+                    | "firstFooter" => {
+                        target = Target::Margin;
+                        sheet.margins.push(String::new());
+                    }
                     "mergeCell" => sheet.merged.extend(element.get("ref").and_then(area)),
                     _ => {}
                 },
@@ -194,9 +200,15 @@ impl Book {
                     Target::None => {}
                     Target::Value => cell.value.get_or_insert_default().push_str(text),
                     Target::Formula => cell.formula.push_str(text),
+                    Target::Margin => {
+                        if let Some(margin) = sheet.margins.last_mut() {
+                            margin.push_str(text);
+                        }
+                    }
                 },
                 Node::Close(closed) => match closed {
                     "v" | "t" | "f" => target = Target::None,
+                    _ if target == Target::Margin => target = Target::None,
                     "rPh" => in_reading = false,
                     "c" if cell.column < MAX_COLUMNS && !is_hidden => {
                         let shown = self.shown(&cell);
@@ -207,6 +219,7 @@ impl Book {
                             cells[cell.column] = shown;
                         }
                     }
+                    "row" if is_hidden => sheet.rows.push((row, Vec::new())),
                     "row" if !cells.is_empty() => {
                         sheet.rows.push((row, std::mem::take(&mut cells)));
                     }
@@ -252,9 +265,11 @@ fn is_true(value: Option<&str>) -> bool {
 /// The visible part of a sheet.
 #[derive(Default)]
 pub(crate) struct Sheet {
-    /// In order, by their number.
+    /// In order, by their number. A hidden row has no cells.
     pub(crate) rows: Vec<(usize, Vec<String>)>,
     pub(crate) hidden_columns: Vec<Range<usize>>,
+    /// The codes of headers and footers of printed pages.
+    margins: Vec<String>,
     /// Rows and columns.
     pub(crate) merged: Vec<(Range<usize>, Range<usize>)>,
 }
@@ -317,23 +332,32 @@ impl Sheet {
             self.hide_columns();
         }
         let is_empty = |cells: &[String]| cells.iter().all(|cell| cell.trim().is_empty());
-        self.rows.retain(|(_, cells)| !is_empty(cells));
+        self.rows.retain(|(_, cells)| cells.is_empty() || !is_empty(cells));
+        let mut margins: Vec<String> =
+            self.margins.iter().flat_map(|code| margin_texts(code)).collect();
+        margins.dedup();
         write_sheet(name, &self.rows, build)
+            && (self.rows.is_empty()
+                || margins.iter().all(|text| build.block(BlockKind::Paragraph, text)))
     }
 }
 
-/// Writes a sheet: each run of rows without an empty row between them is a table.
+/// Writes a sheet: each run of rows without an empty row between them is a table. Rows without
+/// cells are hidden: the rows around them are of one table.
 pub(super) fn write_sheet(name: &str, rows: &[(usize, Vec<String>)], build: &mut Build) -> bool {
-    if let Some((row, cells)) = rows.first() {
+    if let Some((row, cells)) = rows.iter().find(|(_, cells)| !cells.is_empty()) {
         let first = cells.iter().position(|cell| !cell.trim().is_empty()).unwrap_or(0);
         build.place(Location::Sheet(name.to_owned(), cell_name(first, *row)));
         build.heading(1, name);
     }
-    rows.chunk_by(|(row, _), (next, _)| row + 1 >= *next).all(|rows| write_rows(name, rows, build))
+    rows.chunk_by(|(row, _), (next, _)| row + 1 >= *next).all(|rows| {
+        let rows: Vec<_> = rows.iter().filter(|(_, cells)| !cells.is_empty()).collect();
+        write_rows(name, &rows, build)
+    })
 }
 
 /// Writes adjacent rows. Empty columns before the table are left out.
-fn write_rows(name: &str, rows: &[(usize, Vec<String>)], build: &mut Build) -> bool {
+fn write_rows(name: &str, rows: &[&(usize, Vec<String>)], build: &mut Build) -> bool {
     let start = |cells: &[String]| cells.iter().position(|cell| !cell.trim().is_empty());
     let n_cells = |cells: &[String]| cells.iter().filter(|cell| !cell.trim().is_empty()).count();
     let is_wide = rows.iter().any(|(_, cells)| n_cells(cells) > 1);
@@ -362,6 +386,36 @@ fn write_rows(name: &str, rows: &[(usize, Vec<String>)], build: &mut Build) -> b
     true
 }
 
+/// The texts of a header or a footer, which has a left, a middle and a right part. Codes such as
+/// `&B` and `&"Arial"` set the type; a part with the number of the page is left out.
+fn margin_texts(code: &str) -> Vec<String> {
+    let (mut parts, mut has_number) = (vec![String::new()], vec![false]);
+    let mut chars = code.chars().peekable();
+    while let Some(c) = chars.next() {
+        let last = parts.len() - 1;
+        match if c == '&' { chars.next() } else { None } {
+            None => parts[last].push(c),
+            Some('&') => parts[last].push('&'),
+            Some('L' | 'C' | 'R') => {
+                parts.push(String::new());
+                has_number.push(false);
+            }
+            Some('P' | 'N') => has_number[last] = true,
+            Some('"') => while chars.next().is_some_and(|c| c != '"') {},
+            Some('K') => chars.by_ref().take(6).for_each(drop),
+            Some(digit) if digit.is_ascii_digit() => {
+                while chars.next_if(char::is_ascii_digit).is_some() {}
+            }
+            Some(_) => {}
+        }
+    }
+    let parts = parts.into_iter().zip(has_number);
+    parts
+        .filter(|(text, has_number)| !has_number && text.contains(char::is_alphanumeric))
+        .map(|(text, _)| text.trim().to_owned())
+        .collect()
+}
+
 /// The area of a reference such as `A1:B4`: rows and columns.
 fn area(reference: &str) -> Option<(Range<usize>, Range<usize>)> {
     let (first, last) = reference.split_once(':')?;
@@ -385,6 +439,12 @@ fn column_of(reference: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn headers_of_printed_pages_have_no_codes() {
+        let code = "&L&\"Arial,Bold\"&12Ward && Sons&CRev. 7 of &D&RPage &P of &N";
+        assert_eq!(margin_texts(code), ["Ward & Sons", "Rev. 7 of"]);
+    }
 
     #[test]
     fn references_have_columns() {

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::glyphs::{Glyph, Rule};
+use super::letters::{is_right_to_left, push};
 use super::ruled::{Grid, grids};
 
 /// A line of one column.
@@ -22,6 +23,23 @@ pub(super) struct TextLine {
     pub(super) turn: i32,
     /// The cell of a table with rules.
     pub(super) cell: Option<Cell>,
+    /// Gaps between words that may part cells: the offset after it in the text, and its ends.
+    pub(super) gaps: Vec<(usize, f64, f64)>,
+}
+
+impl TextLine {
+    /// The parts between the gaps that `is_parting` accepts.
+    pub(super) fn parts(&self, is_parting: impl Fn(f64, f64) -> bool) -> Vec<Self> {
+        let mut parts = Vec::new();
+        let (mut from, mut x0) = (0, self.x0);
+        let ends = self.gaps.iter().filter(|(_, x0, x1)| is_parting(*x0, *x1)).copied();
+        for (to, x1, next) in ends.chain([(self.text.len(), self.x1, self.x1)]) {
+            let text = self.text.get(from..to).unwrap_or_default().trim().to_owned();
+            parts.push(Self { text, x0, x1, gaps: Vec::new(), ..*self });
+            (from, x0) = (to, next);
+        }
+        parts
+    }
 }
 
 /// A cell of a table with rules: it spans `rows` and `columns` from the first of each.
@@ -44,7 +62,16 @@ pub(super) fn lines(glyphs: Vec<Glyph>, rules: &[Rule]) -> Vec<TextLine> {
         let (x0, x1, y) = lines.0.bounds();
         let (text, size) = (String::new(), lines.1[0].size);
         let cell = Cell { table, row: 0, column: 0, n_rows: 0, n_columns: 0 };
-        stands.push(TextLine { text, x0, x1, y, size, turn: 0, cell: Some(cell) });
+        stands.push(TextLine {
+            text,
+            x0,
+            x1,
+            y,
+            size,
+            turn: 0,
+            cell: Some(cell),
+            gaps: Vec::new(),
+        });
     }
     // Most pages have one direction. A stamp in the margin is read after the text.
     let mut turns: Vec<(usize, i32)> = (0..4)
@@ -290,9 +317,21 @@ fn line(run: Run) -> TextLine {
         }
     }
     let (size, y) = (common_size(&glyphs), base_line(&glyphs));
-    let spaced = letter_spacing(&glyphs);
-    let mut text = String::new();
+    let typed = typed_spacing(&glyphs);
+    if typed.is_some() {
+        glyphs.retain(|glyph| !glyph.text.trim().is_empty());
+    }
+    let spaced = typed.map_or_else(|| letter_spacing(&glyphs), |gap| vec![Some(gap); glyphs.len()]);
+    let (mut text, mut gaps) = (String::new(), Vec::new());
+    let mut last_shown: Option<&Glyph> = None;
     for (i, glyph) in glyphs.iter().enumerate() {
+        let is_blank = glyph.text.trim().is_empty();
+        if let Some(last) = last_shown.filter(|_| !is_blank && spaced[i].is_none()) {
+            if gap(last, glyph) > WIDE_GAP * glyph.size {
+                gaps.push((text.len(), last.x1, glyph.x0));
+            }
+        }
+        last_shown = if is_blank { last_shown } else { Some(glyph) };
         if let Some(last) = i.checked_sub(1).map(|i| &glyphs[i]) {
             let least = spaced[i].unwrap_or(0.15 * glyph.size.min(last.size));
             let is_apart = gap(last, glyph) > least || is_note_mark(&text, last, glyph, y, size);
@@ -312,8 +351,12 @@ fn line(run: Run) -> TextLine {
         size,
         turn: glyphs.first().map_or(0, |glyph| glyph.turn),
         cell: None,
+        gaps,
     }
 }
+
+/// A gap that may part cells, in the size of the type. Justified text has some that are as wide.
+const WIDE_GAP: f64 = 0.8;
 
 /// The free space between two glyphs.
 fn gap(last: &Glyph, glyph: &Glyph) -> f64 {
@@ -363,6 +406,30 @@ fn letter_spacing(glyphs: &[Glyph]) -> Vec<Option<f64>> {
     limits
 }
 
+/// The gap between words of a line in which a space was typed after each letter, and more between
+/// words: `L I S T   O F   N O T E S`.
+fn typed_spacing(glyphs: &[Glyph]) -> Option<f64> {
+    const LEAST_LETTERS: usize = 6;
+    let letters: Vec<usize> =
+        (0..glyphs.len()).filter(|&i| !glyphs[i].text.trim().is_empty()).collect();
+    let pairs = || letters.windows(2).map(|pair| (&glyphs[pair[0]], &glyphs[pair[1]]));
+    let is_capital = |letter: &&usize| glyphs[**letter].text.chars().all(char::is_uppercase);
+    if letters.len() < LEAST_LETTERS
+        || letters.iter().filter(is_capital).count() < letters.len()
+        || letters.windows(2).any(|pair| pair[1] == pair[0] + 1)
+    {
+        return None;
+    }
+    let mut gaps: Vec<f64> = pairs().map(|(last, next)| gap(last, next)).collect();
+    let is_after_one = |pair: &[f64], limit: f64| pair.iter().all(|gap| *gap > limit);
+    let least = gaps.iter().copied().fold(f64::INFINITY, f64::min);
+    let limit = 1.7 * least;
+    // Words of one letter are labels.
+    let has_short_word = gaps.windows(2).any(|pair| is_after_one(pair, limit));
+    gaps.retain(|gap| *gap > limit);
+    (!gaps.is_empty() && gaps.len() * 2 < letters.len() && !has_short_word).then_some(limit)
+}
+
 /// The base line of most glyphs.
 fn base_line(glyphs: &[Glyph]) -> f64 {
     let size = common_size(glyphs);
@@ -397,69 +464,6 @@ fn common_size(glyphs: &[Glyph]) -> f64 {
     let mut sizes: Vec<f64> = glyphs.iter().map(|glyph| glyph.size).collect();
     sizes.sort_by(f64::total_cmp);
     sizes.get(sizes.len() / 2).copied().unwrap_or_default()
-}
-
-/// Appends a character: ligatures are divided, spaces are merged, and a separate accent is combined
-/// with its letter.
-fn push(text: &mut String, c: char) {
-    let letters = match c {
-        '\u{FB00}' => "ff",
-        '\u{FB01}' => "fi",
-        '\u{FB02}' => "fl",
-        '\u{FB03}' => "ffi",
-        '\u{FB04}' => "ffl",
-        '\u{FB05}' | '\u{FB06}' => "st",
-        '\u{AD}' => "-",
-        c if c.is_whitespace() => {
-            if !text.ends_with(' ') {
-                text.push(' ');
-            }
-            return;
-        }
-        _ => {
-            if let Some(accent) = text.chars().next_back().and_then(combining)
-                && c.is_alphabetic()
-                && let Some(whole) = unicode_normalization::char::compose(plain_letter(c), accent)
-            {
-                text.pop();
-                text.push(whole);
-                return;
-            }
-            text.push(c);
-            return;
-        }
-    };
-    text.push_str(letters);
-}
-
-fn plain_letter(c: char) -> char {
-    match c {
-        '\u{131}' => 'i',
-        '\u{237}' => 'j',
-        c => c,
-    }
-}
-
-/// The combining form of an accent that TeX draws before its letter. ASCII accents are separate
-/// characters.
-fn combining(c: char) -> Option<char> {
-    Some(match c {
-        '\u{B4}' => '\u{301}',
-        '\u{A8}' => '\u{308}',
-        '\u{2C6}' => '\u{302}',
-        '\u{2DC}' => '\u{303}',
-        '\u{2C7}' => '\u{30C}',
-        '\u{2DA}' => '\u{30A}',
-        '\u{2D8}' => '\u{306}',
-        '\u{B8}' => '\u{327}',
-        _ => return None,
-    })
-}
-
-fn is_right_to_left(text: &str) -> bool {
-    text.chars().any(
-        |c| matches!(c, '\u{590}'..='\u{8FF}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFF}'),
-    )
 }
 
 /// A free strip between two columns.

@@ -7,6 +7,7 @@
 mod furniture;
 mod glyphs;
 mod layout;
+mod letters;
 mod outline;
 mod paragraph;
 mod ruled;
@@ -163,7 +164,7 @@ fn assemble(pages: &[Vec<TextLine>], heads: &[Vec<String>], outline: &[outline::
     let mut assembly = Assembly {
         build: Build::default(),
         words: Words::of(pages),
-        paragraph: Paragraph::default(),
+        paragraph: Paragraph::new(paragraph::leading(pages)),
         after: Vec::new(),
         outline: outline.iter().peekable(),
         body_size: body,

@@ -11,6 +11,8 @@ pub(super) struct Paragraph {
     /// The distance of its lines; 0 while there is only one.
     pitch: f64,
     right: f64,
+    /// The usual distance of lines of the document, in their size.
+    leading: f64,
     /// Where further pages begin in the text: offset and page.
     breaks: Vec<(usize, usize)>,
     /// The page of the next line, if that is not the one of the last line.
@@ -25,7 +27,34 @@ pub(super) struct Done {
     pub(super) next: Option<usize>,
 }
 
+/// A wider distance of lines parts paragraphs, unless the document is set with it.
+const USUAL_LEADING: f64 = 1.45;
+
+/// No typescript has lines farther apart.
+const MAX_LEADING: f64 = 3.0;
+
+/// The distance of most lines from the one above, in their size, where they are in one column.
+pub(super) fn leading(pages: &[Vec<TextLine>]) -> f64 {
+    let mut counts = std::collections::BTreeMap::<i64, usize>::new();
+    for pair in pages.iter().flat_map(|lines| lines.windows(2)) {
+        let (last, line) = (&pair[0], &pair[1]);
+        let step = (line.y - last.y) / line.size;
+        let is_column = last.cell.is_none()
+            && line.cell.is_none()
+            && (line.size - last.size).abs() < 0.1 * line.size
+            && (line.x0 - last.x0).abs() < 2.0 * line.size;
+        if is_column && (0.8..=MAX_LEADING).contains(&step) {
+            *counts.entry((step * 20.0).round() as i64).or_default() += 1;
+        }
+    }
+    counts.into_iter().max_by_key(|(_, n)| *n).map_or(0.0, |(step, _)| step as f64 / 20.0)
+}
+
 impl Paragraph {
+    pub(super) fn new(leading: f64) -> Self {
+        Self { leading, ..Self::default() }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.last.is_none()
     }
@@ -86,8 +115,14 @@ impl Paragraph {
             let goes_on = line.text.starts_with(char::is_lowercase) || is_full;
             return is_item || is_other_size || !self.is_open() || !goes_on;
         }
-        let usual = if self.pitch > 0.0 { self.pitch } else { 1.45 * last.size };
-        let is_apart = step > 1.3 * usual;
+        let usual = if self.pitch > 0.0 { self.pitch } else { USUAL_LEADING * last.size };
+        // Widely set lines are of one paragraph where a sentence goes over their end.
+        let is_wide = self.leading > 1.3 * USUAL_LEADING
+            && step < 1.1 * self.leading * last.size
+            && !ends_sentence(&self.text)
+            && (last.x1 >= self.right - 0.15 * (self.right - last.x0)
+                || line.text.starts_with(char::is_lowercase));
+        let is_apart = step > 1.3 * usual && !is_wide;
         let ends_short = last.x1 < self.right - 3.0 * last.size && ends_sentence(&self.text);
         let is_indented =
             line.x0 > last.x0 + 0.9 * line.size && line.x0 < last.x0 + 4.0 * line.size;
@@ -102,7 +137,7 @@ impl Paragraph {
 
     /// Takes the paragraph.
     pub(super) fn end(&mut self) -> Done {
-        let Self { text, breaks, turned, .. } = std::mem::take(self);
+        let Self { text, breaks, turned, .. } = std::mem::replace(self, Self::new(self.leading));
         Done { text, breaks, next: turned }
     }
 }

@@ -20,6 +20,9 @@ const MAX_COLUMNS: usize = 40;
 /// More rows are divided.
 const MAX_ROWS: usize = 400;
 
+/// The distance of rows in their size, at most. Rows of typescripts have two blank lines between.
+const MAX_STEP: f64 = 4.0;
+
 /// The lines at one height, from left to right.
 struct Row<'a> {
     cells: Vec<&'a TextLine>,
@@ -154,7 +157,7 @@ fn region(rows: &[Row<'_>], i: usize) -> usize {
         }
         let step = row.y - last.y;
         let is_other_size = (row.size - last.size).abs() > 0.25 * last.size;
-        if step <= 0.0 || step > 3.2 * row.size || step > 2.4 * least || is_other_size {
+        if step <= 0.0 || step > MAX_STEP * row.size || step > 2.4 * least || is_other_size {
             break;
         }
         if row.cells[0].turn != last.cells[0].turn {
@@ -264,6 +267,13 @@ fn table(rows: &[Row<'_>], words: &Words) -> Option<Table> {
     if found.len() < most.max(2) || found.len() > MAX_COLUMNS {
         return None;
     }
+    let parted = parted(rows, &found);
+    let parted: Vec<Row<'_>> = rows
+        .iter()
+        .zip(&parted)
+        .map(|(row, cells)| Row { cells: cells.iter().collect(), ..*row })
+        .collect();
+    let rows = parted.as_slice();
     let (mut n_clashes, mut n_cells) = (0, 0);
     let mut spans = vec![false; rows.len()];
     let mut placed: Vec<Vec<String>> = Vec::new();
@@ -306,6 +316,24 @@ fn table(rows: &[Row<'_>], words: &Words) -> Option<Table> {
     }
     let headers = n_above.min(merged.len() - 1) + usize::from(is_header(&merged, n_above));
     Some(Table { from: rows.first()?.from, to: rows.last()?.to, rows: merged, headers })
+}
+
+/// The cells of rows. Names that nearly touch are parted where the columns below them are.
+fn parted(rows: &[Row<'_>], columns: &[Column]) -> Vec<Vec<TextLine>> {
+    let cells_of = |cell: &TextLine| {
+        let (first, last) = columns_of(cell, columns);
+        let parts = cell.parts(|x0, x1| {
+            columns.windows(2).any(|pair| {
+                let middle = f64::midpoint(pair[0].x1, pair[1].x0);
+                (x0 - 0.5 * cell.size..x1 + 0.5 * cell.size).contains(&middle)
+            })
+        });
+        let places: Vec<_> = parts.iter().map(|part| columns_of(part, columns)).collect();
+        let is_parted = places.iter().all(|(first, last)| first == last)
+            && places.windows(2).all(|pair| pair[0].1 < pair[1].0);
+        if last > first && is_parted { parts } else { vec![cell.clone()] }
+    };
+    rows.iter().map(|row| row.cells.iter().flat_map(|cell| cells_of(cell)).collect()).collect()
 }
 
 /// Whether most cells of a column begin, end or are centred at the same place.

@@ -209,3 +209,53 @@ fn rules_part_the_cells_of_a_table() {
     );
     assert_eq!(extracted.blocks[0].kind, BlockKind::Table { headers: 2 });
 }
+
+#[test]
+fn letters_parted_by_typed_spaces_are_words() {
+    let heading = show(50.0, 50.0, 12.0, "L I S T   O F   N O T E S");
+    assert_eq!(read(&[heading]).text, "LIST OF NOTES");
+    let labels = show(50.0, 50.0, 12.0, "A B C D E F");
+    assert_eq!(read(&[labels]).text, "A B C D E F");
+}
+
+#[test]
+fn widely_set_lines_are_paragraphs() {
+    let mut page = String::new();
+    for n in 0..4 {
+        let y = 50.0 + 72.0 * f64::from(n);
+        page.push_str(&show(50.0, y, 12.0, "The tenant of the mill pays the rent on the third"));
+        page.push_str(&show(
+            50.0,
+            y + 24.0,
+            12.0,
+            "day of the month, and he keeps the well and the",
+        ));
+        page.push_str(&show(50.0, y + 48.0, 12.0, "gate in order."));
+    }
+    let paragraph = "The tenant of the mill pays the rent on the third day of the month, and he keeps \
+                     the well and the gate in order.";
+    assert_eq!(blocks(&read(&[page])), [paragraph; 4]);
+}
+
+#[test]
+fn names_of_columns_that_nearly_touch_are_parted() {
+    let rows = [
+        ["Granite", "90", "2.7", ""],
+        ["Slate", "", "2.8", "soft"],
+        ["Marble", "140", "", "white"],
+    ];
+    // The names are drawn one after another, an em apart.
+    let mut page = show(50.0, 50.0, 10.0, "Stone");
+    let xs = [50.0, 120.0, 154.0, 195.0];
+    for (x, name) in xs[1..].iter().zip(["Price", "Weight", "Note"]) {
+        page.push_str(&show(*x, 50.0, 10.0, name));
+    }
+    for (n, row) in rows.iter().enumerate() {
+        for (x, cell) in xs.iter().zip(row).filter(|(_, cell)| !cell.is_empty()) {
+            page.push_str(&show(*x, 68.0 + 18.0 * n as f64, 10.0, cell));
+        }
+    }
+    let expected = "Stone | Price | Weight | Note\nGranite | 90 | 2.7 | \nSlate |  | 2.8 | soft\n\
+                    Marble | 140 |  | white";
+    assert_eq!(blocks(&read(&[page])), [expected]);
+}

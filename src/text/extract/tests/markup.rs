@@ -4,15 +4,15 @@ use super::super::*;
 use super::blocks;
 use crate::document::Span;
 
-fn check(path: &str, text: &str, expected: &[&str]) {
+pub(super) fn check(path: &str, text: &str, expected: &[&str]) {
     assert_eq!(blocks(path, text), expected, "{text}");
 }
 
-fn read(path: &str, text: &str) -> Extracted {
+pub(super) fn read(path: &str, text: &str) -> Extracted {
     extract(path, text.as_bytes()).unwrap()
 }
 
-fn metadata(doc: &Extracted) -> Vec<(&str, &str)> {
+pub(super) fn metadata(doc: &Extracted) -> Vec<(&str, &str)> {
     doc.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
 }
 
@@ -276,4 +276,33 @@ fn asciidoc_has_conditions() {
     let doc = read("a.adoc", source);
     let at = doc.text.find("Shown two").unwrap();
     assert_eq!(doc.origin.lines(Span::new(at, at + 5)).first, 16);
+}
+
+#[test]
+fn raised_numbers_and_numbered_items_are_read_as_shown() {
+    check(
+        "a.html",
+        "<p>Ten is 10<sup>1</sup>, 5 s<sup>-1</sup>, the fee<sup>2</sup> and bees.<sup><a \
+         href='#f'>1</a></sup> On 1<sup>st</sup> May.</p><ol start=4><li>four<li>five<li \
+         value=9>nine</ol><p>Counted. <a href='#r'>↩</a></p>",
+        &[
+            "paragraph Ten is 10¹, 5 s⁻¹, the fee 2 and bees. 1 On 1st May.",
+            "listitem 4. four",
+            "listitem 5. five",
+            "listitem 9. nine",
+            "paragraph Counted.",
+        ],
+    );
+}
+
+#[test]
+fn notes_beside_the_main_part_are_text_unless_they_are_links() {
+    let page = |aside: &str| {
+        format!(
+            "<body><main><p>The pump runs on mains power.</p></main><aside>{aside}</aside></body>"
+        )
+    };
+    let main = "paragraph The pump runs on mains power.";
+    check("a.html", &page("<p>Keep it dry.</p>"), &[main, "paragraph Keep it dry."]);
+    check("a.html", &page("<ul><li><a href='b'>Valves</a></li></ul>"), &[main]);
 }

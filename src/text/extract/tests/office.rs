@@ -46,7 +46,8 @@ fn check_word(body: &str, expected: &[&str]) {
 fn check_odt(body: &str, expected: &[&str]) {
     let content = format!(
         "<document-content><automatic-styles><style style:name='H'><text-properties \
-         text:display='none'/></style></automatic-styles><body>{body}</body></document-content>"
+         text:display='none'/></style><style style:name='R'><text-properties \
+         style:text-position='super 58%'/></style></automatic-styles><body>{body}</body></document-content>"
     );
     check(Format::Odt, &[("content.xml", &content)], expected);
 }
@@ -64,6 +65,9 @@ fn hidden_and_deleted_text_of_word_does_not_divide_a_sentence() {
          </t></r><del><r><delText>nine</delText></r></del><ins><r><t>ten\
                    </t></r></ins></p>";
     check_word(changed, &["It costs ten"]);
+    let symbol = "<p><r><t>At 20 </t></r><r><sym w:font='Symbol' w:char='F0B0'/><t>C, 10 m</t></r><r>\
+         <rPr><vertAlign w:val='superscript'/></rPr><t>2</t></r></p>";
+    check_word(symbol, &["At 20 °C, 10 m²"]);
     let mark = "<p><pPr><rPr><del/></rPr></pPr><r><t>One </t></r></p><p><r><t>line</t></r></p>";
     check_word(mark, &["One line"]);
 }
@@ -108,6 +112,7 @@ fn comments_and_hidden_text_of_open_document_are_left_out() {
         "<p>The fee <annotation><creator>Ann</creator><p>too low</p></annotation>is nine.</p>";
     check_odt(comment, &["The fee is nine."]);
     check_odt("<p>A <span text:style-name='H'>secret </span>rope.</p>", &["A rope."]);
+    check_odt("<p>10 m<span text:style-name='R'>2</span></p>", &["10 m²"]);
     check_odt("<section text:display='none'><p>No</p></section><p>Yes</p>", &["Yes"]);
     let note = "<p>Rent.<note><note-citation>1</note-citation><note-body><p>With heat.</p>\
                 </note-body></note> Monthly.</p>";
@@ -150,7 +155,42 @@ fn hidden_sheets_and_rows_are_left_out() {
         ),
         ("xl/b.xml", "<worksheet><row r='1'><c r='A1'><v>9</v></c></row></worksheet>"),
     ];
-    check(Format::Xlsx, &parts, &["# A", "0 7 | | TRUE", "0 #DIV/0! | =SUM(A1)"]);
+    check(Format::Xlsx, &parts, &["# A", "0 7 | | TRUE\n#DIV/0! | =SUM(A1)"]);
+}
+
+#[test]
+fn a_table_is_whole_around_hidden_rows() {
+    let parts = [
+        ("xl/workbook.xml", "<workbook><sheet name='A' r:id='1'/></workbook>"),
+        (
+            "xl/_rels/workbook.xml.rels",
+            "<r><Relationship Id='1' Type='x/worksheet' Target='a.xml'/></r>",
+        ),
+        (
+            "xl/a.xml",
+            "<worksheet><row r='1'><c t='str'><v>Dish</v></c><c t='str'><v>Cost</v></c></row>\
+             <row r='2' hidden='1'><c t='str'><v>Fish</v></c></row><row r='3'><c \
+             t='str'><v>Cake</v></c><c><v>3</v></c></row><row r='5'><c><v>8</v></c></row>\
+             <headerFooter><oddHeader>&amp;LWard&amp;RPage &amp;P</oddHeader></headerFooter>\
+             </worksheet>",
+        ),
+    ];
+    check(Format::Xlsx, &parts, &["# A", "1 Dish | Cost\nCake | 3", "0 8", "Ward"]);
+    let row = |hidden: &str, cells: [&str; 2]| {
+        let cells = cells.map(|text| format!("<table-cell><p>{text}</p></table-cell>"));
+        format!("<table-row {hidden}>{}</table-row>", cells.concat())
+    };
+    let rows = [
+        row("", ["Dish", "Cost"]),
+        row("table:visibility='collapse'", ["Fish", "9"]),
+        row("", ["Cake", "3"]),
+    ];
+    let content = format!(
+        "<document-content><body><spreadsheet><table table:name='A'>{}</table></spreadsheet></body>\
+         </document-content>",
+        rows.concat()
+    );
+    check(Format::Ods, &[("content.xml", &content)], &["# A", "1 Dish | Cost\nCake | 3"]);
 }
 
 #[test]
@@ -185,6 +225,24 @@ fn rich_text_shows_numbers_and_hides_what_is_hidden() {
     );
     check(r"{\rtf1{\listtext\tab 3.1\tab}Either party.\par}", &["3.1 Either party."]);
     check(r"{\rtf1{\listtext\'b7\tab}Bread.\par}", &["- Bread."]);
+    check(r"{\rtf1 Area 10 m{\super 2}, fee{\super 1}\u61616\'3f.\par}", &["Area 10 m², fee 1°."]);
+}
+
+#[test]
+fn rows_and_margins_of_rich_text_are_whole() {
+    let check = |source: &str, expected: &[&str]| {
+        assert_eq!(shown(&rtf::parse(source.as_bytes()).unwrap()), expected, "{source}");
+    };
+    let nested = r"{\rtf1\trowd\cellx9\cellx18\pard\intbl Hen\cell\pard\intbl\itap2 day\nestcell 90 g\nestcell\
+{\*\nesttableprops\trowd\cellx3\cellx6\nestrow}night\nestcell 10 g\nestcell\
+{\*\nesttableprops\trowd\cellx3\cellx6\nestrow}\pard\intbl\cell\row\pard After.\par}";
+    check(nested, &["0 Hen | day, 90 g; night, 10 g", "After."]);
+    // A row without cells.
+    check(r"{\rtf1\trowd\cellx9\intbl\pard One.\par\sect Two.\par}", &["One.", "Two."]);
+    check(
+        r"{\rtf1{\header Rev. 7\par}{\footer Page {\field{\*\fldinst PAGE}{\fldrslt 3}}\par}Body.\par}",
+        &["Rev. 7", "Body."],
+    );
 }
 
 /// An archive of these files, some of which are not text.

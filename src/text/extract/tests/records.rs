@@ -141,3 +141,76 @@ fn outputs_of_notebooks_are_records() {
     assert_eq!(doc.metadata, [("author".to_owned(), "Ada".to_owned())]);
     assert!(!doc.text.contains("Figure"));
 }
+
+#[test]
+fn outputs_of_notebooks_are_shown_as_the_notebook_shows_them() {
+    let data = |kind: &str, text: &str, plain: &str| {
+        serde_json::json!({"output_type": "display_data",
+                           "data": {kind: text, "text/plain": plain}})
+    };
+    let outputs = serde_json::json!([
+        data("text/html", "<b>Best lag</b>: 6 hours", "<IPython.core.display.HTML object>"),
+        data("text/latex", "$x = 9$", "<IPython.core.display.Latex object>"),
+        data("image/png", "iVBOR", "<Figure size 640x480 with 1 Axes>"),
+        {"output_type": "stream", "text": " 10%|#\r100%|##########\r\ndone\n"},
+    ]);
+    let cell = serde_json::json!({"cell_type": "code", "source": "fit()", "outputs": outputs});
+    let notebook = serde_json::json!({"cells": [cell], "nbformat": 4}).to_string();
+    assert_eq!(
+        blocks("a.ipynb", &notebook),
+        [
+            "code fit()",
+            "paragraph Best lag: 6 hours",
+            "record x = 9",
+            "record 100%|##########",
+            "record done"
+        ]
+    );
+}
+
+#[test]
+fn messages_of_exports_are_records() {
+    check(
+        "a.txt",
+        "Nora Quist, [14 Mar 2026 at 10:02:40]:\nWhich berth?\n\nOlaf, [14 Mar 2026 at \
+         10:03:01]:\nBerth 14.",
+        &[
+            "record Nora Quist, [14 Mar 2026 at 10:02:40]:\nWhich berth?",
+            "record Olaf, [14 Mar 2026 at 10:03:01]:\nBerth 14.",
+        ],
+    );
+    check(
+        "a.md",
+        "**Mara** (10:02): Who has it?\n**Nils** (10:03): cupboard 7\n\nThe end: or\nnearly so.",
+        &[
+            "record **Mara** (10:02): Who has it?",
+            "record **Nils** (10:03): cupboard 7",
+            "paragraph The end: or\nnearly so.",
+        ],
+    );
+    let list = "{\"name\": \"Boat\", \"messages\": [\n{\"t\": \"Which ] berth?\"},\n{\"t\": \
+                [{\"b\": \"14\"}]}]}";
+    check(
+        "a.json",
+        list,
+        &[
+            "code {\"name\": \"Boat\", \"messages\": [",
+            "record {\"t\": \"Which ] berth?\"}",
+            "record {\"t\": [{\"b\": \"14\"}]}",
+        ],
+    );
+    check("a.json", "{\"a\": {\"b\": 1}}", &["code {\"a\": {\"b\": 1}}"]);
+}
+
+#[test]
+fn comments_in_lines_of_markdown_are_not_text() {
+    check(
+        "a.md",
+        "Seen <!-- not seen --> here and %% nor this %% there, 5%% and `<!-- code -->`.\n\n%%\nhidden\n%%\n\n\
+         ```\n%% a <!-- b -->\n```\n",
+        &[
+            "paragraph Seen  here and  there, 5%% and `<!-- code -->`.",
+            "code ```\n%% a <!-- b -->\n```",
+        ],
+    );
+}

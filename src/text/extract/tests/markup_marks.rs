@@ -1,0 +1,128 @@
+//! Marks of LaTeX, org, `AsciiDoc` and manual pages that are less common.
+
+use super::markup::{check, read};
+
+#[test]
+fn latex_has_authors_captions_and_addresses() {
+    let source = "\\documentclass{article}\n\\usepackage[ngerman]{babel}\n\\newtheorem{satz}{Satz}\n\
+                  \\title{Die M\\\"uhle}\\author{A. Berg\\and B. Lind}\n\\begin{document}\n\
+                  Das \"`Ger\"at\"' steht in der Hauptstra\"se, siehe \
+                  \\url{https://a.example/x%20y} und \\href{https://b.example/%7E}{hier}.\n\
+                  \\begin{lstlisting}[language=C,caption={Der Anfang}]\nint n; % 1\n\
+                  \\end{lstlisting}\n\\begin{satz}[Euklid]Es gibt mehr.\\end{satz}\n\
+                  \\begin{itemize}\\item<1-> Eins\\pause\\item<2-> Zwei\\end{itemize}\n\
+                  \\end{document}";
+    check(
+        "a.tex",
+        source,
+        &[
+            "paragraph Das „Gerät“ steht in der Hauptstraße, siehe https://a.example/x%20y und hier.",
+            "paragraph Der Anfang",
+            "code int n; % 1",
+            "paragraph Satz (Euklid). Es gibt mehr.",
+            "listitem - Eins",
+            "listitem - Zwei",
+        ],
+    );
+    let authors = [("author", "A. Berg"), ("author", "B. Lind")];
+    assert_eq!(super::markup::metadata(&read("a.tex", source)), authors);
+    // Without the package a quote is a quote.
+    check("b.tex", "\\begin{document}He said \"a\".\\end{document}", &["paragraph He said \"a\"."]);
+}
+
+#[test]
+fn a_letter_of_latex_has_its_subject_and_its_lines() {
+    let source = "\\setkomavar{subject}{Invoice 4711}\\begin{document}\\begin{letter}{Ms Weber\\\\\
+                  Main Street 3}\\opening{Dear Ms Weber,}\nplease pay.\n\\closing{Yours}\n\
+                  \\end{letter}\\end{document}";
+    let expected = [
+        "paragraph Ms Weber Main Street 3",
+        "paragraph Dear Ms Weber,",
+        "paragraph please pay.",
+        "paragraph Yours",
+    ];
+    check("a.tex", source, &expected);
+    assert_eq!(read("a.tex", source).title.as_deref(), Some("Invoice 4711"));
+}
+
+#[test]
+fn org_leaves_out_commented_trees_and_shows_notes_and_captions() {
+    check(
+        "a.org",
+        "* Water\n#+CAPTION: Water by month\n| Month | Litres |\n|-------+--------|\n| <l>   |    <r> |\n\
+         | April |    120 |\n\nSee[fn:1] and more[fn:: nine of ten].\n[fn:1] It froze.\n\
+         * COMMENT Secret\nhidden\n** Below\nhidden too\n* Result\n: drip 5\n1. red\n2. [@5] black\n",
+        &[
+            "h1 Water",
+            "paragraph Water by month",
+            "table Month | Litres\nApril | 120",
+            "paragraph See and more (nine of ten).",
+            "paragraph It froze.",
+            "h1 Result",
+            "code drip 5",
+            "listitem 1. red",
+            "listitem 2. black",
+        ],
+    );
+}
+
+#[test]
+fn asciidoc_has_labels_numbers_quotations_and_links() {
+    check(
+        "a.adoc",
+        "= T\n:docs: https://d.example\n\n[NOTE]\n====\nIt weighs 31 kg.\n====\n\n. Open\n.. slowly\n. Wait\n\n\
+         [quote, A. Berg, Diary]\n____\nWater wins.\n____\n\nSee {docs}/pump[the guide], H~2~O (C) 2026 and \
+         +++<u>raw</u>+++.\n",
+        &[
+            "h1 T",
+            "paragraph NOTE: It weighs 31 kg.",
+            "listitem 1. Open",
+            "listitem   a. slowly",
+            "listitem 2. Wait",
+            "quote Water wins.",
+            "quote — A. Berg, Diary",
+            "paragraph See the guide, H2O © 2026 and raw.",
+        ],
+    );
+}
+
+#[test]
+fn cells_of_asciidoc_span_columns_and_rows() {
+    check(
+        "a.adoc",
+        "[cols=\"1,1,1\",options=\"header\"]\n|===\n|Name 2+|Price\n\n.2+|Seal |3 |marks\n|4 |pence\n\n\
+         a|Motor\n\n* sealed\n|5\n|6\n3+|All prices of 1901\n|===\n",
+        &[
+            "table Name | Price | Price\nSeal | 3 | marks\nSeal | 4 | pence\nMotor; sealed | 5 | 6\n\
+           All prices of 1901 |  |",
+        ],
+    );
+}
+
+#[test]
+fn manual_pages_have_columns_and_standard_sentences() {
+    check(
+        "a.1",
+        ".Dd May 2, 2026\n.Dt SLURP 1\n.Os\n.Sh SIGNALS\n.Bl -column \"Signal\" \"Action\"\n.It Sy Signal Ta Sy Action\n\
+         .It Dv SIGHUP Ta read\nagain\n.It Dv SIGINT Ta stop\n.El\n.Sh EXIT STATUS\n.Ex -std\n",
+        &[
+            "h1 SIGNALS",
+            "table Signal | Action\nSIGHUP | read again\nSIGINT | stop",
+            "h1 EXIT STATUS",
+            "paragraph The slurp utility exits 0 on success, and >0 if an error occurs.",
+        ],
+    );
+    let source = ".TH A 5\n.SH KEYS\n.TS\nallbox tab(|);\nlb lb\nl n.\nKey|Default\nretries|5\n.TE\n\
+                  .SY pump\n.OP \\-x file\n";
+    check(
+        "a.5",
+        source,
+        &["h1 KEYS", "table Key | Default\nretries | 5", "paragraph pump [-x file]"],
+    );
+    let doc = read("a.5", source);
+    let headers = doc.blocks.iter().find_map(|block| match block.kind {
+        super::BlockKind::Table { headers } => Some(headers),
+        _ => None,
+    });
+    assert_eq!(headers, Some(1));
+}
