@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::rows::{Lookup, Reading};
+use super::selection::Origin;
 use super::store::Cache;
 use super::table::{Key, Table};
 
@@ -31,6 +32,14 @@ pub struct CachedAnswer {
     pub addresses: usize,
     /// The language model's name for itself; empty for an extractive answer.
     pub writer: String,
+    /// What the answer was made from; `None` in a row of an older version.
+    #[serde(default)]
+    pub origin: Option<Origin>,
+}
+
+/// The origin of a stored answer, if it says it.
+pub(super) fn origin(bytes: &[u8]) -> Option<Origin> {
+    serde_json::from_slice::<CachedAnswer>(bytes).ok()?.origin
 }
 
 impl Cache {

@@ -21,9 +21,11 @@ mod file;
 mod flight;
 mod inner;
 mod purge;
+mod purge_log;
 mod rerank;
 mod retrieval;
 mod rows;
+mod selection;
 mod store;
 mod table;
 #[cfg(test)]
@@ -33,5 +35,6 @@ mod tier;
 pub use answers::CachedAnswer;
 pub use flight::{Claim, Flight};
 pub use retrieval::Ranking;
+pub use selection::{Origin, Purge};
 pub use store::Cache;
 pub use table::{Caching, Counters, Key, Purged, SharedCounters, SharedStats, Table, TableStats};

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::rows::{Lookup, Reading};
+use super::selection::Origin;
 use super::store::Cache;
 use super::table::{Key, Table};
 use crate::document::{
     Chunk, Contribution, Contributions, Hit, Lines, Note, Rank, Span, Unit, UnitKind,
 };
+use crate::naming;
 
 #[derive(Deserialize, Serialize)]
 struct StoredRanking {
@@ -20,6 +22,9 @@ struct StoredRanking {
     notes: Vec<(char, String, String)>,
     /// Bits of [`Ranking::nearness`].
     nearness: Option<u32>,
+    /// The index; absent in a row of an older version.
+    #[serde(default)]
+    index: Option<String>,
 }
 
 /// The result of a search.
@@ -144,11 +149,11 @@ impl Cache {
         self.has(Lookup { table: Table::Retrieval, key, scope: corpus, now_s })
     }
 
-    /// Stores the parts of a [`Ranking`].
+    /// Stores the parts of a [`Ranking`] of an index.
     pub fn put_ranking(
         &self,
         key: Key,
-        corpus: &str,
+        (index, corpus): (&str, &str),
         (hits, notes, nearness): (&[Hit], &[Note], Option<f32>),
         now_s: i64,
     ) {
@@ -164,6 +169,7 @@ impl Cache {
             hits: hits.iter().map(StoredHit::new).collect(),
             notes: notes.iter().map(note).collect(),
             nearness: nearness.map(f32::to_bits),
+            index: Some(index.to_owned()),
         };
         if let Ok(bytes) = serde_json::to_vec(&stored) {
             self.put(Table::Retrieval, key, corpus, bytes, now_s);
@@ -171,8 +177,18 @@ impl Cache {
     }
 }
 
+/// The origin of a stored ranking, if it says it.
+pub(super) fn origin(bytes: &[u8]) -> Option<Origin> {
+    let ranking: StoredRanking = serde_json::from_slice(bytes).ok()?;
+    let documents = ranking.hits.iter().flat_map(|hit| {
+        let copies = hit.also.iter().map(|(path, _)| path);
+        std::iter::once(&hit.path).chain(copies).map(|path| naming::name(&hit.root, path))
+    });
+    Some(Origin { index: ranking.index?, documents: documents.collect() })
+}
+
 fn parse(bytes: &[u8]) -> Option<Ranking> {
-    let StoredRanking { hits, notes, nearness } = serde_json::from_slice(bytes).ok()?;
+    let StoredRanking { hits, notes, nearness, .. } = serde_json::from_slice(bytes).ok()?;
     let hits = hits.into_iter().zip(1..).map(|(hit, rank)| hit.into_hit(rank));
     let note = |(kind, word, other)| match kind {
         'c' => Note::Corrected { word, instead: other },
