@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::origin::Origin;
 use super::rows::{Lookup, Reading};
-use super::selection::Origin;
 use super::store::Cache;
 use super::table::{Key, Table};
 
@@ -35,11 +35,6 @@ pub struct CachedAnswer {
     /// What the answer was made from; `None` in a row of an older version.
     #[serde(default)]
     pub origin: Option<Origin>,
-}
-
-/// The origin of a stored answer, if it says it.
-pub(super) fn origin(bytes: &[u8]) -> Option<Origin> {
-    serde_json::from_slice::<CachedAnswer>(bytes).ok()?.origin
 }
 
 impl Cache {

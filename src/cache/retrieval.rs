@@ -7,13 +7,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::rows::{Lookup, Reading};
-use super::selection::Origin;
 use super::store::Cache;
 use super::table::{Key, Table};
 use crate::document::{
     Chunk, Contribution, Contributions, Hit, Lines, Note, Rank, Span, Unit, UnitKind,
 };
-use crate::naming;
 
 #[derive(Deserialize, Serialize)]
 struct StoredRanking {
@@ -22,7 +20,7 @@ struct StoredRanking {
     notes: Vec<(char, String, String)>,
     /// Bits of [`Ranking::nearness`].
     nearness: Option<u32>,
-    /// The index; absent in a row of an older version.
+    /// See [`Origin`](super::Origin); absent in a row of an older version.
     #[serde(default)]
     index: Option<String>,
 }
@@ -175,16 +173,6 @@ impl Cache {
             self.put(Table::Retrieval, key, corpus, bytes, now_s);
         }
     }
-}
-
-/// The origin of a stored ranking, if it says it.
-pub(super) fn origin(bytes: &[u8]) -> Option<Origin> {
-    let ranking: StoredRanking = serde_json::from_slice(bytes).ok()?;
-    let documents = ranking.hits.iter().flat_map(|hit| {
-        let copies = hit.also.iter().map(|(path, _)| path);
-        std::iter::once(&hit.path).chain(copies).map(|path| naming::name(&hit.root, path))
-    });
-    Some(Origin { index: ranking.index?, documents: documents.collect() })
 }
 
 fn parse(bytes: &[u8]) -> Option<Ranking> {

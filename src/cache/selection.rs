@@ -6,21 +6,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::origin::Origin;
 use super::table::Table;
 use crate::error::{Fault, Result};
 use crate::naming::{self, composed};
 
 /// The tables whose rows have an origin.
 pub const WITH_ORIGIN: [Table; 2] = [Table::Retrieval, Table::Answers];
-
-/// What a cached value was made from.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Origin {
-    /// The index that was asked.
-    pub index: String,
-    /// Names of the documents whose passages the value was made from.
-    pub documents: Vec<String>,
-}
 
 /// Which rows of which tables a user wants removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,8 +93,8 @@ impl Selection {
     /// Whether the value of a row of a table is to be removed.
     pub(super) fn has(&self, table: Table, value: &[u8]) -> bool {
         let origin = match table {
-            Table::Retrieval => super::retrieval::origin(value),
-            Table::Answers => super::answers::origin(value),
+            Table::Retrieval => Origin::of_ranking(value),
+            Table::Answers => Origin::of_answer(value),
             Table::Embeddings | Table::Rerank => return false,
         };
         origin.is_none_or(|origin| self.has_origin(&origin))
