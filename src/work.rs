@@ -203,7 +203,7 @@ pub fn run_all(engine: &Engine, until: Until) -> Result<()> {
 
 /// Runs the next job, or waits for one; `None` when the worker is to end.
 fn step(engine: &Engine, slot: Slot, until: Until) -> Result<Option<Slot>> {
-    match engine.jobs.peek(engine.now_ms(), engine.config.max_workers)? {
+    match engine.jobs.peek_again(engine.now_ms(), engine.config.max_workers)? {
         Next::Ready(_) => run_next_in_child(engine)?,
         Next::Later(ms) => {
             let pause = ms.map_or(PULSE, |ms| Duration::from_millis(ms).min(PULSE));
@@ -350,7 +350,7 @@ fn ingest_watched(
 /// the log does not end the job here: recording its end will meet the same fault.
 fn watch(engine: &Engine, claimed: &Claimed<'_>, updates: &Receiver<Progress>) {
     let (mut latest, mut written) = (None::<Progress>, (String::new(), 0.0, Instant::now()));
-    let mut pulse = Instant::now() + PULSE;
+    let (mut pulse, interval) = (Instant::now() + PULSE, claimed.progress_interval());
     loop {
         match updates.recv_timeout(pulse.saturating_duration_since(Instant::now())) {
             // A stage that ends before the next pulse is recorded too.
@@ -370,7 +370,7 @@ fn watch(engine: &Engine, claimed: &Claimed<'_>, updates: &Receiver<Progress>) {
         let (stage, share, at) = &written;
         let is_significant = |progress: &Progress| {
             *stage != progress.stage
-                || progress.share - share >= MIN_SHARE
+                || progress.share - share >= MIN_SHARE && at.elapsed() >= interval
                 || at.elapsed() >= MAX_SILENCE
         };
         if let Some(progress) = latest.take_if(|progress| is_significant(progress)) {

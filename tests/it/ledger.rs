@@ -7,7 +7,9 @@ use std::process::{Child, Command, Stdio};
 
 use std::time::{Duration, Instant};
 
-use rag::jobs::{Durability, End, IngestSpec, Jobs, Next, Priority, Reason, Spec, State, Work};
+use rag::jobs::{
+    Durability, End, IngestSpec, Jobs, Next, Priority, Progress, Reason, Spec, State, Work,
+};
 use rag::ledger::{Ledger, Param};
 use rag::sessions::{Sessions, Turn};
 use serde_json::Value;
@@ -296,6 +298,31 @@ fn each_job_runs_once_in_the_order_of_priorities() {
     done.iter().for_each(|name| *counts.entry(name).or_insert(0) += 1);
     assert_eq!((done.len(), counts.len()), (100, 100), "one run a job");
     assert_eq!(all.clean(1000, 1000).unwrap(), 105);
+}
+
+/// A worker that waits looks at a number; only what could give it work changes that.
+#[test]
+fn an_idle_worker_notices_what_gives_it_work() {
+    let Some(postgres) = migrated(&[]) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (idle, other) = (jobs(&postgres, dir.path()), jobs(&postgres, dir.path()));
+    let look = || idle.peek_again(20, 9).unwrap();
+    let ready = |id: &String| Next::Ready(id.clone());
+    assert_eq!((look(), look()), (Next::Nothing, Next::Nothing));
+    let first = other.submit(spec("first"), 10).unwrap();
+    assert_eq!((look(), look()), (ready(&first), ready(&first)));
+    let Next::Ready(claimed) = other.claim(20, 9).unwrap() else { panic!("no job") };
+    let before = other.events().unwrap();
+    let progress = Progress { stage: "vectors".into(), share: 0.5, ..Progress::default() };
+    claimed.progress(progress, 30).unwrap();
+    let found = other.get(&first, 30).unwrap().progress.share;
+    assert_eq!((found, other.events().unwrap()), (0.5, before), "progress is no event");
+    claimed.finish(End::PutBack, 40, Durability::Synced).unwrap();
+    assert_eq!(look(), ready(&first));
+    other.cancel(&first, 50).unwrap();
+    assert_eq!((look(), look()), (Next::Nothing, Next::Nothing));
+    other.retry(&first, 60).unwrap();
+    assert_eq!(idle.peek_again(70, 9).unwrap(), ready(&first));
 }
 
 #[test]
