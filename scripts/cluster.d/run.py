@@ -1,6 +1,7 @@
 """Breaks the parts of a small cluster, and measures; scripts/cluster describes the sections."""
 
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -8,8 +9,9 @@ import statistics
 import sys
 import threading
 import time
+import urllib.request
 
-from engines import Cluster, request, until
+from engines import Cluster, free_ports, request, until
 
 QUESTION = "How do I empty the cache?"
 IDLE_S = 20
@@ -197,6 +199,132 @@ def follow(cluster):
             server.kill(signal.SIGTERM)
 
 
+def caches(cluster):
+    """Two servers, and four clients that ask each question at the same moment, two of each server."""
+    n_questions, pairs = 40, 2
+    home = cluster.folder("base")
+    cluster.rag("base", "ingest", "--dir", begin_locally(cluster), "--json", **LOCAL)
+    questions = [f"How do I change setting {i} of the cache, or how large is table {i}?" for i in range(n_questions)]
+    port = cluster.redis_ports[0]
+    is_over = threading.Event()
+
+    def repeat(pause, work):
+        def run():
+            with contextlib.suppress(OSError):
+                while not is_over.wait(pause):
+                    work()
+
+        return run
+
+    spoil = (
+        "for _, key in ipairs(redis.call('KEYS', 'rag:*')) do if redis.call('TYPE', key).ok == 'string' then "
+        "redis.call('DEL', key) redis.call('LPUSH', key, 'x') end end return 1"
+    )
+
+    say = lambda *command: (lambda: cluster.redis_says_all(port, *command))
+    slow = {delay: cluster.delayed(port, delay) for delay in (0.001, 0.005, 0.02, 0.08)}
+    phases = [
+        # Name, port of Redis, what is done before, all the time, and after.
+        ("local caches alone", None, None, None, None),
+        ("Redis", port, None, None, None),
+        ("Redis, each reply 1 ms late", slow[0.001], None, None, None),
+        ("Redis, each reply 5 ms late", slow[0.005], None, None, None),
+        ("Redis, each reply 20 ms late", slow[0.02], None, None, None),
+        ("Redis, each reply 80 ms late", slow[0.08], None, None, None),
+        ("Redis emptied 20 times a second", port, None, repeat(0.05, say("FLUSHALL")), None),
+        ("Redis full", port, say("CONFIG", "SET", "maxmemory", "1"), None, say("CONFIG", "SET", "maxmemory", "0")),
+        ("Redis with values of a wrong type", port, None, repeat(0.02, say("EVAL", spoil, "0")), None),
+        ("Redis that hangs", port, lambda: cluster.redis[0].child.send_signal(signal.SIGSTOP), None,
+         lambda: cluster.redis[0].child.send_signal(signal.SIGCONT)),
+        ("Redis lost", free_ports(1)[0], None, None, None),
+        ("local caches alone, again", None, None, None, None),
+    ]
+    expected, alone, rows = None, [], []
+    for n, (name, redis, before, meanwhile, after) in enumerate(phases):
+        cluster.redis_says_all(port, "FLUSHALL")
+        servers = []
+        for i in range(2):
+            machine = f"caches-{n}-{i}"
+            shutil.copytree(os.path.join(home, "indexes"), os.path.join(cluster.folder(machine), "indexes"))
+            # As installed: a reply within 100 ms.
+            more = {**LOCAL, **({"RAG_SHARED_URL": f"redis://127.0.0.1:{redis}", "RAG_SHARED_TIMEOUT_MS": "100"} if redis else {})}
+            servers.append(cluster.serve(machine, **more))
+        for server in servers:
+            until("it is warm", lambda: request(server.port, "POST", "/ask", {"query": QUESTION})[0] == 200)
+        is_over.clear()
+        if before:
+            before()
+        thread = threading.Thread(target=meanwhile, daemon=True) if meanwhile else None
+        if thread:
+            thread.start()
+        runs = sum(texts_embedded(server.port) for server in servers)
+        search, found = ask_together(servers, pairs, "/search", questions)
+        runs = sum(texts_embedded(server.port) for server in servers) - runs
+        ask, answered = ask_together(servers, 1, "/ask", questions)
+        is_over.set()
+        if thread:
+            thread.join()
+        if after:
+            after()
+        for server in servers:
+            server.kill(signal.SIGTERM)
+        results = (found, answered)
+        expected = expected or results
+        wrong = sum(a != b for kind, known in zip(results, expected) for a, b in zip(kind, known))
+        if redis is None:
+            alone.append((search, ask))
+        rows.append((name, search, ask, runs, wrong, redis is None))
+    base = [statistics.mean(times[i] for times in alone) for i in range(2)]
+    for name, search, ask, runs, wrong, is_base in rows:
+        times = "" if is_base else f" {search / base[0]:.2f} and {ask / base[1]:.2f} of local caches alone;"
+        row(f"{name}: P95 of a search", f"{1000 * search:.1f} ms",
+            f"of an answer {1000 * ask:.1f} ms;{times} {runs} runs of the model for {n_questions} texts on two servers; {wrong} wrong")
+
+
+LOCAL = {name: "" for name in ("RAG_DEPOT_URL", "RAG_LEDGER_URL", "RAG_SHARED_URL", "RAG_SHARED_SENTINELS")}
+
+
+def begin_locally(cluster):
+    docs = cluster.folder("docs")
+    for name in os.listdir(cluster.args.corpus):
+        shutil.copy(os.path.join(cluster.args.corpus, name), docs)
+    return docs
+
+
+def texts_embedded(port):
+    """Runs of the model by a server so far."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as reply:
+        lines = reply.read().decode().splitlines()
+    return sum(int(float(line.rsplit(" ", 1)[1])) for line in lines if line.startswith("rag_model_texts_total"))
+
+
+def ask_together(servers, each, path, questions):
+    """Each question at the same moment by `each` clients of each server, then once more, when its result is cached;
+    returns the time that 95 of 100 replies need at most, and the results of all clients."""
+    clients = [server for server in servers for _ in range(each)]
+    gate, times, results = threading.Barrier(len(clients)), [], [[] for _ in clients]
+
+    def run(n, server):
+        for question in questions:
+            for _ in range(2):
+                gate.wait()
+                start = time.monotonic()
+                status, reply = request(server.port, "POST", path, {"query": question})
+                times.append(time.monotonic() - start)
+                shown = [hit["path"] for hit in reply["hits"]] if path == "/search" and status == 200 else reply.get("answer")
+                results[n].append((status, shown))
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    bad = [status for client in results for status, _ in client if status != 200]
+    if bad:
+        raise SystemExit(f"cluster: error: {len(bad)} requests of {path} have the status {bad[0]}")
+    return sorted(times)[int(0.95 * len(times))], [result for client in results for result in client]
+
+
 def cost(cluster):
     docs = begin(cluster)
     n = cluster.args.requests
@@ -287,7 +415,7 @@ def main():
             start = time.monotonic()
             cluster.start_engines()
             row(f"[{section}] all engines start", time.monotonic() - start)
-            {"failover": failover, "follow": follow, "cost": cost}[section](cluster)
+            {"failover": failover, "follow": follow, "caches": caches, "cost": cost}[section](cluster)
         finally:
             cluster.close()
 

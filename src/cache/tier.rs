@@ -124,7 +124,10 @@ impl Tier {
         read: impl FnOnce(&Packed) -> Reading<T>,
     ) -> Option<(T, Packed)> {
         let key = self.link.key(lookup.table, lookup.key);
-        let reply = self.link.redis.one(Command::new("GET").arg(&key));
+        let reply = match self.link.is_worth(lookup.table) {
+            true => self.link.redis.one(Command::new("GET").arg(&key)),
+            false => Err(Lost::Paused),
+        };
         let owner = [&lookup.key.0[..], lookup.scope.as_bytes()];
         let (outcome, found) = match reply {
             Ok(Value::Nil) | Err(Lost::Paused | Lost::Busy) => (None, None),
@@ -321,6 +324,12 @@ impl Drop for Tier {
 }
 
 impl Link {
+    /// Whether a look-up saves time. Only an answer may have taken long to make. What is written to
+    /// a slow store shows when it is fast again.
+    pub fn is_worth(&self, table: Table) -> bool {
+        table == Table::Answers || !self.redis.is_slow()
+    }
+
     pub fn key(&self, table: Table, key: &Key) -> String {
         self.redis.key(&[table.name(), &disk::hex(&key.0)])
     }

@@ -26,6 +26,13 @@ const READ_COUNT: &str = "50";
 /// A reply that takes more than this share of the time-out counts as bad for the breaker: a store
 /// that slow costs more than it saves.
 const SLOW_SHARE: u32 = 2;
+/// Replies that all take more than this share of the time-out make the store too slow for values
+/// that are computed in some milliseconds: one look-up costs a few replies.
+const LATE_SHARE: u32 = 50;
+/// So many replies in a row; one that is faster ends it.
+const LATE_REPLIES: usize = 3;
+/// Replies to more commands than this take longer because of that.
+const SHORT: usize = 3;
 /// How often a listener reads its `stop` function.
 const LISTENING: Duration = Duration::from_millis(200);
 /// The pause of a listener whose connection was cut.
@@ -55,6 +62,8 @@ pub struct Redis {
     breaker: Mutex<Breaker>,
     start: Instant,
     latency_us: AtomicU64,
+    /// Of the last replies to few commands, zero at first.
+    latest_us: Mutex<[u64; LATE_REPLIES]>,
 }
 
 impl std::fmt::Debug for Redis {
@@ -102,6 +111,7 @@ impl Redis {
             breaker: Mutex::default(),
             start: Instant::now(),
             latency_us: AtomicU64::new(0),
+            latest_us: Mutex::default(),
         })
     }
 
@@ -140,8 +150,20 @@ impl Redis {
         if outcome.is_ok() {
             let us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX).max(1);
             self.latency_us.store(us, Ordering::Relaxed);
+            if commands.len() <= SHORT {
+                let mut latest = locked(&self.latest_us);
+                latest.rotate_left(1);
+                latest[LATE_REPLIES - 1] = us;
+            }
         }
         outcome
+    }
+
+    /// Whether the last replies were so slow that computing a small value takes less time than
+    /// looking it up.
+    pub fn is_slow(&self) -> bool {
+        let limit = u64::try_from((self.timeout / LATE_SHARE).as_micros()).unwrap_or(u64::MAX);
+        locked(&self.latest_us).iter().all(|us| *us > limit)
     }
 
     /// As [`Redis::run`], for one command. A refusal is an error.

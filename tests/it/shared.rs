@@ -512,6 +512,16 @@ fn a_late_holder_is_refused_and_nobody_waits_for_a_dead_one() {
     two.put_claimed(second, (Table::Embeddings, key), "m", vector(1.0), 7);
     assert_eq!(find(&three), Some(vector(1.0)));
     assert!(matches!(claim(&three, 50), Claim::Computed));
+
+    // What is no lease is waited for by no server.
+    redis.command(&["FLUSHALL"]);
+    let Claim::Compute(_held) = claim(&one, 20_000) else { panic!("it is free") };
+    let keys = redis.keys("rag:lease:*");
+    redis.command(&["DEL", &keys[0]]);
+    redis.command(&["LPUSH", &keys[0], "x"]);
+    let start = Instant::now();
+    assert!(matches!(claim(&two, 3_600_000), Claim::Compute(_)));
+    assert!(start.elapsed() < PATIENCE);
 }
 
 fn settings(url: &str) -> rag::config::SharedStore {
