@@ -1,6 +1,7 @@
 """Breaks the parts of a small cluster, and measures; scripts/cluster describes the sections."""
 
 import argparse
+import concurrent.futures
 import contextlib
 import os
 import shutil
@@ -200,10 +201,11 @@ def follow(cluster):
 
 
 def caches(cluster):
-    """Two servers, and four clients that ask each question at the same moment, two of each server."""
-    n_questions, pairs = 40, 2
+    """Two servers, and four clients that ask each question at the same moment, two of each server. Two servers without
+    Redis answer the same questions in turn with them, so that whatever else this machine does falls on both."""
+    n_questions, each = 40, 2
     home = cluster.folder("base")
-    cluster.rag("base", "ingest", "--dir", begin_locally(cluster), "--json", **LOCAL)
+    cluster.rag("base", "ingest", "--dir", begin_locally(cluster), "--json", RAG_SHARED_URL="", **LOCAL)
     questions = [f"How do I change setting {i} of the cache, or how large is table {i}?" for i in range(n_questions)]
     port = cluster.redis_ports[0]
     is_over = threading.Event()
@@ -225,7 +227,6 @@ def caches(cluster):
     slow = {delay: cluster.delayed(port, delay) for delay in (0.001, 0.005, 0.02, 0.08)}
     phases = [
         # Name, port of Redis, what is done before, all the time, and after.
-        ("local caches alone", None, None, None, None),
         ("Redis", port, None, None, None),
         ("Redis, each reply 1 ms late", slow[0.001], None, None, None),
         ("Redis, each reply 5 ms late", slow[0.005], None, None, None),
@@ -237,18 +238,17 @@ def caches(cluster):
         ("Redis that hangs", port, lambda: cluster.redis[0].child.send_signal(signal.SIGSTOP), None,
          lambda: cluster.redis[0].child.send_signal(signal.SIGCONT)),
         ("Redis lost", free_ports(1)[0], None, None, None),
-        ("local caches alone, again", None, None, None, None),
     ]
-    expected, alone, rows = None, [], []
     for n, (name, redis, before, meanwhile, after) in enumerate(phases):
         cluster.redis_says_all(port, "FLUSHALL")
         servers = []
-        for i in range(2):
-            machine = f"caches-{n}-{i}"
-            shutil.copytree(os.path.join(home, "indexes"), os.path.join(cluster.folder(machine), "indexes"))
-            # As installed: a reply within 100 ms.
-            more = {**LOCAL, **({"RAG_SHARED_URL": f"redis://127.0.0.1:{redis}", "RAG_SHARED_TIMEOUT_MS": "100"} if redis else {})}
-            servers.append(cluster.serve(machine, **more))
+        # As installed: a reply within 100 ms.
+        for more in ({"RAG_SHARED_URL": ""}, {"RAG_SHARED_URL": f"redis://127.0.0.1:{redis}", "RAG_SHARED_TIMEOUT_MS": "100"}):
+            for _ in range(2):
+                machine = f"caches-{n}-{len(servers)}"
+                shutil.copytree(os.path.join(home, "indexes"), os.path.join(cluster.folder(machine), "indexes"))
+                servers.append(cluster.serve(machine, **LOCAL, **more))
+        alone, sharing = servers[:2], servers[2:]
         for server in servers:
             until("it is warm", lambda: request(server.port, "POST", "/ask", {"query": QUESTION})[0] == 200)
         is_over.clear()
@@ -257,10 +257,10 @@ def caches(cluster):
         thread = threading.Thread(target=meanwhile, daemon=True) if meanwhile else None
         if thread:
             thread.start()
-        runs = sum(texts_embedded(server.port) for server in servers)
-        search, found = ask_together(servers, pairs, "/search", questions)
-        runs = sum(texts_embedded(server.port) for server in servers) - runs
-        ask, answered = ask_together(servers, 1, "/ask", questions)
+        runs = sum(texts_embedded(server.port) for server in sharing)
+        search = ask_together((alone, sharing), each, "/search", questions)
+        runs = sum(texts_embedded(server.port) for server in sharing) - runs
+        ask = ask_together((alone, sharing), 1, "/ask", questions)
         is_over.set()
         if thread:
             thread.join()
@@ -268,20 +268,16 @@ def caches(cluster):
             after()
         for server in servers:
             server.kill(signal.SIGTERM)
-        results = (found, answered)
-        expected = expected or results
-        wrong = sum(a != b for kind, known in zip(results, expected) for a, b in zip(kind, known))
-        if redis is None:
-            alone.append((search, ask))
-        rows.append((name, search, ask, runs, wrong, redis is None))
-    base = [statistics.mean(times[i] for times in alone) for i in range(2)]
-    for name, search, ask, runs, wrong, is_base in rows:
-        times = "" if is_base else f" {search / base[0]:.2f} and {ask / base[1]:.2f} of local caches alone;"
-        row(f"{name}: P95 of a search", f"{1000 * search:.1f} ms",
-            f"of an answer {1000 * ask:.1f} ms;{times} {runs} runs of the model for {n_questions} texts on two servers; {wrong} wrong")
+        wrong = sum(a != b for kind in (search, ask) for a, b in zip(kind[0].results, kind[1].results))
+        for what, (base, own) in (("search", search), ("answer", ask)):
+            times = f"{1000 * base.p95:.1f} ms with local caches alone"
+            if what == "search":
+                times += f"; {runs} runs of the model for {n_questions} texts on two servers; {wrong} wrong"
+            row(f"{name}: P95 of {'a search' if what == 'search' else 'an answer'}, times", f"{own.p95 / base.p95:.2f}",
+                f"{1000 * own.p95:.1f} ms, {times}")
 
 
-LOCAL = {name: "" for name in ("RAG_DEPOT_URL", "RAG_LEDGER_URL", "RAG_SHARED_URL", "RAG_SHARED_SENTINELS")}
+LOCAL = {name: "" for name in ("RAG_DEPOT_URL", "RAG_LEDGER_URL", "RAG_SHARED_SENTINELS")}
 
 
 def begin_locally(cluster):
@@ -298,31 +294,40 @@ def texts_embedded(port):
     return sum(int(float(line.rsplit(" ", 1)[1])) for line in lines if line.startswith("rag_model_texts_total"))
 
 
-def ask_together(servers, each, path, questions):
-    """Each question at the same moment by `each` clients of each server, then once more, when its result is cached;
-    returns the time that 95 of 100 replies need at most, and the results of all clients."""
-    clients = [server for server in servers for _ in range(each)]
-    gate, times, results = threading.Barrier(len(clients)), [], [[] for _ in clients]
+class Asked:
+    """The replies to several clients: how long 95 of 100 of them took at most, and what they were."""
 
-    def run(n, server):
+    def __init__(self):
+        self.times, self.results = [], []
+
+    @property
+    def p95(self):
+        return sorted(self.times)[int(0.95 * len(self.times))]
+
+
+def ask_together(groups, each, path, questions):
+    """Asks each group of servers in turn each question, by `each` clients of each server at the same moment; then once
+    more, when the result is cached. Returns what each group did."""
+    asked = [Asked() for _ in groups]
+
+    def one(server, question, own):
+        start = time.monotonic()
+        status, reply = request(server.port, "POST", path, {"query": question})
+        own.times.append(time.monotonic() - start)
+        if status != 200:
+            return status
+        return [hit["path"] for hit in reply["hits"]] if path == "/search" else reply["answer"]
+
+    with concurrent.futures.ThreadPoolExecutor(each * max(map(len, groups))) as pool:
         for question in questions:
             for _ in range(2):
-                gate.wait()
-                start = time.monotonic()
-                status, reply = request(server.port, "POST", path, {"query": question})
-                times.append(time.monotonic() - start)
-                shown = [hit["path"] for hit in reply["hits"]] if path == "/search" and status == 200 else reply.get("answer")
-                results[n].append((status, shown))
-
-    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    bad = [status for client in results for status, _ in client if status != 200]
+                for servers, own in zip(groups, asked):
+                    clients = [server for server in servers for _ in range(each)]
+                    own.results += pool.map(one, clients, [question] * len(clients), [own] * len(clients))
+    bad = [result for own in asked for result in own.results if isinstance(result, int)]
     if bad:
         raise SystemExit(f"cluster: error: {len(bad)} requests of {path} have the status {bad[0]}")
-    return sorted(times)[int(0.95 * len(times))], [result for client in results for result in client]
+    return asked
 
 
 def cost(cluster):

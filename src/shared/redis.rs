@@ -29,8 +29,9 @@ const SLOW_SHARE: u32 = 2;
 /// Replies that all take more than this share of the time-out make the store too slow for values
 /// that are computed in some milliseconds: one look-up costs a few replies.
 const LATE_SHARE: u32 = 50;
-/// So many replies in a row; one that is faster ends it.
-const LATE_REPLIES: usize = 3;
+/// So many replies in a row; one that is faster ends it. Fewer would be late now and then where the
+/// processors are busy.
+const LATE_REPLIES: usize = 8;
 /// Replies to more commands than this take longer because of that.
 const SHORT: usize = 3;
 /// How often a listener reads its `stop` function.
