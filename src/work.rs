@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -205,6 +205,13 @@ pub fn run_all(engine: &Engine, until: Until) -> Result<()> {
 fn step(engine: &Engine, slot: Slot, until: Until) -> Result<Option<Slot>> {
     match engine.jobs.peek_again(engine.now_ms(), engine.config.max_workers)? {
         Next::Ready(_) => run_next_in_child(engine)?,
+        Next::Later(None) | Next::Nothing
+            if until == Until::Interrupted && ingest::is_help_wanted(engine)? =>
+        {
+            if !run_in_child(engine, "--embed")?.success() {
+                std::thread::park_timeout(IDLE);
+            }
+        }
         Next::Later(ms) => {
             let pause = ms.map_or(PULSE, |ms| Duration::from_millis(ms).min(PULSE));
             std::thread::park_timeout(pause);
@@ -218,14 +225,18 @@ fn step(engine: &Engine, slot: Slot, until: Until) -> Result<Option<Slot>> {
 /// Runs the next job in a child process.
 fn run_next_in_child(engine: &Engine) -> Result<()> {
     let before = engine.jobs.events()?;
-    let mut command = worker(engine, "--one")?;
-    let status =
-        command.stdin(Stdio::null()).status().or_failed(|| "cannot start a worker".into())?;
+    let status = run_in_child(engine, "--one")?;
     // The next child would also fail before it records anything.
     if !status.success() && engine.jobs.events()? == before {
         return Err(Fault::failed(format!("a worker ended before it started a job: {status}")));
     }
     Ok(())
+}
+
+/// Runs `rag jobs run` with a flag, until it ends.
+fn run_in_child(engine: &Engine, flag: &str) -> Result<ExitStatus> {
+    let mut command = worker(engine, flag)?;
+    command.stdin(Stdio::null()).status().or_failed(|| "cannot start a worker".into())
 }
 
 /// Runs the next job in this process and reports its outcome to `note`. A failure of the job is not

@@ -16,6 +16,7 @@ from engines import Cluster, free_ports, request, until
 
 QUESTION = "How do I empty the cache?"
 IDLE_S = 20
+COPIES = 4
 TABLE = []
 
 
@@ -377,8 +378,12 @@ def cost(cluster):
         for half in range(2):
             folder = cluster.folder(f"text-{count}-{half}")
             for name in sorted(os.listdir(docs))[half::2]:
-                with open(os.path.join(docs, name)) as file, open(os.path.join(folder, name), "w") as out:
-                    out.write(file.read().replace(" the ", f" the{'abcdefgh'[2 * count + half]} "))
+                with open(os.path.join(docs, name)) as file:
+                    text = file.read()
+                # Several times: the start of a worker, and of its model, counts once.
+                for copy in range(COPIES):
+                    with open(os.path.join(folder, f"{copy}-{name}"), "w") as out:
+                        out.write(text.replace(" the ", f" the{'abcdefgh'[2 * count + half]}{copy} "))
             folders.append(folder)
         workers = [cluster.worker(f"embed-{count}-{i}", RAG_THREADS="1", RAG_MAX_WORKERS="2") for i in range(count)]
 

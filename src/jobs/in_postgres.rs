@@ -147,8 +147,8 @@ impl Jobs {
         }
     }
 
-    /// As [`Jobs::peek`] for a caller that looks all the time: while nothing changes, an empty queue
-    /// costs one short statement instead of five.
+    /// As [`Jobs::peek`] for a caller that looks all the time: while nothing changes, an empty
+    /// queue costs one short statement instead of five.
     pub fn peek_again(&self, now_ms: u64, most: usize) -> Result<Next<String>> {
         let events = self.events()?;
         let known = *self.empty.lock().unwrap_or_else(PoisonError::into_inner);
