@@ -151,7 +151,7 @@ pub(super) fn answer(
     })?;
     let Made { result: answer, rarity, embed_hits, embed_misses } = made;
     let record = CachedAnswer { rarity, ..record(&answer, evidence) };
-    entry.write(&record);
+    entry.write(&record, evidence);
     Ok(Draft { embed_hits, embed_misses, ..Draft::new(answer, record) })
 }
 
