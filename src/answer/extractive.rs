@@ -19,9 +19,9 @@ use super::score::{self, Candidate};
 use super::spec::AnswerSpec;
 use super::support::{self, Choice};
 use super::trees::LEARNED;
-use super::window::{self, LIST_STRETCH, Measured, Window};
+use super::window::{self, Measured, Window};
 use super::{metadata, numbered, parts, render};
-use crate::document::{Answer, Hit, UnitKind};
+use crate::document::{Answer, Hit};
 use crate::error::Result;
 
 /// Sections of a summary.
@@ -167,24 +167,12 @@ fn find(
     };
     let mut excerpts: Vec<Range<usize>> =
         chosen.iter().map(|at| ranked.completed(*at, options.max_words)).collect();
-    let mut second = None;
-    if let [first] = &mut excerpts[..]
-        && options.has_second
-        && !is_newest
-        && spec.intent != Intent::Summary
-        && !ranked.unit(best).is_alone()
-        && let Some(further) = ranked.second(best, first, options.max_words)
-    {
-        // Neighbours are one excerpt.
-        let is_same = ranked.source(&further) == ranked.source(first);
-        if is_same && further.start == first.end {
-            first.end = further.end;
-        } else if is_same && further.end == first.start {
-            first.start = further.start;
-        } else {
-            second = Some(further);
+    let second = match &mut excerpts[..] {
+        [first] if options.has_second && !is_newest && spec.intent != Intent::Summary => {
+            ranked.second(best, first, options.max_words)
         }
-    }
+        _ => None,
+    };
     Ok(Found {
         quotes: excerpts.into_iter().flat_map(|units| ranked.quotes(units)).collect(),
         second: second.map(|units| ranked.quotes(units)).unwrap_or_default(),
@@ -213,7 +201,7 @@ impl Ranked {
         let mut candidates = score::candidates(question, spec, evidence);
         let max_words = match spec.intent {
             Intent::Summary => options.max_words.div_ceil(MAX_SECTIONS),
-            _ if options.has_second => first_words(options.max_words),
+            _ if options.has_second => window::first_words(options.max_words),
             _ => options.max_words,
         };
         let windows = window::windows(&candidates, spec, max_words);
@@ -259,68 +247,6 @@ impl Ranked {
             |at: &&usize| newest.is_some_and(|unit| self.windows[**at].units.contains(&unit));
         let best = order.iter().find(holds).or(order.first()).copied().unwrap_or(0);
         (best, newest != leads.first().copied())
-    }
-
-    /// The units of a window with what belongs to it: the sentence that its first one refers to,
-    /// the rest of its list, and the list or the code that its last unit announces. An announcement
-    /// of what has no room is left out.
-    fn completed(&self, at: usize, max_words: usize) -> Range<usize> {
-        let Window { source, units } = &self.windows[at];
-        let units = &self.with_referent(units, max_words);
-        let words = |units: Range<usize>| {
-            self.candidates[units].iter().map(|unit| unit.n_words).sum::<usize>()
-        };
-        let is_of_kind = |at: usize, is: &dyn Fn(UnitKind) -> bool| {
-            self.candidates.get(at).is_some_and(|unit| unit.source == *source && is(unit.kind))
-        };
-        let is_item = |at| is_of_kind(at, &|kind| matches!(kind, UnitKind::Item { .. }));
-        let last = &self.candidates[units.end - 1];
-        let mut end = units.end;
-        if last.announces() || is_item(end - 1) {
-            while is_item(end) {
-                end += 1;
-            }
-        }
-        if last.announces() && end == units.end && is_of_kind(end, &|kind| kind == UnitKind::Code) {
-            end += 1;
-        }
-        let bound = if is_item(end - 1) { max_words * LIST_STRETCH } else { max_words };
-        if words(units.start..end) <= bound && end > units.end {
-            return units.start..end;
-        }
-        let mut end = units.end;
-        while end - units.start > 1 && self.candidates[end - 1].announces() {
-            end -= 1;
-        }
-        units.start..end
-    }
-
-    /// The units, and the one before them if the first refers to it.
-    fn with_referent(&self, units: &Range<usize>, max_words: usize) -> Range<usize> {
-        let first = &self.candidates[units.start];
-        let before = units.start.checked_sub(1).map(|at| &self.candidates[at]);
-        let has_referent = !first.is_alone()
-            && score::is_dependent(&first.text)
-            && before.is_some_and(|unit| {
-                unit.source == first.source && unit.kind == UnitKind::Sentence && !unit.is_title()
-            });
-        let with = units.start - usize::from(has_referent)..units.end;
-        let n_words: usize = self.candidates[with.clone()].iter().map(|unit| unit.n_words).sum();
-        if n_words <= max_words { with } else { units.clone() }
-    }
-
-    /// The best further excerpt beside `first`, in the words that are left, where it is nearly as
-    /// likely to hold the answer.
-    fn second(&self, best: usize, first: &Range<usize>, max_words: usize) -> Option<Range<usize>> {
-        let words: usize = self.candidates[first.clone()].iter().map(|unit| unit.n_words).sum();
-        let left = max_words.checked_sub(words)?;
-        let is_apart = |units: &Range<usize>| units.end <= first.start || first.end <= units.start;
-        let has_room = |at: &usize| {
-            self.features[*at].n_words as usize <= left && is_apart(&self.windows[*at].units)
-        };
-        let at = self.order().into_iter().find(has_room)?;
-        let is_near = self.scores[best] - self.scores[at] <= LEARNED.second_within;
-        is_near.then(|| self.windows[at].units.clone())
     }
 
     /// The unit of a window that has most of the question.
@@ -380,11 +306,7 @@ impl Ranked {
         chosen
     }
 
-    fn source(&self, units: &Range<usize>) -> usize {
-        self.candidates[units.start].source
-    }
-
-    fn unit(&self, window: usize) -> &Candidate {
+    pub fn unit(&self, window: usize) -> &Candidate {
         &self.candidates[self.windows[window].units.start]
     }
 
@@ -407,12 +329,6 @@ impl Ranked {
         }
         chosen
     }
-}
-
-/// Words of the first of two excerpts. Of 45, 60, 68 and 75 of 90 words, 60 and 68 give the most
-/// right answers on the collections of `scripts/train`.
-fn first_words(max_words: usize) -> usize {
-    max_words * 3 / 4
 }
 
 /// The units to compare with the question: those of the best windows, best first.

@@ -9,6 +9,7 @@
 mod citations;
 mod diagram;
 mod evidence;
+mod excerpts;
 mod extractive;
 mod features;
 mod followup;

@@ -1,8 +1,8 @@
-//! Questions about a part of a document by its number: "What does clause 3.1 of the supply agreement
-//! say?" is answered with that clause, however alike another may be.
+//! Questions about a part of a document by its number: "What does clause 3.1 of the agreement say?"
+//! is answered with that clause, however alike another may be.
 //!
-//! `numbered.tsv` has the nouns and the verbs of such questions, by language. The other words of the
-//! question name the document.
+//! `numbered.tsv` has the nouns and the verbs of such questions, by language. The other words of
+//! the question name the document.
 
 use std::ops::Range;
 

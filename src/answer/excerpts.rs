@@ -1,0 +1,98 @@
+//! What is quoted with the best window: what belongs to it, and a second excerpt from elsewhere.
+
+use std::ops::Range;
+
+use super::extractive::Ranked;
+use super::score;
+use super::trees::LEARNED;
+use super::window::{LIST_STRETCH, Window};
+use crate::document::UnitKind;
+
+impl Ranked {
+    /// The units of a window with what belongs to it: the sentence that its first one refers to,
+    /// the rest of its list, and the list or the code that its last unit announces. An announcement
+    /// of what has no room is left out.
+    pub fn completed(&self, at: usize, max_words: usize) -> Range<usize> {
+        let Window { source, units } = &self.windows[at];
+        let units = &self.with_referent(units, max_words);
+        let is_of_kind = |at: usize, is: &dyn Fn(UnitKind) -> bool| {
+            self.candidates.get(at).is_some_and(|unit| unit.source == *source && is(unit.kind))
+        };
+        let is_item = |at| is_of_kind(at, &|kind| matches!(kind, UnitKind::Item { .. }));
+        let last = &self.candidates[units.end - 1];
+        let mut end = units.end;
+        if last.announces() || is_item(end - 1) {
+            while is_item(end) {
+                end += 1;
+            }
+        }
+        if last.announces() && end == units.end && is_of_kind(end, &|kind| kind == UnitKind::Code) {
+            end += 1;
+        }
+        let bound = if is_item(end - 1) { max_words * LIST_STRETCH } else { max_words };
+        if self.n_words(units.start..end) <= bound && end > units.end {
+            return units.start..end;
+        }
+        let mut end = units.end;
+        while end - units.start > 1 && self.candidates[end - 1].announces() {
+            end -= 1;
+        }
+        units.start..end
+    }
+
+    /// The units, and the one before them if the first refers to it.
+    fn with_referent(&self, units: &Range<usize>, max_words: usize) -> Range<usize> {
+        let first = &self.candidates[units.start];
+        let before = units.start.checked_sub(1).map(|at| &self.candidates[at]);
+        let has_referent = !first.is_alone()
+            && score::is_dependent(&first.text)
+            && before.is_some_and(|unit| {
+                unit.source == first.source && unit.kind == UnitKind::Sentence && !unit.is_title()
+            });
+        let with = units.start - usize::from(has_referent)..units.end;
+        if self.n_words(with.clone()) <= max_words { with } else { units.clone() }
+    }
+
+    /// The best further excerpt beside that of the window `best`, in the words that are left, where
+    /// it is nearly as likely to hold the answer. A row is complete by itself. A neighbour becomes
+    /// part of `first`.
+    pub fn second(
+        &self,
+        best: usize,
+        first: &mut Range<usize>,
+        max_words: usize,
+    ) -> Option<Range<usize>> {
+        if self.unit(best).is_alone() {
+            return None;
+        }
+        let left = max_words.checked_sub(self.n_words(first.clone()))?;
+        let is_apart = |units: &Range<usize>| units.end <= first.start || first.end <= units.start;
+        let is_new = |units: &Range<usize>| {
+            let known = |text: &str| self.candidates[first.clone()].iter().any(|u| u.text == text);
+            !self.candidates[units.clone()].iter().any(|unit| known(&unit.text))
+        };
+        let at = self.order().into_iter().find(|at| {
+            let units = &self.windows[*at].units;
+            self.n_words(units.clone()) <= left && is_apart(units) && is_new(units)
+        })?;
+        if self.scores[best] - self.scores[at] > LEARNED.second_within {
+            return None;
+        }
+        let units = self.windows[at].units.clone();
+        if self.candidates[first.start].source == self.windows[at].source {
+            if units.start == first.end {
+                first.end = units.end;
+                return None;
+            }
+            if units.end == first.start {
+                first.start = units.start;
+                return None;
+            }
+        }
+        Some(units)
+    }
+
+    fn n_words(&self, units: Range<usize>) -> usize {
+        self.candidates[units].iter().map(|unit| unit.n_words).sum()
+    }
+}
