@@ -1,6 +1,7 @@
 //! Number formats of spreadsheets: a number and a format code give the text that a cell shows.
 //!
-//! Names of months and days are English unless the code names a language. Formats that depend on the reader's locale give ISO 8601.
+//! Names of months and days are English unless the code names a language. Formats that depend on
+//! the reader's locale give ISO 8601.
 
 use jiff::{ToSpan as _, civil};
 
