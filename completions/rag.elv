@@ -738,6 +738,8 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --help 'Print help'
         }
         &'rag;cache;purge'= {
+            cand --tag 'Only rows made from this index, document or folder of documents, as hits name it'
+            cand --domain 'Only rows made from web pages of this host or of hosts below it'
             cand --data-dir 'Folder for models, indexes and caches [default: data]'
             cand --index 'Index to use [default: default]'
             cand --color 'When to use colors'
@@ -746,8 +748,8 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --quiet 'Print only results and errors'
             cand -v 'Print more detail'
             cand --verbose 'Print more detail'
-            cand -h 'Print help'
-            cand --help 'Print help'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'rag;cache;warm'= {
             cand -k 'Number of passages to consider [default: 10]'

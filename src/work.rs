@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -203,8 +203,15 @@ pub fn run_all(engine: &Engine, until: Until) -> Result<()> {
 
 /// Runs the next job, or waits for one; `None` when the worker is to end.
 fn step(engine: &Engine, slot: Slot, until: Until) -> Result<Option<Slot>> {
-    match engine.jobs.peek(engine.now_ms(), engine.config.max_workers)? {
+    match engine.jobs.peek_again(engine.now_ms(), engine.config.max_workers)? {
         Next::Ready(_) => run_next_in_child(engine)?,
+        Next::Later(None) | Next::Nothing
+            if until == Until::Interrupted && ingest::is_help_wanted(engine)? =>
+        {
+            if !run_in_child(engine, "--embed")?.success() {
+                std::thread::park_timeout(IDLE);
+            }
+        }
         Next::Later(ms) => {
             let pause = ms.map_or(PULSE, |ms| Duration::from_millis(ms).min(PULSE));
             std::thread::park_timeout(pause);
@@ -218,14 +225,18 @@ fn step(engine: &Engine, slot: Slot, until: Until) -> Result<Option<Slot>> {
 /// Runs the next job in a child process.
 fn run_next_in_child(engine: &Engine) -> Result<()> {
     let before = engine.jobs.events()?;
-    let mut command = worker(engine, "--one")?;
-    let status =
-        command.stdin(Stdio::null()).status().or_failed(|| "cannot start a worker".into())?;
+    let status = run_in_child(engine, "--one")?;
     // The next child would also fail before it records anything.
     if !status.success() && engine.jobs.events()? == before {
         return Err(Fault::failed(format!("a worker ended before it started a job: {status}")));
     }
     Ok(())
+}
+
+/// Runs `rag jobs run` with a flag, until it ends.
+fn run_in_child(engine: &Engine, flag: &str) -> Result<ExitStatus> {
+    let mut command = worker(engine, flag)?;
+    command.stdin(Stdio::null()).status().or_failed(|| "cannot start a worker".into())
 }
 
 /// Runs the next job in this process and reports its outcome to `note`. A failure of the job is not
@@ -350,7 +361,7 @@ fn ingest_watched(
 /// the log does not end the job here: recording its end will meet the same fault.
 fn watch(engine: &Engine, claimed: &Claimed<'_>, updates: &Receiver<Progress>) {
     let (mut latest, mut written) = (None::<Progress>, (String::new(), 0.0, Instant::now()));
-    let mut pulse = Instant::now() + PULSE;
+    let (mut pulse, interval) = (Instant::now() + PULSE, claimed.progress_interval());
     loop {
         match updates.recv_timeout(pulse.saturating_duration_since(Instant::now())) {
             // A stage that ends before the next pulse is recorded too.
@@ -370,7 +381,7 @@ fn watch(engine: &Engine, claimed: &Claimed<'_>, updates: &Receiver<Progress>) {
         let (stage, share, at) = &written;
         let is_significant = |progress: &Progress| {
             *stage != progress.stage
-                || progress.share - share >= MIN_SHARE
+                || progress.share - share >= MIN_SHARE && at.elapsed() >= interval
                 || at.elapsed() >= MAX_SILENCE
         };
         if let Some(progress) = latest.take_if(|progress| is_significant(progress)) {

@@ -1,5 +1,6 @@
 """Processes on free ports of 127.0.0.1: the engines that servers share, and the servers and workers themselves."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -8,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -167,6 +169,42 @@ class Cluster:
         with socket.create_connection(("127.0.0.1", port), 2) as s:
             s.sendall(command.encode() + b"\r\n")
             return s.recv(65536).decode(errors="replace").strip()
+
+    @staticmethod
+    def redis_says_all(port, *parts):
+        """The reply to a command: a list of texts for an array, else its first line."""
+        with socket.create_connection(("127.0.0.1", port), 5) as s, s.makefile("rb") as reply:
+            s.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(p.encode()), p.encode()) for p in parts))
+            first = reply.readline().decode().strip()
+            if not first.startswith("*"):
+                return first
+            return [reply.read(int(reply.readline()[1:]) + 2)[:-2].decode() for _ in range(int(first[1:]))]
+
+    @staticmethod
+    def delayed(port, seconds):
+        """A port whose connections lead to another, and bring each reply late."""
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def carry(source, target, pause):
+            try:
+                while data := source.recv(1 << 16):
+                    time.sleep(pause)
+                    target.sendall(data)
+            except OSError:
+                pass
+            for end in (source, target):
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+        def accept():
+            while True:
+                client = listener.accept()[0]
+                server = socket.create_connection(("127.0.0.1", port))
+                for pair in ((client, server, 0), (server, client, seconds)):
+                    threading.Thread(target=carry, args=pair, daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        return listener.getsockname()[1]
 
     def start_postgres(self):
         self.pg_ports = free_ports(2)

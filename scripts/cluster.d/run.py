@@ -1,6 +1,8 @@
 """Breaks the parts of a small cluster, and measures; scripts/cluster describes the sections."""
 
 import argparse
+import concurrent.futures
+import contextlib
 import os
 import shutil
 import signal
@@ -8,11 +10,13 @@ import statistics
 import sys
 import threading
 import time
+import urllib.request
 
-from engines import Cluster, request, until
+from engines import Cluster, free_ports, request, until
 
 QUESTION = "How do I empty the cache?"
 IDLE_S = 20
+COPIES = 4
 TABLE = []
 
 
@@ -197,6 +201,136 @@ def follow(cluster):
             server.kill(signal.SIGTERM)
 
 
+def caches(cluster):
+    """Two servers, and four clients that ask each question at the same moment, two of each server. Two servers without
+    Redis answer the same questions in turn with them, so that whatever else this machine does falls on both."""
+    n_questions, each = 40, 2
+    home = cluster.folder("base")
+    cluster.rag("base", "ingest", "--dir", begin_locally(cluster), "--json", RAG_SHARED_URL="", **LOCAL)
+    questions = [f"How do I change setting {i} of the cache, or how large is table {i}?" for i in range(n_questions)]
+    port = cluster.redis_ports[0]
+    is_over = threading.Event()
+
+    def repeat(pause, work):
+        def run():
+            with contextlib.suppress(OSError):
+                while not is_over.wait(pause):
+                    work()
+
+        return run
+
+    spoil = (
+        "for _, key in ipairs(redis.call('KEYS', 'rag:*')) do if redis.call('TYPE', key).ok == 'string' then "
+        "redis.call('DEL', key) redis.call('LPUSH', key, 'x') end end return 1"
+    )
+
+    say = lambda *command: (lambda: cluster.redis_says_all(port, *command))
+    slow = {delay: cluster.delayed(port, delay) for delay in (0.001, 0.005, 0.02, 0.08)}
+    phases = [
+        # Name, port of Redis, what is done before, all the time, and after.
+        ("Redis", port, None, None, None),
+        ("Redis, each reply 1 ms late", slow[0.001], None, None, None),
+        ("Redis, each reply 5 ms late", slow[0.005], None, None, None),
+        ("Redis, each reply 20 ms late", slow[0.02], None, None, None),
+        ("Redis, each reply 80 ms late", slow[0.08], None, None, None),
+        ("Redis emptied 20 times a second", port, None, repeat(0.05, say("FLUSHALL")), None),
+        ("Redis full", port, say("CONFIG", "SET", "maxmemory", "1"), None, say("CONFIG", "SET", "maxmemory", "0")),
+        ("Redis with values of a wrong type", port, None, repeat(0.02, say("EVAL", spoil, "0")), None),
+        ("Redis that hangs", port, lambda: cluster.redis[0].child.send_signal(signal.SIGSTOP), None,
+         lambda: cluster.redis[0].child.send_signal(signal.SIGCONT)),
+        ("Redis lost", free_ports(1)[0], None, None, None),
+    ]
+    for n, (name, redis, before, meanwhile, after) in enumerate(phases):
+        cluster.redis_says_all(port, "FLUSHALL")
+        servers = []
+        # As installed: a reply within 100 ms.
+        for more in ({"RAG_SHARED_URL": ""}, {"RAG_SHARED_URL": f"redis://127.0.0.1:{redis}", "RAG_SHARED_TIMEOUT_MS": "100"}):
+            for _ in range(2):
+                machine = f"caches-{n}-{len(servers)}"
+                shutil.copytree(os.path.join(home, "indexes"), os.path.join(cluster.folder(machine), "indexes"))
+                servers.append(cluster.serve(machine, **LOCAL, **more))
+        alone, sharing = servers[:2], servers[2:]
+        for server in servers:
+            until("it is warm", lambda: request(server.port, "POST", "/ask", {"query": QUESTION})[0] == 200)
+        is_over.clear()
+        if before:
+            before()
+        thread = threading.Thread(target=meanwhile, daemon=True) if meanwhile else None
+        if thread:
+            thread.start()
+        runs = sum(texts_embedded(server.port) for server in sharing)
+        search = ask_together((alone, sharing), each, "/search", questions)
+        runs = sum(texts_embedded(server.port) for server in sharing) - runs
+        ask = ask_together((alone, sharing), 1, "/ask", questions)
+        is_over.set()
+        if thread:
+            thread.join()
+        if after:
+            after()
+        for server in servers:
+            server.kill(signal.SIGTERM)
+        wrong = sum(a != b for kind in (search, ask) for a, b in zip(kind[0].results, kind[1].results))
+        for what, (base, own) in (("search", search), ("answer", ask)):
+            times = f"{1000 * base.p95:.1f} ms with local caches alone"
+            if what == "search":
+                times += f"; {runs} runs of the model for {n_questions} texts on two servers; {wrong} wrong"
+            row(f"{name}: P95 of {'a search' if what == 'search' else 'an answer'}, times", f"{own.p95 / base.p95:.2f}",
+                f"{1000 * own.p95:.1f} ms, {times}")
+
+
+LOCAL = {name: "" for name in ("RAG_DEPOT_URL", "RAG_LEDGER_URL", "RAG_SHARED_SENTINELS")}
+
+
+def begin_locally(cluster):
+    docs = cluster.folder("docs")
+    for name in os.listdir(cluster.args.corpus):
+        shutil.copy(os.path.join(cluster.args.corpus, name), docs)
+    return docs
+
+
+def texts_embedded(port):
+    """Runs of the model by a server so far."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as reply:
+        lines = reply.read().decode().splitlines()
+    return sum(int(float(line.rsplit(" ", 1)[1])) for line in lines if line.startswith("rag_model_texts_total"))
+
+
+class Asked:
+    """The replies to several clients: how long 95 of 100 of them took at most, and what they were."""
+
+    def __init__(self):
+        self.times, self.results = [], []
+
+    @property
+    def p95(self):
+        return sorted(self.times)[int(0.95 * len(self.times))]
+
+
+def ask_together(groups, each, path, questions):
+    """Asks each group of servers in turn each question, by `each` clients of each server at the same moment; then once
+    more, when the result is cached. Returns what each group did."""
+    asked = [Asked() for _ in groups]
+
+    def one(server, question, own):
+        start = time.monotonic()
+        status, reply = request(server.port, "POST", path, {"query": question})
+        own.times.append(time.monotonic() - start)
+        if status != 200:
+            return status
+        return [hit["path"] for hit in reply["hits"]] if path == "/search" else reply["answer"]
+
+    with concurrent.futures.ThreadPoolExecutor(each * max(map(len, groups))) as pool:
+        for question in questions:
+            for _ in range(2):
+                for servers, own in zip(groups, asked):
+                    clients = [server for server in servers for _ in range(each)]
+                    own.results += pool.map(one, clients, [question] * len(clients), [own] * len(clients))
+    bad = [result for own in asked for result in own.results if isinstance(result, int)]
+    if bad:
+        raise SystemExit(f"cluster: error: {len(bad)} requests of {path} have the status {bad[0]}")
+    return asked
+
+
 def cost(cluster):
     docs = begin(cluster)
     n = cluster.args.requests
@@ -244,8 +378,12 @@ def cost(cluster):
         for half in range(2):
             folder = cluster.folder(f"text-{count}-{half}")
             for name in sorted(os.listdir(docs))[half::2]:
-                with open(os.path.join(docs, name)) as file, open(os.path.join(folder, name), "w") as out:
-                    out.write(file.read().replace(" the ", f" the{'abcdefgh'[2 * count + half]} "))
+                with open(os.path.join(docs, name)) as file:
+                    text = file.read()
+                # Several times: the start of a worker, and of its model, counts once.
+                for copy in range(COPIES):
+                    with open(os.path.join(folder, f"{copy}-{name}"), "w") as out:
+                        out.write(text.replace(" the ", f" the{'abcdefgh'[2 * count + half]}{copy} "))
             folders.append(folder)
         workers = [cluster.worker(f"embed-{count}-{i}", RAG_THREADS="1", RAG_MAX_WORKERS="2") for i in range(count)]
 
@@ -287,7 +425,7 @@ def main():
             start = time.monotonic()
             cluster.start_engines()
             row(f"[{section}] all engines start", time.monotonic() - start)
-            {"failover": failover, "follow": follow, "cost": cost}[section](cluster)
+            {"failover": failover, "follow": follow, "caches": caches, "cost": cost}[section](cluster)
         finally:
             cluster.close()
 

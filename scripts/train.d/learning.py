@@ -24,6 +24,9 @@ LEAST_QUALITY = 0.03
 # Log-odds of support below which an answer is refused: near 8 % of the answerable natural questions by
 # cross-validation.
 LEAST_SUPPORT = -0.5
+# Log-odds by which a second excerpt may be less likely than the first, and the words of both. Without this bound the
+# second excerpt gains as much and answers are five words longer.
+SECOND_WITHIN, MAX_WORDS = 3.0, 90
 
 OF_UNITS = ["cosine_best", "cosine_mean", "cosine_first", "behind_cosine", "cosine_place"]
 OF_PASSAGES = ["passage_cosine", "behind_passage_cosine"]
@@ -68,9 +71,10 @@ class Part:
         spans = [window["units"] for window in part["windows"]]
         self.source = np.array([units[first][0] for first, _ in spans])
         self.texts = [" ".join(text for _, text in units[first:last]) for first, last in spans]
+        self.spans, self.paths = spans, [paths[at] for at in self.source]
         self.quality = np.zeros(len(spans), dtype=np.float32)
         if question.has_answer:
-            self.quality[:] = [question.quality(text, paths[at]) for text, at in zip(self.texts, self.source)]
+            self.quality[:] = [question.quality(text, path) for text, path in zip(self.texts, self.paths)]
         self.verdicts = {source: numbers([values])[0] for source, values in part["verdicts"]}
 
     def without(self, names):
@@ -81,6 +85,20 @@ class Part:
         other.features = blank(self.features, self.names)
         other.verdicts = {source: blank(values, self.support_names) for source, values in self.verdicts.items()}
         return other
+
+    def answer(self, choice):
+        """The text of the best window and of a second one beside it, and their quality."""
+        scores = choice.predict(self.features, raw_score=True)
+        order = np.argsort(-scores, kind="stable")
+        best, count = order[0], lambda at: len(words(self.texts[at]))
+        start, end = self.spans[best]
+        apart = (at for at in order[1:] if self.spans[at][1] <= start or end <= self.spans[at][0])
+        second = next((at for at in apart if count(at) <= MAX_WORDS - count(best)), None)
+        if not self.is_alone or second is None or scores[best] - scores[second] > SECOND_WITHIN:
+            return self.texts[best], float(self.quality[best])
+        text = f"{self.texts[best]} {self.texts[second]}"
+        both = self.question.quality(text, self.paths[best]) if self.question.has_answer else 0.0
+        return text, float(max(both, self.quality[best], self.quality[second]))
 
     def choose(self, choice):
         """The best window, and the features of the verdict."""
@@ -176,10 +194,10 @@ def measure(collection, choice, support):
     """Each question of a collection: right, refused though there is an answer, refused without one; words."""
     asked = {}
     for part in collection.parts:
-        best, row = part.choose(choice)
+        row, (text, quality) = part.choose(choice)[1], part.answer(choice)
         entry = asked.setdefault(part.question.name, dict(question=part.question, best=0.0, texts=[], support=-np.inf))
-        entry["best"] = max(entry["best"], float(part.quality[best]))
-        entry["texts"].append(part.texts[best])
+        entry["best"] = max(entry["best"], quality)
+        entry["texts"].append(text)
         entry["support"] = max(entry["support"], support.predict(row[None], raw_score=True)[0])
     with_answer = [entry for entry in asked.values() if entry["question"].has_answer]
     without = [entry for entry in asked.values() if not entry["question"].has_answer]
@@ -286,7 +304,7 @@ def write(path, seen, choices, left_out):
     of = ", ".join(f"{name} ({len(c.questions)})" for name, c in seen.items())
     provenance = f"scripts/train: {of}" + (f"; without {left_out}" if left_out else "")
     least = round(float(1 / (1 + np.exp(-LEAST_SUPPORT))), 4)
-    head = f'{{"provenance": {json.dumps(provenance)},\n"least_confidence": {least},\n'
+    head = f'{{"provenance": {json.dumps(provenance)},\n"least_confidence": {least}, "second_within": {SECOND_WITHIN},\n'
     models = f'"choice": {exported(choice, part.names)},\n"support": {exported(support, part.support_names + part.names)}}}\n'
     path.write_text(head + models, encoding="utf-8")
     print(f"train: wrote {os.path.relpath(path)}")

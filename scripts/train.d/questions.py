@@ -187,16 +187,18 @@ def collections(data, root):
     all_ += [covidqa(data, chance), chroma(data, chance)]
     all_.append(one_paragraph(next(c for c in all_ if c.name == "xquad_en"), chance))
     by_name = {collection.name: collection for collection in all_}
+    sources = {collection.index: collection.source for collection in all_} | {"rustbook_zh": data / "rustbook_zh"}
 
-    def foreign(index, **counts):
+    def foreign(index, weight=1.0, **counts):
         asked = []
         for name, n in counts.items():
             candidates = [q for q in by_name[name].questions if q.filter is None]
             asked += [Question(f"{name}-{q.name}", q.text) for q in chance.sample(candidates, n)]
-        all_.append(Collection(f"{index}, foreign questions", index, by_name[index].source, asked, 1.0))
+        all_.append(Collection(f"{index}, foreign questions", index, sources[index], asked, weight))
 
     foreign("rustbook_en", xquad_en=60, clapnq=60, xquad_zh=40, python_peps=20)
     foreign("python_peps", clapnq=60, xquad_en=40)
     foreign("xquad_en", rustbook_en=40, clapnq=60)
     foreign("docs", clapnq=40, python_peps=30, rustbook_en=30)
+    foreign("rustbook_zh", 0.5, xquad_zh=80, xquad_en=20)
     return all_

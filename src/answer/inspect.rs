@@ -51,7 +51,9 @@ pub fn inspect(
     options: &Options,
 ) -> Result<Vec<Inspected>> {
     let mut all = Vec::new();
-    for part in parts::questions(question) {
+    let questions = parts::questions(question);
+    let options = &Options { has_second: questions.len() == 1, ..*options };
+    for part in questions {
         let spec = AnswerSpec::of(&part, options);
         let analysed = Question::new(&part, spec.intent.requests(), tools);
         let ranked = Ranked::new(&part, &analysed, &spec, evidence, tools, options)?;

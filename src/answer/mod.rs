@@ -18,6 +18,7 @@ mod intent;
 mod lexer;
 mod metadata;
 mod newest;
+mod numbered;
 mod options;
 mod parts;
 mod polarity;

@@ -40,6 +40,8 @@ pub struct Options {
     pub intent: Option<Intent>,
     /// A bound, not a target. A longer sentence is quoted whole.
     pub max_words: usize,
+    /// Whether a second excerpt may follow the best one.
+    pub has_second: bool,
     /// Passages cited when there is no answer.
     pub max_nearest: usize,
     /// Units handed to [`Tools::similarity`]; each costs a run of the model.
@@ -52,6 +54,7 @@ impl Default for Options {
         Self {
             intent: None,
             max_words: 90,
+            has_second: true,
             max_nearest: 3,
             max_compared: 12,
             limits: Limits::default(),

@@ -87,7 +87,12 @@ impl<'a> Question<'a> {
                 is_name: false,
                 has_digit: term.variants[0].contains(|c: char| c.is_ascii_digit()),
             });
-            for variant in term.variants {
+            let regular = |variant: &String| {
+                tools.languages.iter().find_map(|language| analysis::regular(variant, language))
+            };
+            let words: Vec<String> =
+                term.variants.iter().filter_map(regular).map(str::to_owned).collect();
+            for variant in term.variants.into_iter().chain(words) {
                 question.by_variant.entry(variant).or_default().push(at);
             }
         }
@@ -137,7 +142,9 @@ impl<'a> Question<'a> {
             TermMatches { positions: vec![Vec::new(); self.terms.len()], terms: Vec::new() };
         for (i, language) in self.analysers().enumerate() {
             analysis::index_terms(text, language, &mut |term| {
-                for &at in self.by_variant.get(term.text).into_iter().flatten() {
+                let word = language.and_then(|language| analysis::regular(term.text, language));
+                let variants = [Some(term.text), word].into_iter().flatten();
+                for &at in variants.filter_map(|text| self.by_variant.get(text)).flatten() {
                     if found.positions[at].last() != Some(&term.position) {
                         found.positions[at].push(term.position);
                     }

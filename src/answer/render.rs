@@ -130,7 +130,12 @@ fn paragraph(quotes: &[Quote], number: &dyn Fn(usize) -> usize) -> String {
         }
         if begins_item {
             step += 1;
-            let bullet = if *is_numbered { format!("{step}. ") } else { "- ".to_owned() };
+            // Clauses show their own numbers: 3.1.
+            let has_number = sentence.starts_with(|c: char| c.is_ascii_digit());
+            let bullet = match *is_numbered && !has_number {
+                true => format!("{step}. "),
+                false => "- ".to_owned(),
+            };
             text.push_str(&bullet);
         }
         text.extend([&*unambiguous(sentence), " ", &mark]);

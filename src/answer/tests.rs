@@ -3,6 +3,7 @@ use std::sync::Arc;
 use super::*;
 use crate::document::{Answer, Chunk, Contribution, Contributions, Hit, Lines, Rank, Span};
 
+mod excerpts;
 mod generated;
 mod measure;
 mod units;

@@ -13,6 +13,8 @@ pub(super) struct Learned {
     pub support: Trees,
     /// Least probability of support with which an answer is given.
     pub least_confidence: f64,
+    /// How far below those of the best window the log-odds of a second one may be.
+    pub second_within: f64,
 }
 
 /// A sum of trees over named features.
@@ -44,7 +46,7 @@ pub(super) static LEARNED: LazyLock<Learned> = LazyLock::new(|| {
 
 fn empty() -> Learned {
     let none = || Trees { features: Vec::new(), base: 0.0, trees: Vec::new() };
-    Learned { choice: none(), support: none(), least_confidence: 1.0 }
+    Learned { choice: none(), support: none(), least_confidence: 1.0, second_within: 0.0 }
 }
 
 impl Trees {

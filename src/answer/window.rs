@@ -29,7 +29,7 @@ pub(super) struct Window {
 }
 
 /// Words of a list, as a multiple of those of a paragraph: a list is read line by line.
-const LIST_STRETCH: usize = 2;
+pub(super) const LIST_STRETCH: usize = 2;
 
 /// The windows of at most `max_words`, and each longer unit by itself.
 pub(super) fn windows(

@@ -3,11 +3,14 @@
 //! The cache stores which piece of evidence each citation points to, not the passages. A cached
 //! answer is rendered with the passages of the current evidence.
 
+use std::collections::BTreeSet;
+
 use super::response::Writing;
 use crate::answer::Evidence;
-use crate::cache::{CachedAnswer, Caching, Key};
+use crate::cache::{CachedAnswer, Caching, Key, Origin};
 use crate::document::{Answer, Citation};
 use crate::engine::Engine;
+use crate::naming;
 
 /// An answer and how it was made.
 pub(super) struct Draft {
@@ -66,11 +69,20 @@ impl CacheEntry<'_> {
         Some(Draft { is_cached: true, ..Draft::new(answer?, record) })
     }
 
-    pub fn write(self, record: &CachedAnswer) {
+    /// Stores an answer that was made from this evidence.
+    pub fn write(self, record: &CachedAnswer, evidence: &[Evidence]) {
         if self.caching.writes() {
-            self.engine.cache().put_answer(self.key, self.scope, record, self.engine.now_s());
+            let origin = origin(&self.engine.config.index, evidence);
+            let record = CachedAnswer { origin: Some(origin), ..record.clone() };
+            self.engine.cache().put_answer(self.key, self.scope, &record, self.engine.now_s());
         }
     }
+}
+
+fn origin(index: &str, evidence: &[Evidence]) -> Origin {
+    let documents = evidence.iter().map(|piece| naming::name(&piece.hit.root, &piece.hit.path));
+    let documents: BTreeSet<String> = documents.collect();
+    Origin { index: index.to_owned(), documents: documents.into_iter().collect() }
 }
 
 /// The record of an answer; passages become indices of `evidence`.

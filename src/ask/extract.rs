@@ -21,7 +21,7 @@ use crate::rank;
 use crate::search::{QueryContext, Searcher};
 
 /// Version of extractive answers. Raise it when the same evidence may give another answer.
-const EXTRACTIVE_VERSION: u32 = 11;
+const EXTRACTIVE_VERSION: u32 = 12;
 
 /// Steps between a word that every passage has and a word that none has. On `XQuAD`, as
 /// `answer/tests/measure.rs` counts right answers, 5 steps do as well as 1,000, and 3 do worse.
@@ -151,7 +151,7 @@ pub(super) fn answer(
     })?;
     let Made { result: answer, rarity, embed_hits, embed_misses } = made;
     let record = CachedAnswer { rarity, ..record(&answer, evidence) };
-    entry.write(&record);
+    entry.write(&record, evidence);
     Ok(Draft { embed_hits, embed_misses, ..Draft::new(answer, record) })
 }
 
@@ -218,7 +218,6 @@ fn with_tools<T>(
 
 /// The cosine of an unrelated passage, in steps: a new document seldom moves it by one.
 fn zero(evidence: &[Evidence]) -> f64 {
-    const STEPS: f64 = 4.0;
     let dense = evidence.iter().find_map(|piece| piece.hit.contributions.dense.as_ref());
     dense.map_or(0.0, |dense| (rank::zero(dense) * STEPS).round() / STEPS)
 }

@@ -155,7 +155,7 @@ pub(super) fn answer(
     };
     // An incomplete text is not what the model would say next time.
     if writing.finish == Finish::Complete {
-        entry.write(&record);
+        entry.write(&record, &prompt.sources);
     }
     Ok(Draft { sources: prompt.sources, writing: Some(writing), ..Draft::new(answer, record) })
 }

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::origin::Origin;
 use super::rows::{Lookup, Reading};
 use super::store::Cache;
 use super::table::{Key, Table};
@@ -31,6 +32,9 @@ pub struct CachedAnswer {
     pub addresses: usize,
     /// The language model's name for itself; empty for an extractive answer.
     pub writer: String,
+    /// What the answer was made from; `None` in a row of an older version.
+    #[serde(default)]
+    pub origin: Option<Origin>,
 }
 
 impl Cache {

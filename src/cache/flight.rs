@@ -81,16 +81,22 @@ pub(super) fn claim(
     lease_time: Duration,
     give_up: &dyn Fn() -> bool,
 ) -> Claim {
-    let Ok(token) = disk::random_id() else { return Claim::Compute(Flight::default()) };
+    let token = disk::random_id();
+    let (Ok(token), true) = (token, link.is_worth(table)) else {
+        return Claim::Compute(Flight::default());
+    };
     let row_key = link.key(table, key);
     let lease_key = link.redis.key(&["lease", table.name(), &disk::hex(&key.0)]);
     let take = Command::new("SET").arg(&lease_key).arg(&token).arg("NX").arg("PX");
     let take = take.arg(lease_time.as_millis().to_string());
     let exists = Command::new("EXISTS").arg(&row_key);
     let (end, mut pause) = (Instant::now() + lease_time, FIRST_PAUSE);
-    while let Ok(replies) = link.redis.run(&[exists.clone(), take.clone()]) {
-        let [has_row, taken] = replies.as_slice() else { break };
+    let holder = Command::new("GET").arg(&lease_key);
+    while let Ok(replies) = link.redis.run(&[exists.clone(), take.clone(), holder.clone()]) {
+        let [has_row, taken, holder] = replies.as_slice() else { break };
         match (has_row.int(), taken) {
+            // What is stored there is no lease, and may never end.
+            _ if matches!(holder, Value::Refused(_)) => break,
             (Some(has_row), Value::Bytes(_)) => {
                 let lease = Lease { link: Arc::clone(link), table, lease_key, row_key, token };
                 let flight = Flight { lease: Some(lease) };

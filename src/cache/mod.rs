@@ -20,10 +20,13 @@ mod embeddings;
 mod file;
 mod flight;
 mod inner;
+mod origin;
 mod purge;
+mod purge_log;
 mod rerank;
 mod retrieval;
 mod rows;
+mod selection;
 mod store;
 mod table;
 #[cfg(test)]
@@ -32,6 +35,8 @@ mod tier;
 
 pub use answers::CachedAnswer;
 pub use flight::{Claim, Flight};
+pub use origin::Origin;
 pub use retrieval::Ranking;
+pub use selection::Purge;
 pub use store::Cache;
 pub use table::{Caching, Counters, Key, Purged, SharedCounters, SharedStats, Table, TableStats};

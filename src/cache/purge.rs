@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
+use super::selection::Selection;
 use super::table::{Purged, Table};
 
 /// Rows that one transaction removes.
@@ -15,8 +16,19 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// The value of `PRAGMA auto_vacuum` in files that can shrink a few pages at a time.
 const INCREMENTAL: i64 = 2;
 
-/// Removes the rows that a table has now.
-pub(super) fn empty(connection: &Connection, table: Table) -> rusqlite::Result<Purged> {
+/// Removes the rows that a table has now, or the selected ones of them.
+pub(super) fn remove(
+    connection: &Connection,
+    table: Table,
+    selection: Option<&Selection>,
+) -> rusqlite::Result<Purged> {
+    match selection {
+        None => empty(connection, table),
+        Some(selection) => remove_selected(connection, table, selection),
+    }
+}
+
+fn empty(connection: &Connection, table: Table) -> rusqlite::Result<Purged> {
     let mut purged = Purged { table, count: 0, bytes: 0, shared: None };
     // Rows that are added meanwhile have larger ids.
     let sql = format!("SELECT max(rowid) FROM {}", table.name());
@@ -34,6 +46,65 @@ pub(super) fn empty(connection: &Connection, table: Table) -> rusqlite::Result<P
         }
         std::thread::sleep(PAUSE);
     }
+}
+
+fn remove_selected(
+    connection: &Connection,
+    table: Table,
+    selection: &Selection,
+) -> rusqlite::Result<Purged> {
+    let mut purged = Purged { table, count: 0, bytes: 0, shared: None };
+    let mut after = i64::MIN;
+    loop {
+        let (read, selected) = select(connection, table, selection, after)?;
+        let transaction =
+            Transaction::new_unchecked(connection, rusqlite::TransactionBehavior::Immediate)?;
+        for id in selected {
+            let (count, bytes) = remove_row(&transaction, table.name(), id)?;
+            purged.count += count;
+            purged.bytes += bytes.unsigned_abs();
+        }
+        transaction.commit()?;
+        match read {
+            Some(last) => after = last,
+            None => return Ok(purged),
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// The selected ones of the next rows after an id; and the last id, unless there are no more.
+fn select(
+    connection: &Connection,
+    table: Table,
+    selection: &Selection,
+    after: i64,
+) -> rusqlite::Result<(Option<i64>, Vec<i64>)> {
+    let name = table.name();
+    let sql =
+        format!("SELECT rowid, value FROM {name} WHERE rowid > ?1 ORDER BY rowid LIMIT {ROWS}");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([after])?;
+    let (mut n, mut last, mut selected) = (0, after, Vec::new());
+    while let Some(row) = rows.next()? {
+        (n, last) = (n + 1, row.get(0)?);
+        // A damaged row may hold any type.
+        let value = row.get_ref(1)?.as_blob().unwrap_or_default();
+        if selection.has(table, value) {
+            selected.push(last);
+        }
+    }
+    Ok(((n == ROWS).then_some(last), selected))
+}
+
+/// Removes a row that may be gone; returns how many rows, and their bytes.
+fn remove_row(transaction: &Transaction<'_>, name: &str, id: i64) -> rusqlite::Result<(u64, i64)> {
+    let sql = format!("DELETE FROM {name} WHERE rowid = ?1 RETURNING length(key) + length(value)");
+    let bytes = transaction.prepare_cached(&sql)?.query_row([id], |row| row.get(0)).optional()?;
+    let Some(bytes) = bytes else { return Ok((0, 0)) };
+    let subtract = "UPDATE counters SET bytes = max(bytes - ?2, 0) WHERE name = ?1";
+    transaction.prepare_cached(subtract)?.execute(params![name, bytes])?;
+    Ok((1, bytes))
 }
 
 /// Removes the first rows up to the id `last`; returns how many, and their bytes.

@@ -20,6 +20,9 @@ struct StoredRanking {
     notes: Vec<(char, String, String)>,
     /// Bits of [`Ranking::nearness`].
     nearness: Option<u32>,
+    /// See [`Origin`](super::Origin); absent in a row of an older version.
+    #[serde(default)]
+    index: Option<String>,
 }
 
 /// The result of a search.
@@ -144,11 +147,11 @@ impl Cache {
         self.has(Lookup { table: Table::Retrieval, key, scope: corpus, now_s })
     }
 
-    /// Stores the parts of a [`Ranking`].
+    /// Stores the parts of a [`Ranking`] of an index.
     pub fn put_ranking(
         &self,
         key: Key,
-        corpus: &str,
+        (index, corpus): (&str, &str),
         (hits, notes, nearness): (&[Hit], &[Note], Option<f32>),
         now_s: i64,
     ) {
@@ -164,6 +167,7 @@ impl Cache {
             hits: hits.iter().map(StoredHit::new).collect(),
             notes: notes.iter().map(note).collect(),
             nearness: nearness.map(f32::to_bits),
+            index: Some(index.to_owned()),
         };
         if let Ok(bytes) = serde_json::to_vec(&stored) {
             self.put(Table::Retrieval, key, corpus, bytes, now_s);
@@ -172,7 +176,7 @@ impl Cache {
 }
 
 fn parse(bytes: &[u8]) -> Option<Ranking> {
-    let StoredRanking { hits, notes, nearness } = serde_json::from_slice(bytes).ok()?;
+    let StoredRanking { hits, notes, nearness, .. } = serde_json::from_slice(bytes).ok()?;
     let hits = hits.into_iter().zip(1..).map(|(hit, rank)| hit.into_hit(rank));
     let note = |(kind, word, other)| match kind {
         'c' => Note::Corrected { word, instead: other },

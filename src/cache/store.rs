@@ -12,8 +12,9 @@ use super::flight::{self, Claim, Flight};
 use super::inner::Inner;
 use super::purge;
 use super::rows::{self, Batch, Lookup, Reading, Row};
+use super::selection::{Purge, Selection};
 use super::table::{Counters, Key, Purged, SharedStats, Table, TableStats};
-use super::tier::Tier;
+use super::tier::{Purges, Tier};
 use crate::config::{Layer, Layers, SharedStore};
 use crate::error::{Fault, Result};
 use crate::shared::{self, Shared};
@@ -117,19 +118,23 @@ impl Cache {
     /// Empties what other processes purged, now; otherwise that is looked for at most once a
     /// second, before the file is used.
     pub fn follow_purges(&self) {
-        let purged = self.tier.as_ref().map(Tier::purged_now).unwrap_or_default();
-        self.empty_purged(&purged);
+        self.follow_purges_of(Tier::purged_now);
     }
 
     fn follow_purges_if_due(&self) {
-        let purged = self.tier.as_ref().map(Tier::purged_elsewhere).unwrap_or_default();
-        self.empty_purged(&purged);
+        self.follow_purges_of(Tier::purged_elsewhere);
     }
 
-    fn empty_purged(&self, purged: &[Table]) {
-        if !purged.is_empty() {
-            // What is left can be purged again; it is still correct.
-            let _ = self.purge_here(purged);
+    fn follow_purges_of(&self, purges: impl Fn(&Tier) -> Option<Purges>) {
+        let Some(tier) = &self.tier else { return };
+        let Some(purges) = purges(tier) else { return };
+        let mut removed = self.purge_here(&purges.tables, None);
+        for purge in &purges.selected {
+            removed = removed.and(self.purge_here(&purge.tables(), Some(&purge.selection)));
+        }
+        // What is left is tried again; it is still correct.
+        if removed.is_ok() {
+            tier.followed(&purges);
         }
     }
 
@@ -233,17 +238,36 @@ impl Cache {
     /// When the file cannot be read or written; when the shared store gives no answer, after the
     /// file was emptied.
     pub fn purge(&self, tables: &[Table]) -> Result<Vec<Purged>> {
-        let mut purged = self.purge_here(tables)?;
-        if let Some(tier) = &self.tier {
-            for (table, n) in tier.purge(tables)? {
-                let here = purged.iter_mut().find(|purged| purged.table == table);
-                here.into_iter().for_each(|purged| purged.shared = Some(n));
-            }
+        let purged = self.purge_here(tables, None)?;
+        self.with_shared_counts(purged, |tier| tier.purge(tables))
+    }
+
+    /// As [`Cache::purge`], for the rows that a user selected.
+    ///
+    /// # Errors
+    /// As [`Cache::purge`].
+    pub fn purge_rows(&self, Purge { tables, selection }: &Purge) -> Result<Vec<Purged>> {
+        let Some(selection) = selection else { return self.purge(tables) };
+        let purged = self.purge_here(tables, Some(selection))?;
+        self.with_shared_counts(purged, |tier| tier.purge_selected(tables, selection))
+    }
+
+    fn with_shared_counts(
+        &self,
+        mut purged: Vec<Purged>,
+        purge: impl FnOnce(&Tier) -> Result<Vec<(Table, u64)>>,
+    ) -> Result<Vec<Purged>> {
+        for (table, n) in self.tier.as_ref().map(purge).transpose()?.into_iter().flatten() {
+            let here = purged.iter_mut().find(|purged| purged.table == table);
+            here.into_iter().for_each(|purged| purged.shared = Some(n));
         }
         Ok(purged)
     }
 
-    fn purge_here(&self, tables: &[Table]) -> Result<Vec<Purged>> {
+    fn purge_here(&self, tables: &[Table], selection: Option<&Selection>) -> Result<Vec<Purged>> {
+        if tables.is_empty() {
+            return Ok(Vec::new());
+        }
         self.flush();
         let Some((path, connection)) = self.reconnect()? else {
             let nothing =
@@ -255,7 +279,7 @@ impl Cache {
         }
         let chosen = Table::ALL.into_iter().filter(|table| tables.contains(table));
         let purged: rusqlite::Result<Vec<_>> =
-            chosen.map(|table| purge::empty(&connection, table)).collect();
+            chosen.map(|table| purge::remove(&connection, table, selection)).collect();
         let purged = purged.map_err(|e| file::fault(&path, e))?;
         purge::shrink(&connection).map_err(|e| file::fault(&path, e))?;
         Ok(purged)

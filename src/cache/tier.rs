@@ -4,8 +4,9 @@
 //! both. Writes are queued, and one thread sends them together, so that a request never waits for
 //! one. Redis without an answer is a miss that is counted, never a failure.
 //!
-//! A purge removes the rows and leaves a mark with its time. Every process compares the marks at
-//! most a second before it uses its file, and empties what was purged since.
+//! A purge removes the rows and then leaves a mark with its time, or an entry in the log of purges
+//! of selected rows. Every process compares these at most a second before it uses its file, and
+//! removes from it what was purged since.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::purge_log::{self, Followed, SelectedPurge};
 use super::rows::{Lookup, Reading};
+use super::selection::{Selection, WITH_ORIGIN};
 use super::table::{Key, SharedCounters, SharedStats, Table};
 use crate::config::SharedStore;
 use crate::disk;
@@ -42,8 +45,20 @@ const MARK: &str = "local t = redis.call('TIME') \
                     local ms = t[1] * 1000 + math.floor(t[2] / 1000) \
                     redis.call('SET', KEYS[1], ms) return ms";
 
-/// Times of purges by table, in milliseconds of the server's clock.
+/// The name among the marks of the last purge of selected rows.
+const SELECTED: &str = "selected";
+
+/// Times of purges by table, in milliseconds of the server's clock; and the number of the last
+/// purge of selected rows.
 type Marks = HashMap<String, i64>;
+
+/// Purges by other processes.
+pub(super) struct Purges {
+    pub tables: Vec<Table>,
+    pub selected: Vec<SelectedPurge>,
+    /// To be recorded once the rows are removed.
+    marks: Marks,
+}
 
 /// What the users of the tier and its thread share.
 pub(super) struct Link {
@@ -109,7 +124,10 @@ impl Tier {
         read: impl FnOnce(&Packed) -> Reading<T>,
     ) -> Option<(T, Packed)> {
         let key = self.link.key(lookup.table, lookup.key);
-        let reply = self.link.redis.one(Command::new("GET").arg(&key));
+        let reply = match self.link.is_worth(lookup.table) {
+            true => self.link.redis.one(Command::new("GET").arg(&key)),
+            false => Err(Lost::Paused),
+        };
         let owner = [&lookup.key.0[..], lookup.scope.as_bytes()];
         let (outcome, found) = match reply {
             Ok(Value::Nil) | Err(Lost::Paused | Lost::Busy) => (None, None),
@@ -142,50 +160,67 @@ impl Tier {
         }
     }
 
-    /// Tables that another process purged since this was called last, or since the file in this
-    /// folder was last used. Asks at most once in [`MARK_TIME`].
-    pub fn purged_elsewhere(&self) -> Vec<Table> {
+    /// What another process purged since this was called last, or since the file in this folder
+    /// was last used. Asks at most once in [`MARK_TIME`].
+    pub fn purged_elsewhere(&self) -> Option<Purges> {
         {
             let mut checked = locked(&self.checked);
             if checked.is_some_and(|at| at.elapsed() < MARK_TIME) {
-                return Vec::new();
+                return None;
             }
             *checked = Some(Instant::now());
         }
         self.purged_now()
     }
 
-    /// As [`Tier::purged_elsewhere`], whenever it was called last.
-    pub fn purged_now(&self) -> Vec<Table> {
-        let keys = Table::ALL.map(|table| self.link.mark_key(table));
+    /// As [`Tier::purged_elsewhere`], whenever it was called last. A folder without a record has no
+    /// rows from before.
+    pub fn purged_now(&self) -> Option<Purges> {
+        let names = Table::ALL.map(Table::name).into_iter().chain([SELECTED]);
+        let mut keys = Table::ALL.map(|table| self.link.mark_key(table)).to_vec();
+        keys.push(purge_log::number_key(&self.link.redis));
         let get = keys.iter().fold(Command::new("MGET"), Command::arg);
-        let Ok(Value::List(marks)) = self.link.redis.one(get) else { return Vec::new() };
-        let marks: Marks = Table::ALL
-            .into_iter()
+        let Ok(Value::List(marks)) = self.link.redis.one(get) else { return None };
+        let marks: Marks = names
             .zip(&marks)
-            .filter_map(|(table, mark)| Some((table.name().to_owned(), mark.int()?)))
+            .filter_map(|(name, mark)| Some((name.to_owned(), mark.int()?)))
             .collect();
-        self.follow(&marks)
-    }
-
-    /// Records the marks; returns the tables whose mark is newer than the recorded one. A folder
-    /// without a record has no rows from before.
-    fn follow(&self, marks: &Marks) -> Vec<Table> {
-        let known = std::fs::read(&self.seen).ok();
-        let known: Option<Marks> = known.and_then(|text| serde_json::from_slice(&text).ok());
-        let is_new = |table: &Table| {
-            let (Some(known), Some(mark)) = (&known, marks.get(table.name())) else { return false };
-            known.get(table.name()).is_none_or(|known| known < mark)
+        let Some(known) = self.known() else {
+            self.record(&marks);
+            return None;
         };
-        let purged: Vec<Table> = Table::ALL.into_iter().filter(is_new).collect();
-        if !purged.is_empty() || known.is_none() {
-            let all: Marks = known.into_iter().flatten().chain(marks.clone()).collect();
-            // Without the record, the next process empties the same tables again.
-            if let Ok(text) = serde_json::to_vec(&all) {
-                let _ = disk::replace(&self.seen, &text);
+        let is_new = |name: &str| {
+            marks.get(name).is_some_and(|mark| known.get(name).is_none_or(|known| known < mark))
+        };
+        let mut tables: Vec<Table> =
+            Table::ALL.into_iter().filter(|table| is_new(table.name())).collect();
+        let mut selected = Vec::new();
+        if is_new(SELECTED) {
+            let seen = known.get(SELECTED).copied().unwrap_or_default();
+            match purge_log::since(&self.link.redis, seen).ok()? {
+                Followed::Purges(purges) => selected = purges,
+                Followed::Gap => tables.extend(WITH_ORIGIN),
             }
         }
-        purged
+        let has_purges = !tables.is_empty() || !selected.is_empty();
+        has_purges.then_some(Purges { tables, selected, marks })
+    }
+
+    /// Takes note that the rows of purges are removed from the file in this folder.
+    pub fn followed(&self, purges: &Purges) {
+        self.record(&purges.marks);
+    }
+
+    fn known(&self) -> Option<Marks> {
+        serde_json::from_slice(&std::fs::read(&self.seen).ok()?).ok()
+    }
+
+    /// Without the record, the next process removes the same rows again.
+    fn record(&self, marks: &Marks) {
+        let all: Marks = self.known().into_iter().flatten().chain(marks.clone()).collect();
+        if let Ok(text) = serde_json::to_vec(&all) {
+            let _ = disk::replace(&self.seen, &text);
+        }
     }
 
     /// Removes the rows of tables and returns how many of each; other processes follow.
@@ -197,19 +232,44 @@ impl Tier {
         let mut removed = Vec::new();
         for table in tables {
             let work = || {
+                // A process that follows the mark finds none of the rows any more.
+                let n = self.link.redis.remove_all(&self.link.pattern(*table))?;
                 let mark = Command::script(MARK, &[self.link.mark_key(*table)]);
-                let at = self.link.redis.one(mark)?.int().unwrap_or_default();
-                Ok((at, self.link.redis.remove_all(&self.link.pattern(*table))?))
+                Ok((self.link.redis.one(mark)?.int().unwrap_or_default(), n))
             };
-            let (at, n) = work().map_err(|lost: Lost| {
-                Fault::outside(format!("the shared cache is not emptied: Redis: {lost}"))
-                    .hint("its rows expire by themselves; purge again when Redis answers")
-            })?;
+            let (at, n) = work().map_err(|lost| not_emptied(&lost))?;
             marks.insert(table.name().to_owned(), at);
             removed.push((*table, n));
         }
-        self.follow(&marks);
+        self.record(&marks);
         self.link.redis.announce(Hint::Cache);
+        Ok(removed)
+    }
+
+    /// Removes the selected rows of tables and returns how many of each; other processes follow.
+    ///
+    /// # Errors
+    /// As [`Tier::purge`].
+    pub fn purge_selected(
+        &self,
+        tables: &[Table],
+        selection: &Selection,
+    ) -> Result<Vec<(Table, u64)>> {
+        let redis = &self.link.redis;
+        let work = || {
+            let remove = |table: &Table| {
+                let is_selected = |bytes: &[u8]| {
+                    let packed = shared::unpack_unchecked(bytes);
+                    packed.is_none_or(|packed| selection.has(*table, &packed.value))
+                };
+                Ok((*table, redis.remove_chosen(&self.link.pattern(*table), &is_selected)?))
+            };
+            let removed = tables.iter().map(remove).collect::<shared::Reply<Vec<_>>>()?;
+            purge_log::add(redis, &SelectedPurge::new(tables, selection))?;
+            Ok(removed)
+        };
+        let removed = work().map_err(|lost: Lost| not_emptied(&lost))?;
+        redis.announce(Hint::Cache);
         Ok(removed)
     }
 
@@ -264,6 +324,12 @@ impl Drop for Tier {
 }
 
 impl Link {
+    /// Whether a look-up saves time. Only an answer may have taken long to make. What is written to
+    /// a slow store shows when it is fast again.
+    pub fn is_worth(&self, table: Table) -> bool {
+        table == Table::Answers || !self.redis.is_slow()
+    }
+
     pub fn key(&self, table: Table, key: &Key) -> String {
         self.redis.key(&[table.name(), &disk::hex(&key.0)])
     }
@@ -368,6 +434,11 @@ impl Link {
         let used = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
         Ok(used.and_then(|n| n.trim().parse().ok()).unwrap_or_default())
     }
+}
+
+fn not_emptied(lost: &Lost) -> Fault {
+    Fault::outside(format!("the shared cache is not emptied: Redis: {lost}"))
+        .hint("its rows expire by themselves; purge again when Redis answers")
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -10,7 +10,7 @@ use super::exit::Outcome;
 use super::input;
 use super::ui::{Ui, count, counted, size, time};
 use crate::batch;
-use crate::cache::{Counters, SharedCounters, SharedStats, Table};
+use crate::cache::{Counters, Purge, SharedCounters, SharedStats, Table};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::wire;
@@ -36,10 +36,10 @@ enum Action {
     /// Show rows, size and hit rate of every table
     Stats,
     /// Empty tables and free their disk space
-    Purge {
-        /// Comma-separated tables, or `all`
-        tables: String,
-    },
+    ///
+    /// With `--tag` or `--domain`, only the answers and rankings that were made from an index, from
+    /// documents or from web pages. They may be repeated; a row that fits one of them is removed.
+    Purge(PurgeArgs),
     /// Answer a file of questions in advance
     Warm {
         /// Questions, one per line, or a file for `rag eval`; `-` reads standard input
@@ -47,6 +47,19 @@ enum Action {
         #[command(flatten)]
         answer: AnswerArgs,
     },
+}
+
+#[derive(Debug, Args)]
+struct PurgeArgs {
+    /// Comma-separated tables, or `all`
+    #[arg(required_unless_present_any = ["tag", "domain"])]
+    tables: Option<String>,
+    /// Only rows made from this index, document or folder of documents, as hits name it
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+    /// Only rows made from web pages of this host or of hosts below it
+    #[arg(long, value_name = "HOST")]
+    domain: Vec<String>,
 }
 
 impl CacheArgs {
@@ -60,7 +73,11 @@ impl CacheArgs {
 
 pub fn run(args: &CacheArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     match (&args.action, &args.purge) {
-        (Some(Action::Purge { tables }), _) | (None, Some(tables)) => purge(tables, engine, ui),
+        (Some(Action::Purge(args)), _) => purge(args, engine, ui),
+        (None, Some(tables)) => {
+            let tables = Some(tables.clone());
+            purge(&PurgeArgs { tables, tag: Vec::new(), domain: Vec::new() }, engine, ui)
+        }
         (Some(Action::Warm { file, answer }), _) => warm(file, answer, engine, ui),
         (Some(Action::Stats), _) => stats(engine, ui),
         (None, None) if args.stats => stats(engine, ui),
@@ -127,11 +144,12 @@ fn print_shared(stats: &SharedStats, ui: &Ui) {
     );
 }
 
-fn purge(tables: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
-    let tables = Table::parse_list(tables)?;
+fn purge(args: &PurgeArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let tables = args.tables.as_deref().map(Table::parse_list).transpose()?;
+    let purge = Purge::new(tables, &args.tag, &args.domain)?;
     let cache = engine.cache();
     let before = cache.file_bytes();
-    let purged = cache.purge(&tables)?;
+    let purged = cache.purge_rows(&purge)?;
     let freed = before.saturating_sub(cache.file_bytes());
     if ui.json {
         ui.json(&wire::purged(&purged, freed));

@@ -10,6 +10,7 @@ use super::ui::{Ui, count, counted, duration, time};
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
 use crate::index;
+use crate::ingest;
 use crate::jobs::{Job, Priority, Progress, Reason, State, Work};
 use crate::wire;
 use crate::work;
@@ -59,6 +60,9 @@ enum Action {
         /// Run one job in this process
         #[arg(long, hide = true)]
         one: bool,
+        /// Embed texts of ingests on other machines
+        #[arg(long, hide = true)]
+        embed: bool,
         /// Start a new session, to survive the end of the terminal
         #[arg(long, hide = true)]
         detached: bool,
@@ -95,6 +99,7 @@ pub fn run(args: &JobsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             }
         }
         Action::Run { one: true, .. } => work::run_one(engine, &mut |text| ui.note(text))?,
+        Action::Run { embed: true, .. } => drop(ingest::help(engine)?),
         Action::Run { detached, .. } => {
             if *detached {
                 rustix::process::setsid().or_failed(|| "cannot start a new session".into())?;

@@ -386,6 +386,11 @@ pub const PAGES: &[Page] = &[
         examples: &[
             ("Drop cached answers and rankings:", "rag cache purge answers,retrieval"),
             ("Empty the cache:", "rag cache purge all"),
+            ("Drop answers and rankings of an index:", "rag cache purge --tag handbook"),
+            (
+                "Drop those that were made from documents of a folder, or from web pages:",
+                "rag cache purge --tag docs/policies --domain docs.example.org",
+            ),
         ],
         settings: &["cache_dir"],
         files: &[CACHE],

@@ -166,14 +166,13 @@ impl Meta {
         self.files.get(documents::FILE).map_or("", |entry| &entry.sha256)
     }
 
-    /// The languages that a question is stemmed in: those of at least one chunk in a hundred, the
-    /// most common first. Rarer ones are mostly errors of language detection, and each adds
-    /// variants to every word.
+    /// The languages that a question is stemmed in, the most common first. One document of a
+    /// language is enough: the index has its words as stems only. Each language adds variants to
+    /// every word, and the rarest of many are mostly errors of language detection.
     pub fn query_languages(&self) -> Vec<&str> {
-        const MOST: usize = 6;
+        const MOST: usize = 8;
         let mut languages: Vec<(&str, u64)> =
             self.languages.iter().map(|(l, n)| (l.as_str(), *n)).collect();
-        languages.retain(|(_, n)| n * 100 >= self.counts.chunks);
         languages.sort_by_key(|(language, n)| (std::cmp::Reverse(*n), *language));
         languages.into_iter().take(MOST).map(|(language, _)| language).collect()
     }

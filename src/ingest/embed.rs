@@ -6,6 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::divide::{Collected, Item, Offers};
 use super::request::Event;
 use crate::cache::{Cache, Counters, Key, Table};
 use crate::engine::Engine;
@@ -24,6 +25,9 @@ const QUEUED_PER_THREAD: usize = 8;
 
 /// How often progress is reported while the queue is full or the threads finish.
 const REPORT_EVERY: Duration = Duration::from_millis(2);
+
+/// Pause between two looks at the last batches of other machines.
+const LAST_BATCHES: Duration = Duration::from_millis(50);
 
 /// What embedding needs.
 pub struct Job<'a> {
@@ -111,9 +115,6 @@ fn difference(after: Counters, before: Counters) -> Counters {
     }
 }
 
-/// A text to embed: its row, its cache key, the text.
-type Item = (usize, Key, String);
-
 /// What the threads share. Any thread may set `stop` and `fault`.
 struct Shared<'a> {
     job: &'a Job<'a>,
@@ -145,7 +146,9 @@ impl Shared<'_> {
         start_workers: &mut dyn FnMut(),
         on_event: &mut dyn FnMut(Event),
     ) -> Result<()> {
-        let Job { engine, model: ModelFiles { fingerprint, .. }, dimension, .. } = self.job;
+        let Job { engine, model, dimension, .. } = self.job;
+        let fingerprint = &model.fingerprint;
+        let mut offers = Offers::new(engine, model, *dimension, self.total);
         for pending in pending {
             let (n, text) = pending?;
             let key = Key::embedding(fingerprint, EmbeddingRole::Passage.name(), &text);
@@ -159,6 +162,9 @@ impl Shared<'_> {
                     if self.stopped() {
                         return Ok(());
                     }
+                    let collected = offers.collect_if_due();
+                    self.keep(collected, sender, on_event)?;
+                    let Some(back) = offers.take(back) else { break };
                     item = back;
                     std::thread::park_timeout(REPORT_EVERY);
                     self.report(on_event);
@@ -169,6 +175,45 @@ impl Shared<'_> {
             }
             self.report(on_event);
         }
+        while let Some(collected) = offers.finish() {
+            if collected.back.is_empty() {
+                std::thread::park_timeout(LAST_BATCHES);
+            }
+            self.keep(collected, sender, on_event)?;
+            if self.stopped() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes vectors that other machines made, and sends texts that they did not embed to the
+    /// workers.
+    fn keep(
+        &self,
+        collected: Collected,
+        sender: &SyncSender<Item>,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        let mut rows = Vec::with_capacity(collected.vectors.len());
+        for ((n, key, _), vector) in collected.vectors {
+            self.put(n, &vector)?;
+            rows.push((key, vector));
+        }
+        if !rows.is_empty() {
+            self.store(&mut rows);
+        }
+        for mut item in collected.back {
+            while let Err(TrySendError::Full(back)) = sender.try_send(item) {
+                if self.stopped() {
+                    return Ok(());
+                }
+                item = back;
+                std::thread::park_timeout(REPORT_EVERY);
+                self.report(on_event);
+            }
+        }
+        self.report(on_event);
         Ok(())
     }
 

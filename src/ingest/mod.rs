@@ -7,6 +7,7 @@
 //! added in the order of the walk, so the number of threads does not change the index. Texts to
 //! embed are spooled to a file.
 
+mod divide;
 mod embed;
 pub mod extractor;
 mod languages;
@@ -36,6 +37,7 @@ use crate::index::{
 };
 use crate::model::{Library, ModelFiles, Network, Tokenizer};
 use crate::telemetry;
+pub use divide::{help, is_help_wanted};
 use last::Last;
 pub use preview::{Preview, preview};
 pub use repair::{Rebuilt, Repair, Step, repair};

@@ -14,6 +14,7 @@ mod place;
 mod schedule;
 
 use std::path::Path;
+use std::time::Duration;
 
 pub use deliveries::{Delivery, Turn};
 pub use job::{End, FILE_TRIES, IngestSpec, Job, Priority, Progress, Reason, Spec, State, Work};
@@ -103,6 +104,17 @@ impl Jobs {
     /// As [`Jobs::submit`].
     pub fn peek(&self, now_ms: u64, most: usize) -> Result<Next<String>> {
         either!(self.peek(now_ms, most))
+    }
+
+    /// As [`Jobs::peek`], for a worker that looks again and again: cheaper while nothing changes.
+    ///
+    /// # Errors
+    /// As [`Jobs::submit`].
+    pub fn peek_again(&self, now_ms: u64, most: usize) -> Result<Next<String>> {
+        match self {
+            Self::Local(jobs) => jobs.peek(now_ms, most),
+            Self::Postgres(jobs) => jobs.peek_again(now_ms, most),
+        }
     }
 
     /// Requests the end of a running job; cancels a queued job at once.
@@ -234,6 +246,14 @@ impl Claimed<'_> {
         match self {
             Self::Local(claimed) => claimed.progress(progress, now_ms),
             Self::Postgres(claimed) => claimed.progress(progress, now_ms),
+        }
+    }
+
+    /// The shortest time between two records of progress in one stage.
+    pub fn progress_interval(&self) -> Duration {
+        match self {
+            Self::Local(_) => Duration::ZERO,
+            Self::Postgres(_) => in_postgres::PROGRESS,
         }
     }
 

@@ -51,6 +51,12 @@ impl Postgres {
 
     /// # Errors
     /// Never: there is no such database.
+    pub fn brief_transaction<T>(&self, _: impl FnMut(&mut Transaction) -> Result<T>) -> Result<T> {
+        match *self {}
+    }
+
+    /// # Errors
+    /// Never: there is no such database.
     pub fn migrate(&self) -> Result<Migration> {
         match *self {}
     }

@@ -169,6 +169,18 @@ impl Postgres {
         self.transact("BEGIN", self.timeout, work)
     }
 
+    /// As [`Postgres::transaction`], without waiting until it is on disk: a crash of the server may
+    /// undo it.
+    ///
+    /// # Errors
+    /// As [`Postgres::transaction`].
+    pub fn brief_transaction<T>(
+        &self,
+        work: impl FnMut(&mut Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.transact("BEGIN; SET LOCAL synchronous_commit = off", self.timeout, work)
+    }
+
     /// As [`Postgres::transaction`], for statements that may take as long as `limit`.
     ///
     /// # Errors

@@ -128,6 +128,13 @@ CREATE TABLE rag_deliveries (
     address text NOT NULL, holder text NOT NULL, until timestamptz NOT NULL,
     is_done boolean NOT NULL DEFAULT false, PRIMARY KEY (job, ended_ms, address));
 ",
+    "
+-- Texts that an ingest offers to other machines, and their vectors: numbers as their 32 bits.
+CREATE TABLE rag_batches (
+    run text NOT NULL, n bigint NOT NULL, fingerprint text NOT NULL, texts jsonb NOT NULL,
+    vectors jsonb, fence bigint NOT NULL DEFAULT 0, lease_until timestamptz,
+    offered timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (run, n));
+",
 ];
 
 /// The tables that are partitioned by day.

@@ -46,7 +46,8 @@ impl<'a> CachedRanking<'a> {
     pub fn write(self, hits: &[Hit], notes: &[Note], nearness: Option<f32>) {
         if self.request.caching.writes() {
             let (cache, now_s) = (self.engine.cache(), self.engine.now_s());
-            cache.put_ranking(self.key, self.corpus, (hits, notes, nearness), now_s);
+            let place = (&*self.engine.config.index, self.corpus);
+            cache.put_ranking(self.key, place, (hits, notes, nearness), now_s);
         }
     }
 }

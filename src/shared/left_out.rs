@@ -38,6 +38,12 @@ impl Redis {
         match *self {}
     }
 
+    /// # Errors
+    /// Never: there is no such store.
+    pub fn remove_chosen(&self, _: &str, _: &dyn Fn(&[u8]) -> bool) -> Reply<u64> {
+        match *self {}
+    }
+
     pub fn announce(&self, _: Hint) {
         match *self {}
     }
@@ -49,6 +55,10 @@ impl Redis {
     /// # Errors
     /// Never: there is no such store.
     pub fn check(&self) -> Result<String> {
+        match *self {}
+    }
+
+    pub fn is_slow(&self) -> bool {
         match *self {}
     }
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub use breaker::Breaker;
 pub use command::{Command, Lost, Reply, Status, Value};
 pub use hint::Hint;
-pub use packed::{Packed, pack, unpack};
+pub use packed::{Packed, pack, unpack, unpack_unchecked};
 pub use redis::Redis;
 
 use crate::config::SharedStore;

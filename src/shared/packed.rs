@@ -41,10 +41,16 @@ pub fn pack(value: &[u8], created: i64, owner: &[&[u8]]) -> Vec<u8> {
 
 /// The value; `None` when it is not what [`pack`] made for this owner.
 pub fn unpack(bytes: &[u8], owner: &[&[u8]]) -> Option<Packed> {
+    let crc = u32::from_le_bytes(bytes.get(14..18)?.try_into().ok()?);
+    let packed = unpack_unchecked(bytes)?;
+    (checksum(&packed.value, packed.created, owner) == crc).then_some(packed)
+}
+
+/// As [`unpack`] for an unknown owner, so without the checksum: to look at a value, not to use it.
+pub fn unpack_unchecked(bytes: &[u8]) -> Option<Packed> {
     let (header, body) = bytes.split_at_checked(HEADER_BYTES)?;
     let created = i64::from_le_bytes(header[2..10].try_into().ok()?);
     let size = u32::from_le_bytes(header[10..14].try_into().ok()?) as usize;
-    let crc = u32::from_le_bytes(header[14..18].try_into().ok()?);
     if header[0] != VERSION || size > MAX_BYTES {
         return None;
     }
@@ -53,8 +59,7 @@ pub fn unpack(bytes: &[u8], owner: &[&[u8]]) -> Option<Packed> {
         ZSTD => zstd::bulk::decompress(body, size).ok()?,
         _ => return None,
     };
-    let is_whole = value.len() == size && checksum(&value, created, owner) == crc;
-    is_whole.then_some(Packed { value, created })
+    (value.len() == size).then_some(Packed { value, created })
 }
 
 fn checksum(value: &[u8], created: i64, owner: &[&[u8]]) -> u32 {

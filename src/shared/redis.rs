@@ -21,9 +21,19 @@ use crate::telemetry;
 
 /// Keys that one step of a removal reads.
 const SCAN_COUNT: &str = "1000";
+/// The same where their values are read too.
+const READ_COUNT: &str = "50";
 /// A reply that takes more than this share of the time-out counts as bad for the breaker: a store
 /// that slow costs more than it saves.
 const SLOW_SHARE: u32 = 2;
+/// Replies that all take more than this share of the time-out make the store too slow for values
+/// that are computed in some milliseconds: one look-up costs a few replies.
+const LATE_SHARE: u32 = 50;
+/// So many replies in a row; one that is faster ends it. Fewer would be late now and then where the
+/// processors are busy.
+const LATE_REPLIES: usize = 8;
+/// Replies to more commands than this take longer because of that.
+const SHORT: usize = 3;
 /// How often a listener reads its `stop` function.
 const LISTENING: Duration = Duration::from_millis(200);
 /// The pause of a listener whose connection was cut.
@@ -53,6 +63,8 @@ pub struct Redis {
     breaker: Mutex<Breaker>,
     start: Instant,
     latency_us: AtomicU64,
+    /// Of the last replies to few commands, zero at first.
+    latest_us: Mutex<[u64; LATE_REPLIES]>,
 }
 
 impl std::fmt::Debug for Redis {
@@ -100,6 +112,7 @@ impl Redis {
             breaker: Mutex::default(),
             start: Instant::now(),
             latency_us: AtomicU64::new(0),
+            latest_us: Mutex::default(),
         })
     }
 
@@ -138,8 +151,20 @@ impl Redis {
         if outcome.is_ok() {
             let us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX).max(1);
             self.latency_us.store(us, Ordering::Relaxed);
+            if commands.len() <= SHORT {
+                let mut latest = locked(&self.latest_us);
+                latest.rotate_left(1);
+                latest[LATE_REPLIES - 1] = us;
+            }
         }
         outcome
+    }
+
+    /// Whether the last replies were so slow that computing a small value takes less time than
+    /// looking it up.
+    pub fn is_slow(&self) -> bool {
+        let limit = u64::try_from((self.timeout / LATE_SHARE).as_micros()).unwrap_or(u64::MAX);
+        locked(&self.latest_us).iter().all(|us| *us > limit)
     }
 
     /// As [`Redis::run`], for one command. A refusal is an error.
@@ -159,15 +184,41 @@ impl Redis {
     /// # Errors
     /// When there is no reply. Some keys may be gone then.
     pub fn remove_all(&self, pattern: &str) -> Reply<u64> {
+        self.remove_pages(pattern, SCAN_COUNT, &|keys| Ok(keys))
+    }
+
+    /// Removes every key that matches a pattern and whose value `is_chosen`; returns how many. What
+    /// is no string is removed.
+    ///
+    /// # Errors
+    /// As [`Redis::remove_all`].
+    pub fn remove_chosen(&self, pattern: &str, is_chosen: &dyn Fn(&[u8]) -> bool) -> Reply<u64> {
+        self.remove_pages(pattern, READ_COUNT, &|keys| {
+            let get = keys.iter().fold(Command::new("MGET"), Command::arg);
+            let values = self.one(get)?.list();
+            let pairs = keys.into_iter().zip(values);
+            let is_chosen = |value: Value| value.bytes().is_none_or(|bytes| is_chosen(&bytes));
+            Ok(pairs.filter_map(|(key, value)| is_chosen(value).then_some(key)).collect())
+        })
+    }
+
+    /// Removes what `choose` returns of each page of keys.
+    fn remove_pages(
+        &self,
+        pattern: &str,
+        count: &str,
+        choose: &dyn Fn(Vec<Vec<u8>>) -> Reply<Vec<Vec<u8>>>,
+    ) -> Reply<u64> {
         let (mut cursor, mut removed) = ("0".to_owned(), 0);
         loop {
             let scan = Command::new("SCAN").arg(&cursor).arg("MATCH").arg(pattern);
-            let mut page = self.one(scan.arg("COUNT").arg(SCAN_COUNT))?.list().into_iter();
+            let mut page = self.one(scan.arg("COUNT").arg(count))?.list().into_iter();
             cursor = page.next().and_then(Value::text).unwrap_or_else(|| "0".to_owned());
             let keys = page.next().map(Value::list).unwrap_or_default();
+            let keys: Vec<Vec<u8>> = keys.into_iter().filter_map(Value::bytes).collect();
+            let keys = if keys.is_empty() { keys } else { choose(keys)? };
             if !keys.is_empty() {
-                let keys = keys.into_iter().filter_map(Value::bytes);
-                let unlink = keys.fold(Command::new("UNLINK"), Command::arg);
+                let unlink = keys.into_iter().fold(Command::new("UNLINK"), Command::arg);
                 removed += self.one(unlink)?.int().unwrap_or_default().unsigned_abs();
             }
             if cursor == "0" {

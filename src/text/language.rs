@@ -3,6 +3,7 @@
 use whatlang::Lang;
 
 use super::extract::{BlockKind, Extracted};
+use crate::analysis;
 use crate::document::Format;
 use crate::strings::StrExt as _;
 
@@ -38,8 +39,29 @@ pub fn language_of(doc: &Extracted) -> Option<&'static str> {
 /// The ISO 639-1 code of the language of a text, from its first `SAMPLE_CHARS`; `None` when it is
 /// unclear.
 pub fn detect(text: &str) -> Option<&'static str> {
-    let found = whatlang::detect(first_chars(text, SAMPLE_CHARS));
-    code(found.filter(whatlang::Info::is_reliable)?.lang())
+    let sample = first_chars(text, SAMPLE_CHARS);
+    match whatlang::detect(sample).filter(whatlang::Info::is_reliable) {
+        Some(found) => code(found.lang()),
+        None => by_function_words(sample),
+    }
+}
+
+/// The language of a text that is too short for its letters to tell: the one that has most of its
+/// function words.
+fn by_function_words(text: &str) -> Option<&'static str> {
+    const LANGUAGES: [&str; 8] = ["en", "de", "fr", "es", "it", "pt", "nl", "ru"];
+    /// One may be a name, or a word of several languages.
+    const LEAST: usize = 2;
+    let mut counts = [0; LANGUAGES.len()];
+    analysis::index_terms(text, None, &mut |term| {
+        for (count, language) in counts.iter_mut().zip(LANGUAGES) {
+            *count += usize::from(analysis::is_stop_word(term.text, language));
+        }
+    });
+    let best = counts.into_iter().max().filter(|best| *best >= LEAST)?;
+    let mut found = LANGUAGES.into_iter().zip(counts).filter(|(_, count)| *count == best);
+    let (language, _) = found.next()?;
+    found.next().is_none().then_some(language)
 }
 
 fn first_chars(text: &str, n: usize) -> &str {

@@ -98,13 +98,16 @@ mod language {
                  возражал.",
                 "ru",
             ),
+            // Too short for their letters to tell.
+            ("The cat sits on the mat.", "en"),
+            ("Der Hund liegt unter dem Tisch.", "de"),
             ("敏捷的棕色狐狸跳过懒狗，村里没有人介意。", "zh"),
             ("素早い茶色の狐がのろまな犬を飛び越えたが、村の誰も気にしなかった。", "ja"),
             ("빠른 갈색 여우가 게으른 개를 뛰어넘었지만 마을의 누구도 신경 쓰지 않았다.", "ko"),
         ] {
             assert_eq!(detect(text), Some(code), "{text}");
         }
-        for text in ["", "12 34", "ok"] {
+        for text in ["", "12 34", "ok", "Valve, pump, motor", "in was"] {
             assert_eq!(detect(text), None, "{text}");
         }
     }

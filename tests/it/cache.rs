@@ -55,6 +55,48 @@ fn a_purge_empties_the_tables_and_reports_them() {
 }
 
 #[test]
+fn a_purge_by_tag_removes_what_was_made_from_it() {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    sandbox.ingest();
+    sandbox.write("other/kites.md", "Kites carry messages over the harbour.\n");
+    sandbox.rag(["ingest", "--dir", "other", "--index", "other"]).ok();
+    let ask = |index: &str| {
+        let args = ["ask", "What carries messages?", "--index", index, "--json"];
+        sandbox.rag(args).json()["cache"]["answer_hit"] == true
+    };
+    let ask_both = || ["default", "other"].map(ask);
+    let purge = |args: &[&str]| {
+        let purged = sandbox.rag([&["cache", "purge", "--json"], args].concat()).ok().json();
+        let names: Vec<&String> = purged["purged"].as_object().unwrap().keys().collect();
+        assert_eq!(names, ["answers", "retrieval"], "{args:?}");
+        purged["purged"]["answers"]["count"].as_u64().unwrap()
+    };
+    ask_both();
+    assert_eq!(ask_both(), [true, true]);
+    let embeddings =
+        || sandbox.rag(["cache", "stats", "--json"]).json()["tables"]["embeddings"].clone();
+    let before = embeddings()["count"].clone();
+    for tag in ["default", "docs", "docs/bees.md", "./docs/"] {
+        assert_eq!(purge(&["--tag", tag]), 1, "{tag}");
+        assert_eq!(ask_both(), [false, true], "{tag}");
+    }
+    assert_eq!(purge(&["--tag", "other/kites.md", "--tag", "default"]), 2);
+    assert_eq!(ask_both(), [false, false]);
+    assert_eq!(purge(&["--tag", "docs/bee", "--domain", "docs"]), 0);
+    assert_eq!(ask_both(), [true, true]);
+    assert_eq!(embeddings()["count"], before, "they hold no text");
+
+    let run = |args: &[&str]| sandbox.rag([&["cache", "purge"], args].concat());
+    run(&[]).exits(2);
+    run(&["--tag", ""]).exits(2).says("a tag is empty");
+    run(&["rerank", "--tag", "docs"]).exits(2).says("rows of `rerank` have neither");
+    run(&["--domain", "https://x.org/a"]).exits(2).says("not the name of a host");
+    run(&["retrieval", "--tag", "other"]).ok().prints("retrieval");
+    assert_eq!(ask("other"), true, "its answer stays");
+}
+
+#[test]
 fn an_index_works_without_the_cache() {
     let sandbox = Sandbox::new();
     topics(&sandbox);

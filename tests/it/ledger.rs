@@ -7,14 +7,17 @@ use std::process::{Child, Command, Stdio};
 
 use std::time::{Duration, Instant};
 
-use rag::jobs::{Durability, End, IngestSpec, Jobs, Next, Priority, Reason, Spec, State, Work};
+use rag::jobs::{
+    Durability, End, IngestSpec, Jobs, Next, Priority, Progress, Reason, Spec, State, Work,
+};
 use rag::ledger::{Ledger, Param};
 use rag::sessions::{Sessions, Turn};
 use serde_json::Value;
 
-use crate::fixtures::topics;
+use crate::fixtures::{files_below, harbour, topics, write_old};
 use crate::support::services::{Postgres, free_port, has_program};
 use crate::support::{Run, Sandbox};
+use crate::tools::thorough;
 
 /// Longer than any recovery here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -296,6 +299,31 @@ fn each_job_runs_once_in_the_order_of_priorities() {
     done.iter().for_each(|name| *counts.entry(name).or_insert(0) += 1);
     assert_eq!((done.len(), counts.len()), (100, 100), "one run a job");
     assert_eq!(all.clean(1000, 1000).unwrap(), 105);
+}
+
+/// A worker that waits looks at a number; only what could give it work changes that.
+#[test]
+fn an_idle_worker_notices_what_gives_it_work() {
+    let Some(postgres) = migrated(&[]) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (idle, other) = (jobs(&postgres, dir.path()), jobs(&postgres, dir.path()));
+    let look = || idle.peek_again(20, 9).unwrap();
+    let ready = |id: &String| Next::Ready(id.clone());
+    assert_eq!((look(), look()), (Next::Nothing, Next::Nothing));
+    let first = other.submit(spec("first"), 10).unwrap();
+    assert_eq!((look(), look()), (ready(&first), ready(&first)));
+    let Next::Ready(claimed) = other.claim(20, 9).unwrap() else { panic!("no job") };
+    let before = other.events().unwrap();
+    let progress = Progress { stage: "vectors".into(), share: 0.5, ..Progress::default() };
+    claimed.progress(progress, 30).unwrap();
+    let found = other.get(&first, 30).unwrap().progress.share;
+    assert_eq!((found, other.events().unwrap()), (0.5, before), "progress is no event");
+    claimed.finish(End::PutBack, 40, Durability::Synced).unwrap();
+    assert_eq!(look(), ready(&first));
+    other.cancel(&first, 50).unwrap();
+    assert_eq!((look(), look()), (Next::Nothing, Next::Nothing));
+    other.retry(&first, 60).unwrap();
+    assert_eq!(idle.peek_again(70, 9).unwrap(), ready(&first));
 }
 
 #[test]
@@ -631,4 +659,94 @@ fn a_delivery_has_one_holder_at_a_time() {
     // A job that is gone needs none.
     let gone = Delivery { job: "0000", ..of("one") };
     assert_eq!(claim(&one, gone), Turn::Over);
+}
+
+/// One ingest is embedded by two machines, and is what one machine makes, also when the other one
+/// dies.
+#[test]
+fn an_ingest_is_divided_among_machines() {
+    let Some(postgres) = migrated(&[]) else { return };
+    let url = postgres.url();
+    // Counts the texts that others embedded.
+    for sql in [
+        "CREATE TABLE returned (n integer)",
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO returned \
+         VALUES (jsonb_array_length(NEW.vectors)); RETURN NEW; END'",
+        "CREATE TRIGGER note AFTER UPDATE OF vectors ON rag_batches FOR EACH ROW \
+         EXECUTE FUNCTION note()",
+    ] {
+        postgres.client().execute(sql, &[]).unwrap();
+    }
+    let returned = || count(&postgres, "SELECT coalesce(sum(n), 0)::bigint FROM returned");
+    let claimed =
+        || count(&postgres, "SELECT count(*) FROM rag_batches WHERE lease_until IS NOT NULL") > 0;
+    let alone = Sandbox::new();
+    let documents = |sandbox: &Sandbox| {
+        for n in 0..if thorough() { 8000 } else { 700 } {
+            write_old(sandbox, &format!("docs/{n}.md"), harbour(n));
+        }
+    };
+    documents(&alone);
+    let ingest = ["ingest", "--dir", "docs", "--json"];
+    let expected = alone.rag(ingest).ok().json();
+    let vectors = |sandbox: &Sandbox| -> BTreeMap<String, Vec<u8>> {
+        let dir = sandbox.path().join("data/indexes");
+        let files = files_below(&dir).into_iter().filter(|path| path.contains("/vectors-"));
+        files.map(|path| (path.clone(), std::fs::read(dir.join(path)).unwrap())).collect()
+    };
+    let bytes = vectors(&alone);
+    assert!(!bytes.is_empty());
+    let search = ["search", "boats that carry sailors", "-k", "20", "--json"];
+    let hits = alone.rag(search).ok().json()["hits"].clone();
+
+    let helper = Sandbox::new();
+    for dies in [false, true] {
+        let one = Sandbox::new();
+        documents(&one);
+        let mut worker = worker(&helper, &url);
+        let before = returned();
+        let mut command = one.command(ingest);
+        command.env("RAG_LEDGER_URL", &url).env("RAG_THREADS", "1").stdout(Stdio::piped());
+        let running = command.spawn().unwrap();
+        // It waits until the other machine has a batch, which may take longer than its own work.
+        let process = rustix::process::Pid::from_child(&running);
+        let send = |signal| rustix::process::kill_process(process, signal).unwrap();
+        until("a batch is offered", || count(&postgres, "SELECT count(*) FROM rag_batches") > 0);
+        send(rustix::process::Signal::STOP);
+        until("a batch is claimed", claimed);
+        if dies {
+            kill_group(&mut worker);
+        } else {
+            until("a batch is returned", || returned() > before);
+        }
+        send(rustix::process::Signal::CONT);
+        let output = running.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["corpus_id"], expected["corpus_id"]);
+        assert_eq!(report["chunks"], expected["chunks"]);
+        assert_eq!(vectors(&one), bytes, "the same vectors, byte by byte");
+        let found = rag(&one, &url, &search).ok().json();
+        assert_eq!(found["hits"], hits, "the same scores");
+        assert_eq!(count(&postgres, "SELECT count(*) FROM rag_batches"), 0, "nothing is left");
+        eprintln!("{} of {} texts by the other machine", returned() - before, report["chunks"]);
+        if !dies {
+            kill_group(&mut worker);
+        }
+    }
+}
+
+/// A worker that leads a process group.
+fn worker(sandbox: &Sandbox, url: &str) -> Child {
+    use std::os::unix::process::CommandExt as _;
+    let mut command = sandbox.command(["worker"]);
+    command.env("RAG_LEDGER_URL", url).env("RAG_THREADS", "1").process_group(0);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Kills a process and all that it started.
+fn kill_group(child: &mut Child) {
+    let group = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
+    child.wait().unwrap();
 }

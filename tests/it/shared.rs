@@ -214,6 +214,87 @@ fn a_purge_reaches_every_machine() {
     assert_eq!(rows["tables"]["embeddings"]["count"], 6);
 }
 
+/// Rows are chosen by what they were made from, in Redis and in the file of every machine.
+#[test]
+fn a_purge_of_selected_rows_reaches_every_machine() {
+    let Some(redis) = Redis::start(&[]) else { return };
+    let [one, two] = machines();
+    let url = redis.url();
+    // The path of the hit, and whether the ranking came from the cache. Whether the answer is good
+    // does not matter here.
+    let ask = |sandbox: &Sandbox, question: &str| {
+        let args = ["ask", question, "-k", "1", "--mode", "lexical", "--json"];
+        let answer = rag(sandbox, &url, &args).json();
+        (answer["citations"][0]["path"].clone(), answer["cache"]["retrieval_hit"] == true)
+    };
+    let questions = [("What do bees make?", "bees.md"), ("tides of the moon", "tides.md")];
+    for sandbox in [&one, &two] {
+        rag(sandbox, &url, INGEST).ok();
+        for (question, path) in questions {
+            assert_eq!(ask(sandbox, question).0, path);
+        }
+    }
+    let cached = |sandbox: &Sandbox| questions.map(|(question, _)| ask(sandbox, question).1);
+    assert_eq!((cached(&one), cached(&two)), ([true; 2], [true; 2]));
+    let rows = redis.keys("rag:retrieval:*").len();
+    let purge = |args: &[&str]| {
+        let purged = rag(&one, &url, &[&["cache", "purge", "--json"], args].concat()).ok().json();
+        let retrieval = &purged["purged"]["retrieval"];
+        [&retrieval["count"], &retrieval["shared"]].map(|n| n.as_u64().expect("a number"))
+    };
+    assert_eq!(purge(&["--tag", "docs/none.md"]), [0, 0]);
+    assert_eq!(purge(&["--domain", "example.org"]), [0, 0]);
+    assert_eq!(purge(&["--tag", "docs/bees.md"]), [1, 1]);
+    assert_eq!(redis.keys("rag:retrieval:*").len(), rows - 1);
+    // The other machine has the row in its file, which follows; the other row stays everywhere.
+    assert_eq!((cached(&two), cached(&one)), ([false, true], [true, true]));
+    // And only once.
+    assert_eq!((cached(&two), cached(&one)), ([true; 2], [true; 2]));
+
+    // The log of purges is lost, with one that the other machine has not seen: it empties its
+    // tables.
+    let gone = rag(&one, &url, &["cache", "purge", "retrieval", "--tag", "default", "--json"]);
+    assert_eq!(gone.ok().json()["purged"]["retrieval"]["count"], 2);
+    redis.command(&["FLUSHALL"]);
+    assert_eq!(purge(&["--tag", "no such index"]), [0, 0]);
+    assert_eq!(cached(&two), [false; 2]);
+    // A machine that joins later loses nothing.
+    let [three] = machines();
+    three.rag(INGEST).ok();
+    for _ in 0..2 {
+        cached(&three);
+    }
+    assert_eq!(cached(&three), [true; 2]);
+}
+
+/// Without hints too, a server that runs follows within the time of a look.
+#[cfg(feature = "serve")]
+#[test]
+fn a_running_server_follows_a_purge_of_selected_rows() {
+    use crate::support::server::Server;
+    let Some(redis) = Redis::start(&[]) else { return };
+    let [one, two] = machines();
+    let url = redis.url();
+    rag(&one, &url, INGEST).ok();
+    rag(&two, &url, INGEST).ok();
+    let server = Server::start(&two, &[("RAG_SHARED_URL", &url)]);
+    let is_cached = || {
+        let body = r#"{"query": "What do bees make?"}"#;
+        let reply = server.request("POST", "/ask", &[], body);
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        reply.json()["cache"]["answer_hit"] == true
+    };
+    assert!(!is_cached());
+    assert!(is_cached());
+    rag(&one, &url, &["cache", "purge", "--tag", "default"]).ok();
+    let start = Instant::now();
+    while is_cached() {
+        assert!(start.elapsed() < PATIENCE);
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    server.stop();
+}
+
 /// The rows that a purge reports, here and there, agree.
 fn redis_count(purged: &Value) -> Value {
     purged["purged"]["embeddings"]["count"].clone()
@@ -431,6 +512,16 @@ fn a_late_holder_is_refused_and_nobody_waits_for_a_dead_one() {
     two.put_claimed(second, (Table::Embeddings, key), "m", vector(1.0), 7);
     assert_eq!(find(&three), Some(vector(1.0)));
     assert!(matches!(claim(&three, 50), Claim::Computed));
+
+    // What is no lease is waited for by no server.
+    redis.command(&["FLUSHALL"]);
+    let Claim::Compute(_held) = claim(&one, 20_000) else { panic!("it is free") };
+    let keys = redis.keys("rag:lease:*");
+    redis.command(&["DEL", &keys[0]]);
+    redis.command(&["LPUSH", &keys[0], "x"]);
+    let start = Instant::now();
+    assert!(matches!(claim(&two, 3_600_000), Claim::Compute(_)));
+    assert!(start.elapsed() < PATIENCE);
 }
 
 fn settings(url: &str) -> rag::config::SharedStore {

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
 
-use crate::cache::Table;
+use crate::cache::{Purge, Table};
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, Result};
@@ -42,12 +42,20 @@ pub async fn cache_stats(
     Ok(axum::Json(stats.await?))
 }
 
-/// Tables to purge
+/// Tables or rows to purge
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PurgeBody {
+    /// Not needed beside tags or domains
+    #[serde(default)]
     #[schema(schema_with = tables_schema)]
-    tables: Vec<String>,
+    tables: Option<Vec<String>>,
+    /// Only rows made from one of these indexes, documents or folders of documents
+    #[serde(default)]
+    tags: Vec<String>,
+    /// Only rows made from web pages of one of these hosts, or of hosts below it
+    #[serde(default)]
+    domains: Vec<String>,
 }
 
 fn tables_schema() -> RefOr<Schema> {
@@ -75,19 +83,23 @@ pub async fn cache_purge(
     Json(body): Json<PurgeBody>,
 ) -> Result<axum::Json<Value>> {
     allowed.check_all_indexes()?;
-    if body.tables.is_empty() {
-        return Err(Error::usage("`tables` is empty"));
-    }
-    let (all, named): (Vec<String>, Vec<String>) =
-        body.tables.into_iter().partition(|name| name == ALL);
-    // Names beside `all` are checked, too.
-    let named = if named.is_empty() { Vec::new() } else { Table::parse_list(&named.join(","))? };
-    let tables = if all.is_empty() { named } else { Table::ALL.to_vec() };
+    let tables = body.tables.map(tables).transpose()?;
+    let purge = Purge::new(tables, &body.tags, &body.domains)?;
     let purged = app.blocking(move |app| {
         let cache = app.engine().cache();
         let before = cache.file_bytes();
-        let purged = cache.purge(&tables)?;
+        let purged = cache.purge_rows(&purge)?;
         Ok(wire::purged(&purged, before.saturating_sub(cache.file_bytes())))
     });
     Ok(axum::Json(purged.await?))
+}
+
+fn tables(names: Vec<String>) -> Result<Vec<Table>> {
+    if names.is_empty() {
+        return Err(Error::usage("`tables` is empty"));
+    }
+    let (all, named): (Vec<String>, Vec<String>) = names.into_iter().partition(|name| name == ALL);
+    // Names beside `all` are checked, too.
+    let named = if named.is_empty() { Vec::new() } else { Table::parse_list(&named.join(","))? };
+    Ok(if all.is_empty() { named } else { Table::ALL.to_vec() })
 }

@@ -792,6 +792,18 @@ fn caches_and_indexes_are_reported_and_changed() {
     let all = api.post("/cache/purge", &json!({ "tables": ["answers", "all"] })).ok().json();
     assert_eq!(all["purged"].as_object().map(serde_json::Map::len), Some(4), "{all}");
     api.post("/cache/purge", &json!({ "tables": [] })).is(400);
+    api.post("/ask", &json!({ "query": QUESTION })).ok();
+    for (body, expected) in [
+        (json!({ "domains": ["example.org"] }), 0),
+        (json!({ "tables": ["answers"], "tags": ["docs"] }), 1),
+        (json!({ "tags": ["default"] }), 0),
+    ] {
+        let purged = api.post("/cache/purge", &body).ok().json();
+        assert_eq!(purged["purged"]["answers"]["count"], expected, "{body}: {purged}");
+    }
+    api.post("/cache/purge", &json!({})).is(400);
+    api.post("/cache/purge", &json!({ "tables": ["rerank"], "tags": ["docs"] })).is(400);
+    api.post("/cache/purge", &json!({ "domains": ["https://example.org"] })).is(400);
 
     let list = api.get("/indexes").ok().json();
     assert_eq!(list, sandbox.rag(["index", "list", "--json"]).ok().json());

@@ -1,0 +1,66 @@
+//! What belongs to an excerpt, and a second excerpt.
+
+use super::*;
+
+#[test]
+fn a_list_is_quoted_to_its_end() {
+    let items: Vec<String> = (1..=20).map(|n| format!("- lamp number {n}")).collect();
+    let text = format!("The harbour has these lamps:\n\n{}\n", items.join("\n"));
+    let answer = ask(
+        "Which lamps does the harbour have?",
+        &[hit(1, "a.md", 0, &text), hit(2, "b.md", 0, "Ships wait outside for the tide.")],
+        &Options::default(),
+    );
+    for n in 1..=20 {
+        assert!(answer.text.contains(&format!("- lamp number {n} [1]")), "{}", answer.text);
+    }
+}
+
+#[test]
+fn nothing_is_announced_that_does_not_follow() {
+    let text =
+        "The lighthouse was built in 1887 by the harbour board. A picture shows the builders:";
+    let answer = ask(
+        "When was the lighthouse built?",
+        &[hit(1, "a.md", 0, text), hit(2, "b.md", 0, ELSEWHERE)],
+        &Options::default(),
+    );
+    assert_eq!(answer.text, "The lighthouse was built in 1887 by the harbour board. [1]");
+}
+
+#[test]
+fn a_second_excerpt_is_a_paragraph_within_the_bound() {
+    let first = "The ferry to the island leaves the north pier at nine o'clock every morning.";
+    let second = "On Sundays the ferry to the island leaves an hour later, from the south pier.";
+    let hits = [hit(1, "a.md", 0, first), hit(2, "b.md", 0, second)];
+    let question = "When does the ferry to the island leave?";
+    let answer = ask(question, &hits, &Options::default());
+    let paragraphs: Vec<&str> = answer.text.split("\n\n").collect();
+    assert_eq!(paragraphs.len(), 2, "{}", answer.text);
+    assert_eq!(answer.citations.len(), 2);
+    // Only one of them fits.
+    let short = ask(question, &hits, &Options { max_words: 20, ..Options::default() });
+    assert_eq!(short.citations.len(), 1, "{}", short.text);
+}
+
+#[test]
+fn a_clause_is_found_by_its_number() {
+    let text = "Supply agreement\n\n- 3.1 Goods are delivered to the ramp.\n- 3.2 Either party may \
+                terminate with notice of six months.\n- 3.10 Interest is nine percent.\n";
+    let hits = [hit(1, "supply.md", 0, text), hit(2, "b.md", 0, ELSEWHERE)];
+    let ask = |question| ask(question, &hits, &Options::default());
+    let answer = ask("What does clause 3.2 of the supply agreement say?");
+    assert_eq!(answer.text, "3.2 Either party may terminate with notice of six months. [1]");
+    assert_eq!(answer.confidence, Some(1.0));
+    let absent = ask("What does clause 3.7 of the supply agreement say?");
+    assert!(absent.confidence < Some(1.0), "{absent:?}");
+}
+
+#[test]
+fn an_irregular_form_is_its_word() {
+    check_answer(
+        "When did the keeper leave the tower?",
+        &["The keeper left the tower in March.", ELSEWHERE],
+        "The keeper left the tower in March. [1]",
+    );
+}
