@@ -110,8 +110,8 @@ struct Neighbour<'a> {
     is_cited: bool,
 }
 
-/// The part of a passage to print. The end of a passage is repeated at the start of the next one; it
-/// is printed with the one that was asked for, or else with the first.
+/// The part of a passage to print. The end of a passage is repeated at the start of the next one;
+/// it is printed with the one that was asked for, or else with the first.
 fn without_overlap(
     passage: &Neighbour<'_>,
     last: Option<&Neighbour<'_>>,
@@ -125,7 +125,7 @@ fn without_overlap(
     };
     let gives_way = |to: &Neighbour<'_>| to.is_cited && !passage.is_cited;
     let start = last
-        .filter(|last| !(passage.is_cited && !last.is_cited))
+        .filter(|last| last.is_cited || !passage.is_cited)
         .filter(|last| last.chunk.bytes.end > chunk.bytes.start)
         .map_or(0, |last| at(last.chunk.bytes.end));
     let end = next

@@ -1,5 +1,5 @@
-//! Comments inside the lines of Markdown, which a reader of the page does not see: `<!-- … -->`, and
-//! `%% … %%` of notes. Those that are whole lines are no blocks.
+//! Comments inside the lines of Markdown, which a reader of the page does not see: `<!-- … -->`,
+//! and `%% … %%` of notes. Those that are whole lines are no blocks.
 
 use std::ops::Range;
 

@@ -151,10 +151,7 @@ fn lists(text: &str) -> Option<Vec<Vec<Span>>> {
                 if (opened == b'[') != (b == b']') {
                     return None;
                 }
-                let in_list = match open.as_slice() {
-                    [(b'[', _)] | [(b'{', _), (b'[', _)] => true,
-                    _ => false,
-                };
+                let in_list = matches!(open.as_slice(), [(b'[', _)] | [(b'{', _), (b'[', _)]);
                 if b == b'}' && in_list {
                     lists.last_mut()?.push(Span::new(start, at + 1));
                 }

@@ -19,10 +19,7 @@ impl Reader<'_> {
         while end < self.lines.len() && self.lines.content(end).trim_end() != fence {
             end += 1;
         }
-        let separator = match fence.chars().next() {
-            Some(mark @ (',' | ':' | '!')) => mark,
-            _ => '|',
-        };
+        let separator = fence.chars().next().unwrap_or('|');
         let is_csv = separator == ','
             || self.options.contains("format=csv")
             || self.options.contains("format=\"csv\"");

@@ -8,6 +8,7 @@ mod drawing;
 mod epub;
 mod folder;
 pub(super) mod number;
+mod number_codes;
 mod numbering;
 mod odf;
 mod odf_lists;

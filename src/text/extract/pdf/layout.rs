@@ -326,10 +326,10 @@ fn line(run: Run) -> TextLine {
     let mut last_shown: Option<&Glyph> = None;
     for (i, glyph) in glyphs.iter().enumerate() {
         let is_blank = glyph.text.trim().is_empty();
-        if let Some(last) = last_shown.filter(|_| !is_blank && spaced[i].is_none()) {
-            if gap(last, glyph) > WIDE_GAP * glyph.size {
-                gaps.push((text.len(), last.x1, glyph.x0));
-            }
+        if let Some(last) = last_shown.filter(|_| !is_blank && spaced[i].is_none())
+            && gap(last, glyph) > WIDE_GAP * glyph.size
+        {
+            gaps.push((text.len(), last.x1, glyph.x0));
         }
         last_shown = if is_blank { last_shown } else { Some(glyph) };
         if let Some(last) = i.checked_sub(1).map(|i| &glyphs[i]) {

@@ -232,7 +232,8 @@ fn widely_set_lines_are_paragraphs() {
         ));
         page.push_str(&show(50.0, y + 48.0, 12.0, "gate in order."));
     }
-    let paragraph = "The tenant of the mill pays the rent on the third day of the month, and he keeps \
+    let paragraph = "The tenant of the mill pays the rent on the third day of the month, and he \
+        keeps \
                      the well and the gate in order.";
     assert_eq!(blocks(&read(&[page])), [paragraph; 4]);
 }

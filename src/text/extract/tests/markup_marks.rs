@@ -4,7 +4,8 @@ use super::markup::{check, read};
 
 #[test]
 fn latex_has_authors_captions_and_addresses() {
-    let source = "\\documentclass{article}\n\\usepackage[ngerman]{babel}\n\\newtheorem{satz}{Satz}\n\
+    let source = "\\documentclass{article}\n\\usepackage[ngerman]{babel}\n\\newtheorem{satz}{Sat\
+        z}\n\
                   \\title{Die M\\\"uhle}\\author{A. Berg\\and B. Lind}\n\\begin{document}\n\
                   Das \"`Ger\"at\"' steht in der Hauptstra\"se, siehe \
                   \\url{https://a.example/x%20y} und \\href{https://b.example/%7E}{hier}.\n\
@@ -16,7 +17,8 @@ fn latex_has_authors_captions_and_addresses() {
         "a.tex",
         source,
         &[
-            "paragraph Das „Gerät“ steht in der Hauptstraße, siehe https://a.example/x%20y und hier.",
+            "paragraph Das „Gerät“ steht in der Hauptstraße, siehe https://a.example/x%20y und h\
+             ier.",
             "paragraph Der Anfang",
             "code int n; % 1",
             "paragraph Satz (Euklid). Es gibt mehr.",
@@ -49,9 +51,11 @@ fn a_letter_of_latex_has_its_subject_and_its_lines() {
 fn org_leaves_out_commented_trees_and_shows_notes_and_captions() {
     check(
         "a.org",
-        "* Water\n#+CAPTION: Water by month\n| Month | Litres |\n|-------+--------|\n| <l>   |    <r> |\n\
+        "* Water\n#+CAPTION: Water by month\n| Month | Litres |\n|-------+--------|\n| <l>   \
+         |    <r> |\n\
          | April |    120 |\n\nSee[fn:1] and more[fn:: nine of ten].\n[fn:1] It froze.\n\
-         * COMMENT Secret\nhidden\n** Below\nhidden too\n* Result\n: drip 5\n1. red\n2. [@5] black\n",
+         * COMMENT Secret\nhidden\n** Below\nhidden too\n* Result\n: drip 5\n1. red\n2. [@5] bla\
+          ck\n",
         &[
             "h1 Water",
             "paragraph Water by month",
@@ -70,8 +74,10 @@ fn org_leaves_out_commented_trees_and_shows_notes_and_captions() {
 fn asciidoc_has_labels_numbers_quotations_and_links() {
     check(
         "a.adoc",
-        "= T\n:docs: https://d.example\n\n[NOTE]\n====\nIt weighs 31 kg.\n====\n\n. Open\n.. slowly\n. Wait\n\n\
-         [quote, A. Berg, Diary]\n____\nWater wins.\n____\n\nSee {docs}/pump[the guide], H~2~O (C) 2026 and \
+        "= T\n:docs: https://d.example\n\n[NOTE]\n====\nIt weighs 31 kg.\n====\n\n. Open\n.. slo\
+         wly\n. Wait\n\n\
+         [quote, A. Berg, Diary]\n____\nWater wins.\n____\n\nSee {docs}/pump[the guide], H~2~O (\
+          C) 2026 and \
          +++<u>raw</u>+++.\n",
         &[
             "h1 T",
@@ -90,12 +96,12 @@ fn asciidoc_has_labels_numbers_quotations_and_links() {
 fn cells_of_asciidoc_span_columns_and_rows() {
     check(
         "a.adoc",
-        "[cols=\"1,1,1\",options=\"header\"]\n|===\n|Name 2+|Price\n\n.2+|Seal |3 |marks\n|4 |pence\n\n\
+        "[cols=\"1,1,1\",options=\"header\"]\n|===\n|Name 2+|Price\n\n.2+|Seal |3 |marks\n|4 |pe\
+         nce\n\n\
          a|Motor\n\n* sealed\n|5\n|6\n3+|All prices of 1901\n|===\n",
-        &[
-            "table Name | Price | Price\nSeal | 3 | marks\nSeal | 4 | pence\nMotor; sealed | 5 | 6\n\
-           All prices of 1901 |  |",
-        ],
+        &["table Name | Price | Price\nSeal | 3 | marks\nSeal | 4 | pence\nMotor; sealed | 5 \
+             | 6\n\
+           All prices of 1901 |  |"],
     );
 }
 
@@ -103,7 +109,8 @@ fn cells_of_asciidoc_span_columns_and_rows() {
 fn manual_pages_have_columns_and_standard_sentences() {
     check(
         "a.1",
-        ".Dd May 2, 2026\n.Dt SLURP 1\n.Os\n.Sh SIGNALS\n.Bl -column \"Signal\" \"Action\"\n.It Sy Signal Ta Sy Action\n\
+        ".Dd May 2, 2026\n.Dt SLURP 1\n.Os\n.Sh SIGNALS\n.Bl -column \"Signal\" \"Action\"\n.It \
+         Sy Signal Ta Sy Action\n\
          .It Dv SIGHUP Ta read\nagain\n.It Dv SIGINT Ta stop\n.El\n.Sh EXIT STATUS\n.Ex -std\n",
         &[
             "h1 SIGNALS",
@@ -112,7 +119,8 @@ fn manual_pages_have_columns_and_standard_sentences() {
             "paragraph The slurp utility exits 0 on success, and >0 if an error occurs.",
         ],
     );
-    let source = ".TH A 5\n.SH KEYS\n.TS\nallbox tab(|);\nlb lb\nl n.\nKey|Default\nretries|5\n.TE\n\
+    let source = ".TH A 5\n.SH KEYS\n.TS\nallbox tab(|);\nlb lb\nl n.\nKey|Default\nretries|5\n.\
+        TE\n\
                   .SY pump\n.OP \\-x file\n";
     check(
         "a.5",

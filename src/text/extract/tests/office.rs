@@ -47,7 +47,8 @@ fn check_odt(body: &str, expected: &[&str]) {
     let content = format!(
         "<document-content><automatic-styles><style style:name='H'><text-properties \
          text:display='none'/></style><style style:name='R'><text-properties \
-         style:text-position='super 58%'/></style></automatic-styles><body>{body}</body></document-content>"
+         style:text-position='super 58%'/></style></automatic-styles><body>{body}</body></docume\
+          nt-content>"
     );
     check(Format::Odt, &[("content.xml", &content)], expected);
 }
@@ -65,7 +66,8 @@ fn hidden_and_deleted_text_of_word_does_not_divide_a_sentence() {
          </t></r><del><r><delText>nine</delText></r></del><ins><r><t>ten\
                    </t></r></ins></p>";
     check_word(changed, &["It costs ten"]);
-    let symbol = "<p><r><t>At 20 </t></r><r><sym w:font='Symbol' w:char='F0B0'/><t>C, 10 m</t></r><r>\
+    let symbol = "<p><r><t>At 20 </t></r><r><sym w:font='Symbol' w:char='F0B0'/><t>C, 10 m</t></\
+        r><r>\
          <rPr><vertAlign w:val='superscript'/></rPr><t>2</t></r></p>";
     check_word(symbol, &["At 20 °C, 10 m²"]);
     let mark = "<p><pPr><rPr><del/></rPr></pPr><r><t>One </t></r></p><p><r><t>line</t></r></p>";
@@ -233,14 +235,17 @@ fn rows_and_margins_of_rich_text_are_whole() {
     let check = |source: &str, expected: &[&str]| {
         assert_eq!(shown(&rtf::parse(source.as_bytes()).unwrap()), expected, "{source}");
     };
-    let nested = r"{\rtf1\trowd\cellx9\cellx18\pard\intbl Hen\cell\pard\intbl\itap2 day\nestcell 90 g\nestcell\
-{\*\nesttableprops\trowd\cellx3\cellx6\nestrow}night\nestcell 10 g\nestcell\
-{\*\nesttableprops\trowd\cellx3\cellx6\nestrow}\pard\intbl\cell\row\pard After.\par}";
-    check(nested, &["0 Hen | day, 90 g; night, 10 g", "After."]);
+    let nested = [
+        r"{\rtf1\trowd\cellx9\cellx18\pard\intbl Hen\cell\pard\intbl\itap2 ",
+        r"day\nestcell 90 g\nestcell{\*\nesttableprops\trowd\cellx3\cellx6\nestrow}",
+        r"night\nestcell 10 g\nestcell{\*\nesttableprops\trowd\cellx3\cellx6\nestrow}",
+        r"\pard\intbl\cell\row\pard After.\par}",
+    ];
+    check(&nested.concat(), &["0 Hen | day, 90 g; night, 10 g", "After."]);
     // A row without cells.
     check(r"{\rtf1\trowd\cellx9\intbl\pard One.\par\sect Two.\par}", &["One.", "Two."]);
     check(
-        r"{\rtf1{\header Rev. 7\par}{\footer Page {\field{\*\fldinst PAGE}{\fldrslt 3}}\par}Body.\par}",
+        r"{\rtf1{\header Rev. 7\par}{\footer Page {\field{\*\fldinst PAGE}{\fldrslt 3}}}Body.\par}",
         &["Rev. 7", "Body."],
     );
 }

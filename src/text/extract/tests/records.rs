@@ -206,7 +206,8 @@ fn messages_of_exports_are_records() {
 fn comments_in_lines_of_markdown_are_not_text() {
     check(
         "a.md",
-        "Seen <!-- not seen --> here and %% nor this %% there, 5%% and `<!-- code -->`.\n\n%%\nhidden\n%%\n\n\
+        "Seen <!-- not seen --> here and %% nor this %% there, 5%% and `<!-- code -->`.\n\n%%\nh\
+         idden\n%%\n\n\
          ```\n%% a <!-- b -->\n```\n",
         &[
             "paragraph Seen  here and  there, 5%% and `<!-- code -->`.",
