@@ -393,7 +393,7 @@ impl Jobs {
 }
 
 impl Claimed<'_> {
-    pub fn progress(&self, progress: Progress, now_ms: u64) -> Result<()> {
+    pub fn progress(&self, progress: &Progress, now_ms: u64) -> Result<()> {
         // Losing it in a crash of the database harms nothing, so no disk is waited for. It is no
         // event that another worker waits for.
         self.jobs.postgres.brief_transaction(|transaction| {

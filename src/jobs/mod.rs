@@ -245,7 +245,7 @@ impl Claimed<'_> {
     pub fn progress(&self, progress: Progress, now_ms: u64) -> Result<()> {
         match self {
             Self::Local(claimed) => claimed.progress(progress, now_ms),
-            Self::Postgres(claimed) => claimed.progress(progress, now_ms),
+            Self::Postgres(claimed) => claimed.progress(&progress, now_ms),
         }
     }
 

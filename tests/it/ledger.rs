@@ -703,7 +703,7 @@ fn an_ingest_is_divided_among_machines() {
     for dies in [false, true] {
         let one = Sandbox::new();
         documents(&one);
-        let mut worker = worker(&helper, &url);
+        let mut worker = Some(Worker::start(&helper, &url));
         let before = returned();
         let mut command = one.command(ingest);
         command.env("RAG_LEDGER_URL", &url).env("RAG_THREADS", "1").stdout(Stdio::piped());
@@ -715,7 +715,7 @@ fn an_ingest_is_divided_among_machines() {
         send(rustix::process::Signal::STOP);
         until("a batch is claimed", claimed);
         if dies {
-            kill_group(&mut worker);
+            worker = None;
         } else {
             until("a batch is returned", || returned() > before);
         }
@@ -730,23 +730,26 @@ fn an_ingest_is_divided_among_machines() {
         assert_eq!(found["hits"], hits, "the same scores");
         assert_eq!(count(&postgres, "SELECT count(*) FROM rag_batches"), 0, "nothing is left");
         eprintln!("{} of {} texts by the other machine", returned() - before, report["chunks"]);
-        if !dies {
-            kill_group(&mut worker);
-        }
+        drop(worker);
     }
 }
 
-/// A worker that leads a process group.
-fn worker(sandbox: &Sandbox, url: &str) -> Child {
-    use std::os::unix::process::CommandExt as _;
-    let mut command = sandbox.command(["worker"]);
-    command.env("RAG_LEDGER_URL", url).env("RAG_THREADS", "1").process_group(0);
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+/// A worker and all that it starts; dropping kills them.
+struct Worker(Child);
+
+impl Worker {
+    fn start(sandbox: &Sandbox, url: &str) -> Self {
+        use std::os::unix::process::CommandExt as _;
+        let mut command = sandbox.command(["worker"]);
+        command.env("RAG_LEDGER_URL", url).env("RAG_THREADS", "1").process_group(0);
+        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
 }
 
-/// Kills a process and all that it started.
-fn kill_group(child: &mut Child) {
-    let group = rustix::process::Pid::from_child(child);
-    rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
-    child.wait().unwrap();
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let group = rustix::process::Pid::from_child(&self.0);
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        let _ = self.0.wait();
+    }
 }
