@@ -23,6 +23,9 @@ pub fn columns(text: &str) -> usize {
 
 /// The longest prefix of `text` of at most `max` columns, cut between grapheme clusters.
 pub(super) fn prefix(text: &str, max: usize) -> &str {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.slice(..max.min(text.len()));
+    }
     let mut taken = 0;
     for (at, cluster) in text.grapheme_indices(true) {
         taken += columns(cluster);
