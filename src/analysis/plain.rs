@@ -397,8 +397,7 @@ fn highlight(before: &str, rest: &str, out: &mut String) -> usize {
     }
 }
 
-/// Shows a note in the line, `^[text]`, in brackets, and drops the name of a block, ` ^name`, at
-/// the end of the text.
+/// Shows a note in the line, `^[text]`, in brackets, and drops the name of a block, ` ^name`.
 fn caret(before: &str, rest: &str, out: &mut String) -> usize {
     if rest.starts_with("^[")
         && let Some(close) = matching(rest.slice(1..), '[', ']').filter(|close| *close > 1)
@@ -408,11 +407,12 @@ fn caret(before: &str, rest: &str, out: &mut String) -> usize {
         out.push(')');
         return close + 2;
     }
-    let name = rest.slice(1..);
+    let name = rest.slice(1..).split(char::is_whitespace).next().unwrap_or_default();
     let is_name = name.len() > 2
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        && before.ends_with(' ');
-    if is_name { rest.len() } else { copy('^', out) }
+        && name.contains(|c: char| c.is_ascii_alphabetic())
+        && (before.is_empty() || before.ends_with(' '));
+    if is_name { 1 + name.len() } else { copy('^', out) }
 }
 
 /// Whether an opening mark has a closing partner.

@@ -407,6 +407,7 @@ fn plain_text() {
     check_plain("\\*not\\* markup", "*not* markup");
     check_plain("It is ==red== where a == b^2 or x==y.", "It is red where a == b^2 or x==y.");
     check_plain("The hull^[painted in May] is dry. ^hull-1", "The hull (painted in May) is dry.");
+    check_plain("^hull-1 It is 2 ^3 high.", "It is 2 ^3 high.");
     check_plain("See ![[deck.png|300]] and ![[Hull|the hull]].", "See deck.png and the hull.");
     check_plain("> [!warning]- Low bridge\n> It is 3 m.", "Low bridge: It is 3 m.");
     check_plain("> [!NOTE]\n> It is 3 m.", "Note: It is 3 m.");
