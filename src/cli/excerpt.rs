@@ -83,6 +83,9 @@ impl Matcher {
         analysis::index_terms(text, None, &mut |term| {
             let range = term.start..term.end;
             let word = text.slice(range.clone());
+            if !self.may_match(word) {
+                return;
+            }
             if !known.contains_key(word) {
                 known.insert(word.to_owned(), self.matches(word));
             }
@@ -102,6 +105,13 @@ impl Matcher {
             }
         }
         merged
+    }
+
+    /// Whether a word can match: no stemmer changes a first letter without an accent.
+    fn may_match(&self, word: &str) -> bool {
+        let Some(first) = word.bytes().next().filter(u8::is_ascii_alphabetic) else { return true };
+        let mut forms = self.terms.iter().flat_map(|term| &term.forms);
+        forms.any(|form| form.bytes().next() == Some(first.to_ascii_lowercase()))
     }
 
     /// The terms that a whole word matches, in any language.
