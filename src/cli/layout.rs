@@ -54,6 +54,9 @@ pub(super) fn suffix(text: &str, max: usize) -> &str {
 /// line would overwrite this one. Kept are the joiners of Persian and Indic words and of emoji, and
 /// variation selectors.
 pub fn safe(text: &str) -> String {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t')) {
+        return text.to_owned();
+    }
     let is_kept =
         |c: char| matches!(c, '\n' | '\t' | '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}');
     with_line_feeds(text)
@@ -130,7 +133,7 @@ pub(super) fn filled(line: &str, room: usize) -> Vec<String> {
 
 /// The parts of a word between which a line may be broken.
 fn pieces(word: Word<'_>) -> Vec<Word<'_>> {
-    if !word.graphemes(true).any(|cluster| columns(cluster) > 1) {
+    if word.is_ascii() || !word.graphemes(true).any(|cluster| columns(cluster) > 1) {
         return vec![word];
     }
     let mut pieces: Vec<Word> =
