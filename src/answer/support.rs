@@ -76,7 +76,8 @@ pub(super) fn confidence(support: &SupportFeatures, window: &WindowFeatures) -> 
     // Over all collections 25 questions met a passage with other years or versions than theirs; it
     // answered one of them. Of 309 questions with more of their weight in words that the index
     // lacks than in others, 6 had an answer.
-    if support.other_numbers > 0.0 || support.unknown > 0.5 {
+    let is_mostly_unknown = support.unknown > 0.5 && window.coverage_titled < 0.5;
+    if support.other_numbers > 0.0 || is_mostly_unknown {
         return confidence.min(LEARNED.least_confidence / 2.0);
     }
     confidence
