@@ -2,10 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
@@ -20,7 +17,8 @@ use super::params;
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, ErrorObject, Result};
-use crate::serve::guard::{self, Allowed, RequestId};
+use crate::serve::extractors::Call;
+use crate::serve::guard::{self, Allowed};
 use crate::serve::limits::MAX_BATCH;
 use crate::service::Ticket;
 
@@ -160,9 +158,7 @@ enum Outcome<'a> {
     responses((status = 200, description = "The answers", body = BatchReply))
 )]
 pub async fn ask_batch(
-    State(app): State<Arc<App>>,
-    Extension(id): Extension<RequestId>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, id, allowed }: Call,
     Json(mut body): Json<BatchBody>,
 ) -> Result<Response> {
     body.index = allowed.index(body.index, &app)?;

@@ -4,8 +4,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::openapi::RefOr;
@@ -23,8 +21,7 @@ use crate::naming;
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, ErrorBody, Result, no_index};
-use crate::serve::extractors::Query;
-use crate::serve::guard::Allowed;
+use crate::serve::extractors::{Call, Query};
 use crate::serve::limits::WRITER_WAIT;
 use crate::serve::sandbox::Roots;
 use crate::serve::{sandbox, upload_quota};
@@ -170,8 +167,7 @@ pub fn snapshot(app: &App, index: Option<&str>) -> Result<Arc<Snapshot>> {
     )
 )]
 pub async fn documents_list(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<DocumentsReply>> {
     let all = [
@@ -244,8 +240,7 @@ impl DocumentQuery {
     )
 )]
 pub async fn documents_content(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Query(query): Query<ContentQuery>,
 ) -> Result<axum::Json<Value>> {
     let (part, around) = (query.part()?, query.around);
@@ -298,8 +293,7 @@ pub async fn documents_content(
     )
 )]
 pub async fn documents_remove(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Query(mut query): Query<DocumentQuery>,
 ) -> Result<axum::Json<Value>> {
     query.index = allowed.index(query.index, &app)?;
@@ -382,8 +376,7 @@ pub struct RestoredReply {
     )
 )]
 pub async fn documents_removed(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Query(IndexQuery { index }): Query<IndexQuery>,
 ) -> Result<axum::Json<RemovedDocumentsReply>> {
     let index = allowed.index(index, &app)?;
@@ -417,8 +410,7 @@ pub async fn documents_removed(
     )
 )]
 pub async fn documents_restore(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Json(RestoreBody { index, root, path }): Json<RestoreBody>,
 ) -> Result<axum::Json<RestoredReply>> {
     let index = allowed.index(index, &app)?;

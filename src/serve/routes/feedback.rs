@@ -2,10 +2,7 @@
 //! `rag eval`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -19,8 +16,7 @@ use crate::naming;
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, Result};
-use crate::serve::extractors::Query;
-use crate::serve::guard::Allowed;
+use crate::serve::extractors::{Call, Query};
 use crate::serve::sandbox;
 
 /// As the longest question.
@@ -133,8 +129,7 @@ impl FeedbackBody {
     responses((status = 201, description = "The feedback is stored", body = FeedbackReply))
 )]
 pub async fn feedback(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Json(mut body): Json<FeedbackBody>,
 ) -> Result<(StatusCode, axum::Json<FeedbackReply>)> {
     body.index = allowed.index(body.index, &app)?;
@@ -172,8 +167,7 @@ pub async fn feedback(
     ))
 )]
 pub async fn feedback_export(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Query(ExportQuery { index }): Query<ExportQuery>,
 ) -> Result<([(HeaderName, &'static str); 2], String)> {
     let indexes = allowed.indexes();

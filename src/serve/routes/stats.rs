@@ -1,18 +1,12 @@
 //! `GET /stats`: usage statistics.
 
-use std::sync::Arc;
-
-use axum::Extension;
-use axum::extract::State;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
 use crate::analytics::{self, Report};
-use crate::serve::app::App;
 use crate::serve::error::{Error, Result};
-use crate::serve::extractors::Query;
-use crate::serve::guard::Allowed;
+use crate::serve::extractors::{Call, Query};
 use crate::wire;
 
 /// Selects a period
@@ -36,8 +30,7 @@ pub struct StatsQuery {
     responses((status = 200, description = "Usage statistics", body = wire::StatsJson))
 )]
 pub async fn stats(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Query(StatsQuery { since }): Query<StatsQuery>,
 ) -> Result<axum::Json<Value>> {
     let ago = since.as_deref().map(analytics::seconds).transpose();

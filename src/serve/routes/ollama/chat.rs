@@ -4,8 +4,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Extension;
-use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
@@ -20,6 +18,7 @@ use crate::llm::Usage;
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, OllamaError, Result};
+use crate::serve::extractors::Call;
 use crate::serve::guard::{self, Allowed, RequestId};
 use crate::serve::routes::ndjson::{self, Lines};
 use crate::serve::routes::openai::extras::Extras;
@@ -239,9 +238,7 @@ fn author(role: &str) -> Author {
     )
 )]
 pub async fn chat(
-    State(app): State<Arc<App>>,
-    Extension(id): Extension<RequestId>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, id, allowed }: Call,
     headers: HeaderMap,
     Json(body): Json<OllamaChatBody>,
 ) -> Result<Response> {
@@ -269,9 +266,7 @@ pub async fn chat(
     )
 )]
 pub async fn generate(
-    State(app): State<Arc<App>>,
-    Extension(id): Extension<RequestId>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, id, allowed }: Call,
     headers: HeaderMap,
     Json(body): Json<GenerateBody>,
 ) -> Result<Response> {

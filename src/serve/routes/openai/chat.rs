@@ -4,8 +4,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use serde::de::{SeqAccess, Visitor};
@@ -23,7 +21,8 @@ use crate::llm::Usage;
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, ErrorBody, Result};
-use crate::serve::guard::{self, Allowed, RequestId};
+use crate::serve::extractors::Call;
+use crate::serve::guard::{self, RequestId};
 use crate::serve::routes::ask::answered;
 use crate::serve::routes::sse::{self, Stream};
 use crate::service::{Question, Ticket};
@@ -380,9 +379,7 @@ impl PartKind {
     )
 )]
 pub async fn chat_completions(
-    State(app): State<Arc<App>>,
-    Extension(id): Extension<RequestId>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, id, allowed }: Call,
     headers: HeaderMap,
     Json(body): Json<ChatBody>,
 ) -> Result<Response> {

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
@@ -21,7 +19,8 @@ use crate::llm::Usage;
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, ErrorBody, Result};
-use crate::serve::guard::{self, Allowed, RequestId};
+use crate::serve::extractors::Call;
+use crate::serve::guard::{self, RequestId};
 use crate::serve::routes::ask::answered;
 use crate::serve::routes::sessions;
 use crate::serve::routes::sse::{self, Stream};
@@ -202,9 +201,7 @@ impl ResponsesBody {
     )
 )]
 pub async fn responses(
-    State(app): State<Arc<App>>,
-    Extension(id): Extension<RequestId>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, id, allowed }: Call,
     headers: HeaderMap,
     Json(body): Json<ResponsesBody>,
 ) -> Result<Response> {
