@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::analytics;
 use crate::cache::Cache;
 use crate::config::{Config, Timeouts};
 use crate::error::{Fault, Kind, Result};
@@ -18,6 +19,7 @@ use crate::nearest::Nearest;
 use crate::sessions::Sessions;
 use crate::shared::{Shared, Use};
 use crate::state::State;
+use crate::strings::named;
 
 /// The handles of every command.
 pub struct Engine {
@@ -168,6 +170,11 @@ impl Engine {
         self.interrupted() || stop.is_now()
     }
 
+    /// Where analytics records questions.
+    pub fn records(&self) -> analytics::Place {
+        analytics::Place::new(&self.ledger, &self.config.data_dir)
+    }
+
     /// As [`Engine::should_stop`], with the cause.
     ///
     /// # Errors
@@ -300,26 +307,19 @@ impl Deadline {
     }
 }
 
-/// A part of a query's work that has its own time limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QueryStage {
-    /// All of them, and the wait before the first.
-    Query,
-    Embedding,
-    Retrieval,
-    Generation,
+named! {
+    /// A part of a query's work that has its own time limit.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum QueryStage {
+        /// All of them, and the wait before the first.
+        Query = "query",
+        Embedding = "embedding",
+        Retrieval = "retrieval",
+        Generation = "generation",
+    }
 }
 
 impl QueryStage {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Query => "query",
-            Self::Embedding => "embedding",
-            Self::Retrieval => "retrieval",
-            Self::Generation => "generation",
-        }
-    }
-
     fn timeout(self, timeouts: &Timeouts) -> Duration {
         match self {
             Self::Query => timeouts.query,

@@ -283,7 +283,7 @@ impl<'a> Follower<'a> {
     }
 
     /// The folders as they are now, or the name of one that does not exist.
-    fn current_folders(&self) -> std::result::Result<Vec<FolderId>, String> {
+    fn current_folders(&self) -> Result<Vec<FolderId>, String> {
         let id = |dir: &PathBuf| {
             let real = self.request.cwd.join(dir).canonicalize().ok()?;
             let metadata = real.metadata().ok().filter(std::fs::Metadata::is_dir)?;

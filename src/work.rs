@@ -124,16 +124,15 @@ pub fn keep_from(engine: &Engine) -> u64 {
 pub fn start_worker(engine: &Engine) -> Result<()> {
     disk::create_dir(&engine.config.jobs_dir)?;
     let path = engine.config.jobs_dir.join("worker.log");
-    let what = || format!("cannot write {}", path.display());
     let is_large = path.metadata().is_ok_and(|metadata| metadata.len() > MAX_WORKER_LOG_BYTES);
     let mut options = OpenOptions::new();
     options.create(true).append(true).mode(0o600);
-    let log = options.open(&path).or_failed(what)?;
+    let log = options.open(&path).or_cannot("write", &path)?;
     if is_large {
-        log.set_len(0).or_failed(what)?;
+        log.set_len(0).or_cannot("write", &path)?;
     }
     let mut command = worker(engine, "--detached")?;
-    command.stdin(Stdio::null()).stdout(log.try_clone().or_failed(what)?).stderr(log);
+    command.stdin(Stdio::null()).stdout(log.try_clone().or_cannot("write", &path)?).stderr(log);
     // There is no `wait`: the worker usually outlives this process; otherwise it is a zombie until
     // this process ends.
     command.spawn().or_failed(|| "cannot start a worker".into()).map(drop)

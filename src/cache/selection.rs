@@ -101,7 +101,7 @@ impl Selection {
     }
 
     fn has_origin(&self, origin: &Origin) -> bool {
-        self.tags.iter().any(|tag| *tag == origin.index)
+        self.tags.contains(&origin.index)
             || origin.documents.iter().any(|document| self.has_document(document))
     }
 

@@ -125,7 +125,7 @@ fn without_overlap(
     };
     let gives_way = |to: &Neighbour<'_>| to.is_cited && !passage.is_cited;
     let start = last
-        .filter(|last| !(passage.is_cited && !last.is_cited))
+        .filter(|last| !passage.is_cited || last.is_cited)
         .filter(|last| last.chunk.bytes.end > chunk.bytes.start)
         .map_or(0, |last| at(last.chunk.bytes.end));
     let end = next

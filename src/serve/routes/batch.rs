@@ -64,7 +64,7 @@ enum BatchQuestion {
 }
 
 impl<'de> Deserialize<'de> for BatchQuestion {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         struct Either;
         impl<'de> Visitor<'de> for Either {
             type Value = BatchQuestion;
@@ -73,14 +73,11 @@ impl<'de> Deserialize<'de> for BatchQuestion {
                 f.write_str("a string or an object with a `query`")
             }
 
-            fn visit_str<E>(self, text: &str) -> std::result::Result<BatchQuestion, E> {
+            fn visit_str<E>(self, text: &str) -> Result<BatchQuestion, E> {
                 Ok(BatchQuestion::Text(text.to_owned()))
             }
 
-            fn visit_map<A: MapAccess<'de>>(
-                self,
-                fields: A,
-            ) -> std::result::Result<BatchQuestion, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<BatchQuestion, A::Error> {
                 FullQuestion::deserialize(MapAccessDeserializer::new(fields))
                     .map(BatchQuestion::Full)
             }

@@ -175,18 +175,13 @@ pub async fn documents_list(
         ("failed", DocumentState::Failed),
         ("skipped", DocumentState::Skipped),
     ];
-    let state = params::named(
-        "state",
-        query.state.as_deref(),
-        all.iter().map(|(name, _)| *name),
-        |name| all.iter().find(|(known, _)| *known == name).map(|(_, state)| *state),
-    )?;
+    let state = params::named("state", query.state.as_deref(), &all, |(name, _)| name)?;
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Error::usage(format!("`limit` must be from 1 to {MAX_LIMIT}")));
     }
     let paging = Paging {
-        state: state.unwrap_or(DocumentState::Indexed),
+        state: state.unwrap_or(all[0]).1,
         filter: params::filter(query.filter.as_deref())?,
         after: query.cursor,
         limit,

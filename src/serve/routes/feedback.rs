@@ -84,8 +84,8 @@ pub struct ExportQuery {
 
 impl FeedbackBody {
     fn feedback(self, default: &str) -> Result<Feedback> {
-        let names = Reason::NAMES.iter().map(|(name, _)| *name);
-        let reason = params::named("reason", self.reason.as_deref(), names, Reason::of_name)?;
+        let reason = self.reason.as_deref();
+        let reason = params::named("reason", reason, &Reason::ALL, Reason::name)?;
         if self.question.trim().is_empty() || self.question.len() > MAX_QUESTION_BYTES {
             let what = format!("`question` must have from 1 to {MAX_QUESTION_BYTES} bytes");
             return Err(Error::usage(what).param("question"));
@@ -141,7 +141,7 @@ pub async fn feedback(
     let feedback = body.feedback(&app.engine().config.index)?;
     app.blocking(move |app| {
         let engine = app.engine();
-        let place = analytics::Place::new(&engine.ledger, &engine.config.data_dir);
+        let place = engine.records();
         let batch = vec![Record::Feedback(Box::new(feedback))];
         Ok(analytics::record_now(&place, records, app.engine().now_s(), batch)?)
     })
@@ -173,7 +173,7 @@ pub async fn feedback_export(
     let indexes = allowed.indexes();
     let lines = app.blocking(move |app| {
         let engine = app.engine();
-        let place = analytics::Place::new(&engine.ledger, &engine.config.data_dir);
+        let place = engine.records();
         let mut rated = analytics::feedback(&place, 0)?;
         rated.retain(|rated| index.as_ref().is_none_or(|index| rated.feedback.index == *index));
         rated.retain(|rated| indexes.allows(&rated.feedback.index));

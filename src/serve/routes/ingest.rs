@@ -272,10 +272,7 @@ pub async fn ingest_list(
         JobState::Failed,
         JobState::Cancelled,
     ];
-    let state =
-        params::named("state", state.as_deref(), all.iter().map(|state| state.name()), |name| {
-            all.into_iter().find(|state| state.name() == name)
-        })?;
+    let state = params::named("state", state.as_deref(), &all, JobState::name)?;
     let indexes = allowed.indexes();
     let jobs = app
         .blocking(move |app| {

@@ -199,11 +199,8 @@ pub async fn sessions_export(
         ("jsonl", ("application/x-ndjson", "attachment; filename=\"session.jsonl\"")),
         ("markdown", ("text/markdown; charset=utf-8", "attachment; filename=\"session.md\"")),
     ];
-    let names = formats.iter().map(|(name, _)| *name);
-    let named = params::named("format", format.as_deref(), names, |name| {
-        formats.iter().find(|(known, _)| *known == name).map(|(_, headers)| *headers)
-    })?;
-    let (kind, file) = named.unwrap_or(formats[0].1);
+    let named = params::named("format", format.as_deref(), &formats, |(name, _)| name)?;
+    let (kind, file) = named.unwrap_or(formats[0]).1;
     let turns = turns(&app, &allowed, &id).await?;
     let text = match kind {
         "application/x-ndjson" => wire::exported(&id, &turns),

@@ -89,7 +89,7 @@ enum Kind {
 pub async fn socket(
     Call { app, id, allowed }: Call,
     Extension(connection): Extension<Connection>,
-    upgrade: std::result::Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response> {
     let upgrade = upgrade.map_err(|_| {
         Error::usage("the request is not the handshake of a WebSocket")
@@ -136,7 +136,7 @@ struct Outgoing {
 
 /// What happens next on a socket.
 enum Next {
-    Received(Option<std::result::Result<Message, axum::Error>>),
+    Received(Option<Result<Message, axum::Error>>),
     Send(Outgoing),
     Ping,
     /// The tokens of the server have changed.

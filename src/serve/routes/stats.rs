@@ -44,7 +44,7 @@ pub async fn stats(
         };
         let engine = app.engine();
         let since_s = ago.map_or(0, |seconds| engine.now_s().saturating_sub(seconds));
-        let place = analytics::Place::new(&engine.ledger, &engine.config.data_dir);
+        let place = engine.records();
         let report = analytics::report_of(&place, since_s, &is_shown)?;
         Ok(wire::stats(&report.unwrap_or(Report { since_s, ..Report::default() })))
     });

@@ -92,7 +92,7 @@ fn background_schema() -> RefOr<Schema> {
 }
 
 /// A message of `input`. Reasoning, calls of tools and other items are no part of a conversation.
-fn message(item: &Value, n: usize) -> std::result::Result<(Author, String), Misfit> {
+fn message(item: &Value, n: usize) -> Result<(Author, String), Misfit> {
     if item["type"].as_str().is_some_and(|kind| kind != "message") {
         return Ok((Author::Other, String::new()));
     }
@@ -131,14 +131,12 @@ fn message(item: &Value, n: usize) -> std::result::Result<(Author, String), Misf
 }
 
 /// The messages of `input`, up to the question, which is the last.
-fn messages(input: &Value) -> std::result::Result<Vec<(Author, String)>, Misfit> {
+fn messages(input: &Value) -> Result<Vec<(Author, String)>, Misfit> {
     let mut all = match input {
         Value::String(text) => vec![(Author::User, text.clone())],
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .map(|(n, item)| message(item, n))
-            .collect::<std::result::Result<_, _>>()?,
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(n, item)| message(item, n)).collect::<Result<_, _>>()?
+        }
         _ => return Err(Misfit::of("input", "must be a string or an array of messages")),
     };
     let last = all.iter().rposition(|(author, _)| *author == Author::User);
@@ -205,12 +203,11 @@ pub async fn responses(
     headers: HeaderMap,
     Json(body): Json<ResponsesBody>,
 ) -> Result<Response> {
-    let misfit = |misfit: Misfit| Error::misfit(&misfit, "the body");
     let index = index_of(&app, &allowed, &body.model)?;
     if let Some(refused) = body.refused() {
-        return Err(misfit(refused));
+        return Err(refused.into());
     }
-    let mut all = messages(&body.input).map_err(misfit)?;
+    let mut all = messages(&body.input)?;
     let question = all.pop().map(|(_, text)| text).unwrap_or_default();
     let n_prompt_tokens =
         all.iter().map(|(_, text)| n_tokens(text)).sum::<usize>() + n_tokens(&question);
