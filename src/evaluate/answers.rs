@@ -57,7 +57,6 @@ pub struct Answered {
     pub lines: Option<usize>,
     /// The cited places, as `path:line`.
     pub citations: Vec<String>,
-    pub ms: f64,
     /// Of the language model.
     pub grades: Option<Grades>,
 }
@@ -164,7 +163,6 @@ fn plainly(response: &Response) -> Answered {
         words: response.answer.supported.then(|| text.split_whitespace().count()),
         text,
         citations: response.answer.citations.iter().map(place).collect(),
-        ms: response.timings.total_ms,
         ..Answered::default()
     }
 }
