@@ -184,6 +184,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to use [default: default]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colors')
             [CompletionResult]::new('--one', '--one', [CompletionResultType]::ParameterName, 'Run one job in this process')
+            [CompletionResult]::new('--embed', '--embed', [CompletionResultType]::ParameterName, 'Embed texts of ingests on other machines')
             [CompletionResult]::new('--detached', '--detached', [CompletionResultType]::ParameterName, 'Start a new session, to survive the end of the terminal')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print results as JSON')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print only results and errors')

@@ -173,6 +173,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --index 'Index to use [default: default]'
             cand --color 'When to use colors'
             cand --one 'Run one job in this process'
+            cand --embed 'Embed texts of ingests on other machines'
             cand --detached 'Start a new session, to survive the end of the terminal'
             cand --json 'Print results as JSON'
             cand -q 'Print only results and errors'
