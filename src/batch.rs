@@ -111,7 +111,7 @@ pub fn run(
         }
         feeder.join().map_err(|_| Fault::failed("reading the questions failed"))?
     })?;
-    if engine.interrupted() { Err(Fault::interrupted()) } else { Ok(()) }
+    engine.check_interrupted()
 }
 
 /// Answers tasks until there are no more.

@@ -116,6 +116,14 @@ impl Engine {
         Ok(self.sessions.get_or_init(|| opened))
     }
 
+    /// As [`Engine::with`], with another index.
+    #[must_use]
+    pub fn of_index(&self, index: &str) -> Self {
+        let mut config = self.config.clone();
+        index.clone_into(&mut config.index);
+        self.with(config)
+    }
+
     /// An engine with other settings that shares this one's cache, sessions, clock and interruption
     /// flag.
     #[must_use]
@@ -165,6 +173,12 @@ impl Engine {
         self.clock
     }
 
+    /// # Errors
+    /// An interruption.
+    pub fn check_interrupted(&self) -> Result<()> {
+        if self.interrupted() { Err(Fault::interrupted()) } else { Ok(()) }
+    }
+
     /// Whether the process was asked to stop, or the work of `stop` should end.
     pub fn should_stop(&self, stop: &Stop) -> bool {
         self.interrupted() || stop.is_now()
@@ -180,7 +194,8 @@ impl Engine {
     /// # Errors
     /// An interruption; a fault of [`Kind::Late`] that names the stage.
     pub fn check_stop(&self, stop: &Stop) -> Result<()> {
-        if self.interrupted() { Err(Fault::interrupted()) } else { stop.check() }
+        self.check_interrupted()?;
+        stop.check()
     }
 
     /// Time since 1970.

@@ -84,9 +84,7 @@ pub fn run(
         on_event(Event::Watching { folders: watcher.folders() });
     }
     loop {
-        if engine.interrupted() {
-            return Err(Fault::interrupted());
-        }
+        engine.check_interrupted()?;
         if !follower.check_folders(on_event) {
             follower.wait(TICK);
             continue;
@@ -374,7 +372,7 @@ impl<'a> Follower<'a> {
                     }
                     Entry::Folder(_) => {}
                 }
-                if self.engine.interrupted() { Err(Fault::interrupted()) } else { Ok(()) }
+                self.engine.check_interrupted()
             });
             walked.ok()?;
         }

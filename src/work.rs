@@ -96,15 +96,14 @@ pub fn with_folders(engine: &Engine, spec: IngestSpec) -> Result<IngestSpec> {
     if !spec.dirs.is_empty() || !spec.urls.is_empty() {
         return Ok(spec);
     }
-    let mut config = engine.config.clone();
-    config.index.clone_from(&spec.index);
-    let known = ingest::known_roots(&engine.with(config)).map_err(|fault| match fault.kind() {
-        Kind::Damaged => fault.hint(
-            "the list of its folders is damaged too: rebuild it with `rag ingest --only DIR`, \
+    let known =
+        ingest::known_roots(&engine.of_index(&spec.index)).map_err(|fault| match fault.kind() {
+            Kind::Damaged => fault.hint(
+                "the list of its folders is damaged too: rebuild it with `rag ingest --only DIR`, \
              naming every folder",
-        ),
-        _ => fault,
-    })?;
+            ),
+            _ => fault,
+        })?;
     if known.is_empty() {
         let name = &spec.index;
         return Err(Fault::usage(format!("the index `{name}` does not exist or has no folders"))
@@ -180,9 +179,7 @@ pub fn run_all(engine: &Engine, until: Until) -> Result<()> {
     }
     cleaned?;
     loop {
-        if engine.interrupted() {
-            return Err(Fault::interrupted());
-        }
+        engine.check_interrupted()?;
         match step(engine, slot, until) {
             Ok(Some(kept)) => slot = kept,
             Ok(None) => return Ok(()),

@@ -110,8 +110,8 @@ struct Neighbour<'a> {
     is_cited: bool,
 }
 
-/// The part of a passage to print. The end of a passage is repeated at the start of the next one; it
-/// is printed with the one that was asked for, or else with the first.
+/// The part of a passage to print. The end of a passage is repeated at the start of the next one;
+/// it is printed with the one that was asked for, or else with the first.
 fn without_overlap(
     passage: &Neighbour<'_>,
     last: Option<&Neighbour<'_>>,

@@ -252,11 +252,7 @@ impl Server {
         if !exists.await? {
             return Err(Problem::NoIndex(index));
         }
-        let done = blocking(&self.service, move |engine| {
-            let mut config = engine.config.clone();
-            config.index = index;
-            work(&engine.with(config))
-        });
+        let done = blocking(&self.service, move |engine| work(&engine.of_index(&index)));
         Ok(done.await?)
     }
 
@@ -374,9 +370,7 @@ impl ServerHandler for Server {
         let index = indexes_of(&context).default_of(&self.engine().config.index).to_owned();
         let own = index.clone();
         let page = blocking(&self.service, move |engine| {
-            let mut config = engine.config.clone();
-            config.index = own;
-            let engine = &engine.with(config);
+            let engine = &engine.of_index(&own);
             match engine.store.pointer(&engine.config.index)? {
                 Some(_) => calls::page(engine, None, cursor.as_deref(), RESOURCES).map(Some),
                 None => Ok(None),

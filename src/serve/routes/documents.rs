@@ -296,9 +296,7 @@ pub async fn documents_remove(
         .blocking(move |app| {
             let index = sandbox::known_index(query.index.as_deref(), &app.engine().config.index)?;
             let Document { roots, record, .. } = query.find(&*snapshot(app, Some(index))?)?;
-            let mut config = app.engine().config.clone();
-            index.clone_into(&mut config.index);
-            let engine = app.engine().with(config);
+            let engine = app.engine().of_index(index);
             let root = roots.get(record.root);
             let name = naming::name(root.map_or("", |root| &root.given), &record.path);
             let changed = documents::remove(&engine, &[params::exact_glob(&name)], WRITER_WAIT)?;
@@ -421,9 +419,7 @@ pub async fn documents_restore(
             Error::not_found("no removed document of the index has that root and path")
                 .hint("GET /documents/removed lists them")
         })?;
-        let mut config = app.engine().config.clone();
-        index.clone_into(&mut config.index);
-        let engine = app.engine().with(config);
+        let engine = app.engine().of_index(index);
         let glob = params::exact_glob(&naming::name(folder.given, &path));
         let restored = documents::restore(&engine, &[glob], WRITER_WAIT)?.paths;
         let job_id = ingest_again(&engine, index, meta.model.name.clone(), folder)?;

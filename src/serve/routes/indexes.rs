@@ -159,9 +159,7 @@ pub async fn folders_remove(
 ) -> Result<axum::Json<Value>> {
     let changed = app.blocking(move |app| {
         check_exists(app, &allowed, &name)?;
-        let mut config = app.engine().config.clone();
-        config.index.clone_from(&name);
-        let engine = app.engine().with(config);
+        let engine = app.engine().of_index(&name);
         let removed = documents::remove_folder(&engine, FolderName::Shown(&folder), WRITER_WAIT);
         removed.map_err(|fault| match fault.kind() {
             Kind::Usage => Error::not_found("the index has no folder of that name")

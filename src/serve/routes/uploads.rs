@@ -404,10 +404,8 @@ fn restore_removed(
     if meta.removed.binary_search(&own.absolute(name.as_str())).is_err() {
         return Ok(());
     }
-    let mut config = engine.config.clone();
-    index.clone_into(&mut config.index);
     let glob = params::exact_glob(&naming::name(&own.given, name.as_str()));
-    documents::restore(&engine.with(config), &[glob], WRITER_WAIT)?;
+    documents::restore(&engine.of_index(index), &[glob], WRITER_WAIT)?;
     Ok(())
 }
 
