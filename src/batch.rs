@@ -1,8 +1,8 @@
 //! Answers many questions in parallel and reports the answers in order.
 
 use std::io::{BufRead, Read as _};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::answer::Intent;
 use crate::ask::{Asker, Request, Response};
 use crate::config::Generator;
 use crate::engine::Engine;
-use crate::error::{Context as _, Fault, Result};
+use crate::error::{Context as _, Fault, Result, locked};
 
 /// Longer lines are refused.
 const MAX_LINE_BYTES: u64 = 1 << 20;
@@ -111,13 +111,13 @@ pub fn run(
         }
         feeder.join().map_err(|_| Fault::failed("reading the questions failed"))?
     })?;
-    if engine.interrupted() { Err(Fault::interrupted()) } else { Ok(()) }
+    engine.check_interrupted()
 }
 
 /// Answers tasks until there are no more.
 fn work(engine: &Engine, mut asker: Asker, template: &Request, queue: &Mutex<Receiver<Task>>) {
     loop {
-        let task = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let task = locked(queue).recv();
         let Ok(Task { line, text, reply }) = task else { break };
         let (question, outcome) = match text.and_then(|text| parse(&text)) {
             Ok(question) => {

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::strings::StrExt as _;
+use crate::strings::{StrExt as _, named};
 
 /// Half-open range of byte offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,93 +47,49 @@ pub struct Lines {
     pub last: usize,
 }
 
-/// The format of a file, which selects its parser.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Format {
-    Plain,
-    Markdown,
-    ReStructuredText,
-    Html,
-    /// Source code and configuration: files made of lines rather than paragraphs.
-    Code,
-    Csv,
-    Json,
-    /// One JSON value per line.
-    JsonLines,
-    Latex,
-    Org,
-    AsciiDoc,
-    /// A manual page in `man` or `mdoc` macros.
-    Man,
-    /// `SubRip` and `WebVTT`.
-    Subtitles,
-    Xml,
-    Pdf,
-    Docx,
-    Pptx,
-    Xlsx,
-    Odt,
-    Odp,
-    Ods,
-    Epub,
-    Rtf,
-    Mail,
-    Mbox,
-    /// Jupyter.
-    Notebook,
-    /// A picture, whose text is recognized.
-    Image,
-    /// An archive of files.
-    Zip,
-    /// The binary formats of Word, Excel and `PowerPoint` before 2007.
-    Doc,
-    Xls,
-    Ppt,
-}
-
-impl Format {
-    const NAMES: [(Self, &'static str); 31] = [
-        (Self::Plain, "text"),
-        (Self::Markdown, "markdown"),
-        (Self::ReStructuredText, "rst"),
-        (Self::Html, "html"),
-        (Self::Code, "code"),
-        (Self::Csv, "csv"),
-        (Self::Json, "json"),
-        (Self::JsonLines, "jsonl"),
-        (Self::Latex, "latex"),
-        (Self::Org, "org"),
-        (Self::AsciiDoc, "asciidoc"),
-        (Self::Man, "man"),
-        (Self::Subtitles, "subtitles"),
-        (Self::Xml, "xml"),
-        (Self::Pdf, "pdf"),
-        (Self::Docx, "docx"),
-        (Self::Pptx, "pptx"),
-        (Self::Xlsx, "xlsx"),
-        (Self::Odt, "odt"),
-        (Self::Odp, "odp"),
-        (Self::Ods, "ods"),
-        (Self::Epub, "epub"),
-        (Self::Rtf, "rtf"),
-        (Self::Mail, "mail"),
-        (Self::Mbox, "mbox"),
-        (Self::Notebook, "notebook"),
-        (Self::Image, "image"),
-        (Self::Zip, "zip"),
-        (Self::Doc, "doc"),
-        (Self::Xls, "xls"),
-        (Self::Ppt, "ppt"),
-    ];
-
-    /// The stable name used on disk and in JSON.
-    pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(format, _)| *format == self).map_or("text", |(_, name)| name)
-    }
-
-    /// The format with this name.
-    pub fn of_name(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(_, other)| *other == name).map(|(format, _)| *format)
+named! {
+    /// The format of a file, which selects its parser.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Format {
+        Plain = "text",
+        Markdown = "markdown",
+        ReStructuredText = "rst",
+        Html = "html",
+        /// Source code and configuration: files made of lines rather than paragraphs.
+        Code = "code",
+        Csv = "csv",
+        Json = "json",
+        /// One JSON value per line.
+        JsonLines = "jsonl",
+        Latex = "latex",
+        Org = "org",
+        AsciiDoc = "asciidoc",
+        /// A manual page in `man` or `mdoc` macros.
+        Man = "man",
+        /// `SubRip` and `WebVTT`.
+        Subtitles = "subtitles",
+        Xml = "xml",
+        Pdf = "pdf",
+        Docx = "docx",
+        Pptx = "pptx",
+        Xlsx = "xlsx",
+        Odt = "odt",
+        Odp = "odp",
+        Ods = "ods",
+        Epub = "epub",
+        Rtf = "rtf",
+        Mail = "mail",
+        Mbox = "mbox",
+        /// Jupyter.
+        Notebook = "notebook",
+        /// A picture, whose text is recognized.
+        Image = "image",
+        /// An archive of files.
+        Zip = "zip",
+        /// The binary formats of Word, Excel and `PowerPoint` before 2007.
+        Doc = "doc",
+        Xls = "xls",
+        Ppt = "ppt",
     }
 }
 

@@ -463,8 +463,7 @@ fn purge(engine: &Engine, meta: &Meta) -> Result<u64> {
             .any(|own| own.given == root && meta.removed.binary_search(&own.absolute(path)).is_ok())
     };
     engine.state().forget_shown();
-    analytics::forget(analytics::Place::new(&engine.ledger, &engine.config.data_dir), &is_gone)
-        .map_err(|fault| incomplete(&fault))?;
+    analytics::forget(engine.records(), &is_gone).map_err(|fault| incomplete(&fault))?;
     // Opening the sessions would create the folder.
     let are_here = engine.ledger.postgres().is_none() && engine.shared.redis().is_none();
     if are_here && !engine.config.data_dir.join("sessions").is_dir() {

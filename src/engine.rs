@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::analytics;
 use crate::cache::Cache;
 use crate::config::{Config, Timeouts};
 use crate::error::{Fault, Kind, Result};
@@ -18,6 +19,7 @@ use crate::nearest::Nearest;
 use crate::sessions::Sessions;
 use crate::shared::{Shared, Use};
 use crate::state::State;
+use crate::strings::named;
 
 /// The handles of every command.
 pub struct Engine {
@@ -114,6 +116,14 @@ impl Engine {
         Ok(self.sessions.get_or_init(|| opened))
     }
 
+    /// As [`Engine::with`], with another index.
+    #[must_use]
+    pub fn of_index(&self, index: &str) -> Self {
+        let mut config = self.config.clone();
+        index.clone_into(&mut config.index);
+        self.with(config)
+    }
+
     /// An engine with other settings that shares this one's cache, sessions, clock and interruption
     /// flag.
     #[must_use]
@@ -163,9 +173,20 @@ impl Engine {
         self.clock
     }
 
+    /// # Errors
+    /// An interruption.
+    pub fn check_interrupted(&self) -> Result<()> {
+        if self.interrupted() { Err(Fault::interrupted()) } else { Ok(()) }
+    }
+
     /// Whether the process was asked to stop, or the work of `stop` should end.
     pub fn should_stop(&self, stop: &Stop) -> bool {
         self.interrupted() || stop.is_now()
+    }
+
+    /// Where analytics records questions.
+    pub fn records(&self) -> analytics::Place {
+        analytics::Place::new(&self.ledger, &self.config.data_dir)
     }
 
     /// As [`Engine::should_stop`], with the cause.
@@ -173,7 +194,8 @@ impl Engine {
     /// # Errors
     /// An interruption; a fault of [`Kind::Late`] that names the stage.
     pub fn check_stop(&self, stop: &Stop) -> Result<()> {
-        if self.interrupted() { Err(Fault::interrupted()) } else { stop.check() }
+        self.check_interrupted()?;
+        stop.check()
     }
 
     /// Time since 1970.
@@ -300,26 +322,19 @@ impl Deadline {
     }
 }
 
-/// A part of a query's work that has its own time limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QueryStage {
-    /// All of them, and the wait before the first.
-    Query,
-    Embedding,
-    Retrieval,
-    Generation,
+named! {
+    /// A part of a query's work that has its own time limit.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum QueryStage {
+        /// All of them, and the wait before the first.
+        Query = "query",
+        Embedding = "embedding",
+        Retrieval = "retrieval",
+        Generation = "generation",
+    }
 }
 
 impl QueryStage {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Query => "query",
-            Self::Embedding => "embedding",
-            Self::Retrieval => "retrieval",
-            Self::Generation => "generation",
-        }
-    }
-
     fn timeout(self, timeouts: &Timeouts) -> Duration {
         match self {
             Self::Query => timeouts.query,

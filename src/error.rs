@@ -7,10 +7,14 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::strings::named;
+
 /// The result of everything whose failure is reported to the user.
-pub type Result<T> = std::result::Result<T, Fault>;
+pub type Result<T, E = Fault> = std::result::Result<T, E>;
 
 /// The kind of a fault. A closed set: exit codes depend on it only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,70 +35,40 @@ pub enum Kind {
     Late,
 }
 
-/// Why a language model on a server returned no answer, or that another engine did not, in terms
-/// that any client may read: without the address, the key, or the server's reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// No connection could be made.
-    Unreachable,
-    /// The key is missing or not accepted.
-    Unauthorized,
-    /// The model or the address does not exist.
-    NotFound,
-    /// The server is overloaded.
-    Overloaded,
-    /// The server does not accept the request.
-    Rejected,
-    /// The server reports an internal error.
-    Failing,
-    /// The server was silent for too long, or took too long in all.
-    Late,
-    /// The response is invalid.
-    Garbled,
-    /// The reply is incomplete.
-    BrokenOff,
-    /// The reply has no text that can be shown.
-    Empty,
-    /// The server failed repeatedly, and no requests are sent for a while.
-    Paused,
-    /// A database or a store that several servers share does not answer.
-    Engine,
+named! {
+    /// Why a language model on a server returned no answer, or that another engine did not, in
+    /// terms that any client may read: without the address, the key, or the server's reply. Its
+    /// name is that in JSON and metrics.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Reason {
+        /// No connection could be made.
+        Unreachable = "unreachable",
+        /// The key is missing or not accepted.
+        Unauthorized = "unauthorized",
+        /// The model or the address does not exist.
+        NotFound = "not_found",
+        /// The server is overloaded.
+        Overloaded = "overloaded",
+        /// The server does not accept the request.
+        Rejected = "rejected",
+        /// The server reports an internal error.
+        Failing = "failing",
+        /// The server was silent for too long, or took too long in all.
+        Late = "late",
+        /// The response is invalid.
+        Garbled = "garbled",
+        /// The reply is incomplete.
+        BrokenOff = "broken_off",
+        /// The reply has no text that can be shown.
+        Empty = "empty",
+        /// The server failed repeatedly, and no requests are sent for a while.
+        Paused = "paused",
+        /// A database or a store that several servers share does not answer.
+        Engine = "engine",
+    }
 }
 
 impl Reason {
-    pub const ALL: [Self; 12] = [
-        Self::Unreachable,
-        Self::Unauthorized,
-        Self::NotFound,
-        Self::Overloaded,
-        Self::Rejected,
-        Self::Failing,
-        Self::Late,
-        Self::Garbled,
-        Self::BrokenOff,
-        Self::Empty,
-        Self::Paused,
-        Self::Engine,
-    ];
-
-    /// The stable name in JSON and metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::Unauthorized => "unauthorized",
-            Self::NotFound => "not_found",
-            Self::Overloaded => "overloaded",
-            Self::Rejected => "rejected",
-            Self::Failing => "failing",
-            Self::Late => "late",
-            Self::Garbled => "garbled",
-            Self::BrokenOff => "broken_off",
-            Self::Empty => "empty",
-            Self::Paused => "paused",
-            Self::Engine => "engine",
-        }
-    }
-
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Unreachable => "the language model's server cannot be reached",
@@ -270,10 +244,18 @@ pub fn catch_panic<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T>
     })
 }
 
+/// Locks a mutex. A panic fails one question only, and what it leaves under a lock is whole: every
+/// holder changes it in one step.
+pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Converts errors of other crates to a [`Fault`] that says what failed.
 pub trait Context<T> {
     /// A [`Kind::Failed`] fault with this message and the error as its cause.
     fn or_failed(self, message: impl FnOnce() -> String) -> Result<T>;
+    /// As [`Context::or_failed`], with the message that a path cannot be read, written or the like.
+    fn or_cannot(self, verb: &str, path: &Path) -> Result<T>;
     /// A [`Kind::Damaged`] fault with this message and the error as its cause.
     fn or_damaged(self, message: impl FnOnce() -> String) -> Result<T>;
 }
@@ -281,6 +263,10 @@ pub trait Context<T> {
 impl<T, E: Into<anyhow::Error>> Context<T> for std::result::Result<T, E> {
     fn or_failed(self, message: impl FnOnce() -> String) -> Result<T> {
         self.map_err(|e| Fault::failed(message()).because(e))
+    }
+
+    fn or_cannot(self, verb: &str, path: &Path) -> Result<T> {
+        self.or_failed(|| format!("cannot {verb} {}", path.display()))
     }
 
     fn or_damaged(self, message: impl FnOnce() -> String) -> Result<T> {

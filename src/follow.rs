@@ -84,9 +84,7 @@ pub fn run(
         on_event(Event::Watching { folders: watcher.folders() });
     }
     loop {
-        if engine.interrupted() {
-            return Err(Fault::interrupted());
-        }
+        engine.check_interrupted()?;
         if !follower.check_folders(on_event) {
             follower.wait(TICK);
             continue;
@@ -283,7 +281,7 @@ impl<'a> Follower<'a> {
     }
 
     /// The folders as they are now, or the name of one that does not exist.
-    fn current_folders(&self) -> std::result::Result<Vec<FolderId>, String> {
+    fn current_folders(&self) -> Result<Vec<FolderId>, String> {
         let id = |dir: &PathBuf| {
             let real = self.request.cwd.join(dir).canonicalize().ok()?;
             let metadata = real.metadata().ok().filter(std::fs::Metadata::is_dir)?;
@@ -374,7 +372,7 @@ impl<'a> Follower<'a> {
                     }
                     Entry::Folder(_) => {}
                 }
-                if self.engine.interrupted() { Err(Fault::interrupted()) } else { Ok(()) }
+                self.engine.check_interrupted()
             });
             walked.ok()?;
         }

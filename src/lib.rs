@@ -12,10 +12,11 @@
     )
 )]
 
+pub mod strings;
+
 pub mod dates;
 pub mod error;
 pub mod naming;
-pub mod strings;
 
 pub mod config;
 pub mod document;

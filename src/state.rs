@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{self, Lock};
-use crate::error::{Context as _, Fault, Result};
+use crate::error::{Context as _, Fault, Result, locked};
 
 /// Upper limit of each list. The oldest entries are dropped.
 const MOST: usize = 64;
@@ -207,20 +207,19 @@ impl State {
     /// # Errors
     /// When the file cannot be read.
     pub fn sha256(&self, file: &File, path: &Path) -> Result<(String, Identity)> {
-        let what = || format!("cannot read {}", path.display());
-        let identity = Identity::of(&file.metadata().or_failed(what)?);
+        let identity = Identity::of(&file.metadata().or_cannot("read", path)?);
         if let Some(sha256) = self.checked(path, identity) {
             return Ok((sha256, identity));
         }
-        let sha256 = disk::sha256_of(file).or_failed(what)?;
-        if Identity::of(&file.metadata().or_failed(what)?) == identity {
+        let sha256 = disk::sha256_of(file).or_cannot("read", path)?;
+        if Identity::of(&file.metadata().or_cannot("read", path)?) == identity {
             self.keep_checked(Checked { path: path.to_owned(), identity, sha256: sha256.clone() });
         }
         Ok((sha256, identity))
     }
 
     fn checked(&self, path: &Path, identity: Identity) -> Option<String> {
-        let mut known = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = locked(&self.checked);
         if known.is_empty() {
             let stored: Vec<Checked> = self.read(CHECKED).unwrap_or_default();
             known.extend(stored.into_iter().map(|checked| (checked.path.clone(), checked)));
@@ -236,7 +235,7 @@ impl State {
         let settled = now.saturating_sub(SETTLED).as_nanos();
         if i64::try_from(settled).is_ok_and(|settled| checked.identity.changed_ns < settled) {
             let checked = Checked { path: absolute(&checked.path), ..checked };
-            let mut known = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = locked(&self.checked);
             known.insert(checked.path.clone(), checked.clone());
             drop(known);
             if checked.path.to_str().is_some() {
@@ -250,8 +249,7 @@ impl State {
     fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>> {
         let Some(dir) = &self.dir else { return Ok(Vec::new()) };
         let path = dir.join(name);
-        let bytes = disk::if_exists(std::fs::read(&path))
-            .or_failed(|| format!("cannot read {}", path.display()))?;
+        let bytes = disk::if_exists(std::fs::read(&path)).or_cannot("read", &path)?;
         let Some(bytes) = bytes else { return Ok(Vec::new()) };
         match serde_json::from_slice::<Stored<T>>(&bytes) {
             Ok(stored) if stored.version == VERSION => Ok(stored.entries),

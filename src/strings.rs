@@ -1,10 +1,38 @@
-//! Slicing text by byte offsets without panics, line ends, white space, and misspelt names.
+//! Slicing text by byte offsets without panics, line ends, white space, misspelt names, and enums
+//! with names.
 //!
 //! Indexing a `str` panics when an offset is inside a character, which depends on the text of a
 //! document. [`StrExt::slice`] does not panic. The lint `string_slice` forbids indexing.
 
 use std::ops::{Bound, Range, RangeBounds};
 use std::slice::SliceIndex;
+
+/// Defines an enum whose variants have stable names, as in settings, JSON and metrics.
+macro_rules! named {
+    ($(#[$about:meta])* $public:vis enum $type:ident {
+        $($(#[$meta:meta])* $variant:ident = $name:literal,)*
+    }) => {
+        $(#[$about])*
+        $public enum $type {
+            $($(#[$meta])* $variant,)*
+        }
+
+        impl $type {
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
+
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            pub fn of_name(name: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|one| one.name() == name)
+            }
+        }
+    };
+}
+pub(crate) use named;
 
 /// Slicing without panics, and text on one line.
 pub trait StrExt {

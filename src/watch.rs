@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use notify::event::{AccessKind, AccessMode};
 use notify::{ErrorKind, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use crate::error::{Fault, Result};
+use crate::error::{Fault, Result, locked};
 
 /// Upper limit of collected paths. More changes at once count as "everything".
 const MOST_PATHS: usize = 1000;
@@ -88,7 +88,7 @@ struct Queue {
 
 impl Queue {
     fn lock(&self) -> MutexGuard<'_, Changes> {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.changes)
     }
 
     fn add(&self, event: notify::Result<notify::Event>) {

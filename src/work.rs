@@ -96,15 +96,14 @@ pub fn with_folders(engine: &Engine, spec: IngestSpec) -> Result<IngestSpec> {
     if !spec.dirs.is_empty() || !spec.urls.is_empty() {
         return Ok(spec);
     }
-    let mut config = engine.config.clone();
-    config.index.clone_from(&spec.index);
-    let known = ingest::known_roots(&engine.with(config)).map_err(|fault| match fault.kind() {
-        Kind::Damaged => fault.hint(
-            "the list of its folders is damaged too: rebuild it with `rag ingest --only DIR`, \
+    let known =
+        ingest::known_roots(&engine.of_index(&spec.index)).map_err(|fault| match fault.kind() {
+            Kind::Damaged => fault.hint(
+                "the list of its folders is damaged too: rebuild it with `rag ingest --only DIR`, \
              naming every folder",
-        ),
-        _ => fault,
-    })?;
+            ),
+            _ => fault,
+        })?;
     if known.is_empty() {
         let name = &spec.index;
         return Err(Fault::usage(format!("the index `{name}` does not exist or has no folders"))
@@ -124,16 +123,15 @@ pub fn keep_from(engine: &Engine) -> u64 {
 pub fn start_worker(engine: &Engine) -> Result<()> {
     disk::create_dir(&engine.config.jobs_dir)?;
     let path = engine.config.jobs_dir.join("worker.log");
-    let what = || format!("cannot write {}", path.display());
     let is_large = path.metadata().is_ok_and(|metadata| metadata.len() > MAX_WORKER_LOG_BYTES);
     let mut options = OpenOptions::new();
     options.create(true).append(true).mode(0o600);
-    let log = options.open(&path).or_failed(what)?;
+    let log = options.open(&path).or_cannot("write", &path)?;
     if is_large {
-        log.set_len(0).or_failed(what)?;
+        log.set_len(0).or_cannot("write", &path)?;
     }
     let mut command = worker(engine, "--detached")?;
-    command.stdin(Stdio::null()).stdout(log.try_clone().or_failed(what)?).stderr(log);
+    command.stdin(Stdio::null()).stdout(log.try_clone().or_cannot("write", &path)?).stderr(log);
     // There is no `wait`: the worker usually outlives this process; otherwise it is a zombie until
     // this process ends.
     command.spawn().or_failed(|| "cannot start a worker".into()).map(drop)
@@ -181,9 +179,7 @@ pub fn run_all(engine: &Engine, until: Until) -> Result<()> {
     }
     cleaned?;
     loop {
-        if engine.interrupted() {
-            return Err(Fault::interrupted());
-        }
+        engine.check_interrupted()?;
         match step(engine, slot, until) {
             Ok(Some(kept)) => slot = kept,
             Ok(None) => return Ok(()),

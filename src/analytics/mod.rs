@@ -117,9 +117,7 @@ pub fn purge(place: impl Into<Place>) -> Result<u64> {
     let removed = File::open(&path)?.clear()?;
     let key = dir.join(KEY);
     match std::fs::remove_file(&key) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(e).or_failed(|| format!("cannot remove {}", key.display()))
-        }
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).or_cannot("remove", &key),
         _ => Ok(removed),
     }
 }
@@ -254,14 +252,15 @@ struct Hasher {
 impl Hasher {
     /// Reads the key, or makes one with permissions for the user only.
     fn open(path: &Path) -> Result<Self> {
-        let what = || format!("cannot use {}", path.display());
         let mut options = std::fs::OpenOptions::new();
         match options.write(true).create_new(true).mode(0o600).open(path) {
-            Ok(mut file) => file.write_all(disk::random_id()?.as_bytes()).or_failed(what)?,
+            Ok(mut file) => {
+                file.write_all(disk::random_id()?.as_bytes()).or_cannot("use", path)?;
+            }
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(e).or_failed(what),
+            Err(e) => return Err(e).or_cannot("use", path),
         }
-        let key = std::fs::read(path).or_failed(what)?;
+        let key = std::fs::read(path).or_cannot("use", path)?;
         match key.len() {
             32 => Ok(Self { key }),
             // Another process is writing it, or it was truncated.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::strings::named;
+
 /// A record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -67,29 +69,17 @@ pub struct Feedback {
     pub expected: Option<String>,
 }
 
-/// Why an answer was not helpful.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    Wrong,
-    Incomplete,
-    Outdated,
-    /// The documents have no answer, so there should have been none.
-    Unanswerable,
-    Other,
-}
-
-impl Reason {
-    pub const NAMES: [(&str, Self); 5] = [
-        ("wrong", Self::Wrong),
-        ("incomplete", Self::Incomplete),
-        ("outdated", Self::Outdated),
-        ("unanswerable", Self::Unanswerable),
-        ("other", Self::Other),
-    ];
-
-    pub fn of_name(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, reason)| *reason)
+named! {
+    /// Why an answer was not helpful.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Reason {
+        Wrong = "wrong",
+        Incomplete = "incomplete",
+        Outdated = "outdated",
+        /// The documents have no answer, so there should have been none.
+        Unanswerable = "unanswerable",
+        Other = "other",
     }
 }
 

@@ -213,9 +213,7 @@ impl Chat<'_> {
         let mut input = BufReader::new(std::io::stdin());
         let (mut n_answered, mut n_failed) = (0, 0);
         while let Some(line) = batch::next_line(&mut input)? {
-            if self.engine.interrupted() {
-                return Err(Fault::interrupted());
-            }
+            self.engine.check_interrupted()?;
             let answered = match line {
                 Ok(line) if line.trim().is_empty() => continue,
                 Ok(line) => self.answer(line.trim()),

@@ -172,8 +172,8 @@ impl File {
 
     /// The text; empty if there is no file.
     fn text(&self) -> Result<String> {
-        let what = || format!("cannot read {}", self.path.display());
-        let read = disk::if_exists(std::fs::read_to_string(&self.path)).or_failed(what)?;
+        let read =
+            disk::if_exists(std::fs::read_to_string(&self.path)).or_cannot("read", &self.path)?;
         Ok(read.unwrap_or_default())
     }
 

@@ -243,9 +243,7 @@ fn follow(id: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             ui.note(format!("{:>5}  {stage:8} {}", percent(&job), progress.message));
             stage.clone_into(&mut reported);
         }
-        if engine.interrupted() {
-            return Err(Fault::interrupted());
-        }
+        engine.check_interrupted()?;
         std::thread::park_timeout(POLL_INTERVAL);
     };
     bar.end();

@@ -110,7 +110,7 @@ fn transfer(engine: &Engine, is_import: bool) -> Result<Report> {
         },
         jobs: Jobs::of(&engine.ledger, &engine.config.jobs_dir),
         tokens: Tokens::find(&engine.ledger, &dir)?,
-        records: Place::new(&engine.ledger, &engine.config.data_dir),
+        records: engine.records(),
     };
     let (from, to) = if is_import { (files, database) } else { (database, files) };
     let (copied, skipped) = from.sessions.copy_to(&to.sessions, engine.now_s())?;

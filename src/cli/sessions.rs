@@ -265,7 +265,7 @@ fn remove(ids: &[String], all: bool, engine: &Engine, ui: &Ui) -> Result<Outcome
         let history = history_file(engine);
         match std::fs::remove_file(&history) {
             Err(e) if e.kind() != ErrorKind::NotFound => {
-                return Err(e).or_failed(|| format!("cannot remove {}", history.display()));
+                return Err(e).or_cannot("remove", &history);
             }
             _ => {}
         }

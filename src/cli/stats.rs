@@ -32,7 +32,7 @@ pub struct StatsArgs {
 }
 
 pub fn run(args: &StatsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
-    let dir = analytics::Place::new(&engine.ledger, &engine.config.data_dir);
+    let dir = engine.records();
     if args.purge {
         confirm_purge(args.yes, engine, ui)?;
         let removed = analytics::purge(&dir)?;
@@ -64,9 +64,8 @@ pub fn run(args: &StatsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 /// Asks for confirmation if there is anything to lose.
 fn confirm_purge(yes: bool, engine: &Engine, ui: &Ui) -> Result<()> {
     // Unreadable records may be many.
-    let is_empty =
-        analytics::report(analytics::Place::new(&engine.ledger, &engine.config.data_dir), 0)
-            .is_ok_and(|report| report.is_none_or(|report| report.span.is_none()));
+    let is_empty = analytics::report(engine.records(), 0)
+        .is_ok_and(|report| report.is_none_or(|report| report.span.is_none()));
     let action = "permanently remove all usage records";
     if is_empty { Ok(()) } else { Removal { yes, needs_yes: true, action }.confirm(engine, ui) }
 }

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use clap::ColorChoice;
 use indicatif::{ProgressBar, ProgressDrawTarget, TermLike};
@@ -23,7 +23,7 @@ pub use super::numbers::{count, counted, duration, size, time};
 use super::{layout, pager};
 use crate::analysis::untrusted::is_hidden;
 use crate::config::{Terminal, World};
-use crate::error::{Fault, Kind, Result};
+use crate::error::{Fault, Kind, Result, locked};
 use crate::index::{IngestStage, percent};
 use crate::search::{Pending, Stale};
 use crate::strings::StrExt as _;
@@ -421,7 +421,7 @@ impl Live {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<ProgressBar>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }
 
@@ -480,7 +480,7 @@ impl TermLike for Screen {
     }
 
     fn write_str(&self, text: &str) -> io::Result<()> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
+        locked(&self.line).push_str(text);
         Ok(())
     }
 
@@ -491,7 +491,7 @@ impl TermLike for Screen {
 
     /// Turns line wrapping off during the write, in case the window has just become narrower.
     fn flush(&self) -> io::Result<()> {
-        let line = std::mem::take(&mut *self.line.lock().unwrap_or_else(PoisonError::into_inner));
+        let line = std::mem::take(&mut *locked(&self.line));
         let line = line.trim_end();
         if line.is_empty() {
             return erase();

@@ -394,7 +394,7 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         may_visit_private: values.text("ingest.allow_private_addresses") == "yes",
         program: world.exe.clone(),
         search_k: values.size("search.k"),
-        search_mode: Mode::parse(mode)
+        search_mode: Mode::of_name(mode)
             .ok_or_else(|| Fault::usage(format!("no search mode `{mode}`")))?,
         dense_weight: values.number("search.dense_weight"),
         rerank: match values.set("rerank.model") {
@@ -433,7 +433,7 @@ fn build(world: &World, values: &Values) -> Result<Config> {
             rerank: layer(values, "rerank"),
             answers: layer(values, "answers"),
         },
-        log_level: LogLevel::parse(values.text("log.level")),
+        log_level: LogLevel::of_name(values.text("log.level")),
         log_format: match values.text("log.format") {
             "json" => LogFormat::Json,
             _ => LogFormat::Text,
@@ -520,7 +520,7 @@ fn ledger(values: &Values) -> Result<Database> {
 }
 
 fn nearest(values: &Values) -> Result<NearestPlace> {
-    let engine = NearestEngine::parse(values.text("nearest.engine"));
+    let engine = NearestEngine::of_name(values.text("nearest.engine")).unwrap_or_default();
     if engine == NearestEngine::Scan {
         return Ok(NearestPlace::default());
     }

@@ -32,78 +32,39 @@ pub use settings::SETTINGS;
 pub use terminal::{Links, Terminal};
 
 use crate::error::{Fault, Result};
-use crate::strings::similar;
+use crate::strings::{named, similar};
 
-/// The retrievers that a search runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mode {
-    Hybrid,
-    Lexical,
-    Dense,
-}
-
-impl Mode {
-    pub const ALL: [Self; 3] = [Self::Hybrid, Self::Lexical, Self::Dense];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hybrid => "hybrid",
-            Self::Lexical => "lexical",
-            Self::Dense => "dense",
-        }
-    }
-
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|mode| mode.name() == name)
+named! {
+    /// The retrievers that a search runs.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Mode {
+        Hybrid = "hybrid",
+        Lexical = "lexical",
+        Dense = "dense",
     }
 }
 
-/// What writes the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Generator {
-    /// Quotes sentences of the passages verbatim.
-    Extractive,
-    /// A language model with the passages in its prompt.
-    Llm,
-}
-
-impl Generator {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Extractive => "extractive",
-            Self::Llm => "llm",
-        }
+named! {
+    /// What writes the answer.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Generator {
+        /// Quotes sentences of the passages verbatim.
+        Extractive = "extractive",
+        /// A language model with the passages in its prompt.
+        Llm = "llm",
     }
 }
 
-/// The lowest level of events that are logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LogLevel {
-    Off,
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
-}
-
-impl LogLevel {
-    pub const ALL: [Self; 6] =
-        [Self::Off, Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
-    }
-
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|level| level.name() == name)
+named! {
+    /// The lowest level of events that are logged.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum LogLevel {
+        Off = "off",
+        Error = "error",
+        Warn = "warn",
+        Info = "info",
+        Debug = "debug",
+        Trace = "trace",
     }
 }
 

@@ -5,18 +5,21 @@ use std::time::Duration;
 
 use super::setting::{Setting, Shape, personal, setting};
 use super::{Database, Secret};
+use crate::strings::named;
 
 /// The schemes of `nearest.url`: those of PostgreSQL, and those of Qdrant.
 const SCHEMES: Shape = Shape::Engine { schemes: &["http", "https", "postgres", "postgresql"] };
 
-/// The engine that proposes candidates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NearestEngine {
-    /// None: the codes of every vector are compared.
-    #[default]
-    Scan,
-    Pgvector,
-    Qdrant,
+named! {
+    /// The engine that proposes candidates.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum NearestEngine {
+        /// None: the codes of every vector are compared.
+        #[default]
+        Scan = "scan",
+        Pgvector = "pgvector",
+        Qdrant = "qdrant",
+    }
 }
 
 /// What a search does when the engine does not answer.
@@ -53,24 +56,6 @@ pub struct NearestPlace {
     pub write_consistency: u64,
     /// The pool for pgvector.
     pub database: Option<Database>,
-}
-
-impl NearestEngine {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Scan => "scan",
-            Self::Pgvector => "pgvector",
-            Self::Qdrant => "qdrant",
-        }
-    }
-
-    pub(super) fn parse(name: &str) -> Self {
-        match name {
-            "pgvector" => Self::Pgvector,
-            "qdrant" => Self::Qdrant,
-            _ => Self::Scan,
-        }
-    }
 }
 
 impl OnFailure {

@@ -68,7 +68,7 @@ impl Drop for Bucket {
     }
 }
 
-type Done<T> = std::result::Result<T, Error>;
+type Done<T> = Result<T, Error>;
 
 impl Bucket {
     /// # Errors
@@ -197,13 +197,12 @@ impl Bucket {
     }
 
     pub fn upload(&self, key: &str, file: &Path, stop: &dyn Fn() -> bool) -> Result<()> {
-        let what = || format!("cannot read {}", file.display());
-        let mut open = File::open(file).or_failed(what)?;
-        let size = open.metadata().or_failed(what)?.len();
+        let mut open = File::open(file).or_cannot("read", file)?;
+        let size = open.metadata().or_cannot("read", file)?.len();
         let (client, at) = (Arc::clone(&self.patient), self.key(key));
         if size <= PART_BYTES as u64 {
             let mut bytes = Vec::new();
-            open.read_to_end(&mut bytes).or_failed(what)?;
+            open.read_to_end(&mut bytes).or_cannot("read", file)?;
             let put =
                 self.run(
                     stop,
@@ -212,7 +211,7 @@ impl Bucket {
             return put.map_err(|e| self.fault("write", key, e));
         }
         let sent = self.run(stop, async move { send_parts(&client, &at, open).await })?;
-        sent.or_failed(what)?.map_err(|e| self.fault("write", key, e))
+        sent.or_cannot("read", file)?.map_err(|e| self.fault("write", key, e))
     }
 
     /// Whether there is such an object. More than `most_bytes` are not stored.
@@ -226,7 +225,7 @@ impl Bucket {
         let (client, at) = (Arc::clone(&self.patient), self.key(key));
         let out = disk::create_file(target)?;
         let copied = self.run(stop, async move { copy(&client, &at, out, most_bytes).await })?;
-        let copied = copied.or_failed(|| format!("cannot write {}", target.display()))?;
+        let copied = copied.or_cannot("write", target)?;
         Ok(self.if_found(copied, "read", key)?.is_some())
     }
 

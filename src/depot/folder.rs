@@ -45,8 +45,7 @@ impl Folder {
 
     pub fn read(&self, key: &str) -> Result<Option<Content>> {
         let path = self.path(key);
-        let what = || format!("cannot read {}", path.display());
-        let Some(bytes) = disk::if_exists(std::fs::read(&path)).or_failed(what)? else {
+        let Some(bytes) = disk::if_exists(std::fs::read(&path)).or_cannot("read", &path)? else {
             return self.dir_exists().map(|()| None);
         };
         if bytes.len() as u64 > SMALL_BYTES {
@@ -91,8 +90,7 @@ impl Folder {
 
     pub fn find(&self, key: &str) -> Result<Option<Object>> {
         let path = self.path(key);
-        let found = disk::if_exists(path.metadata())
-            .or_failed(|| format!("cannot read {}", path.display()))?;
+        let found = disk::if_exists(path.metadata()).or_cannot("read", &path)?;
         Ok(found.map(|found| object(key.to_owned(), &found)))
     }
 
@@ -113,24 +111,25 @@ impl Folder {
     /// Whether there is such an object.
     pub fn download(&self, key: &str, target: &Path) -> Result<bool> {
         let path = self.path(key);
-        let copied = disk::if_exists(std::fs::copy(&path, target))
-            .or_failed(|| format!("cannot copy {}", path.display()))?;
+        let copied = disk::if_exists(std::fs::copy(&path, target)).or_cannot("copy", &path)?;
         Ok(copied.is_some())
     }
 
     pub fn list(&self, prefix: &str) -> Result<Vec<Object>> {
         let dir = self.path(prefix);
-        let what = || format!("cannot read {}", dir.display());
         self.dir_exists()?;
-        let Some(entries) = disk::if_exists(std::fs::read_dir(&dir)).or_failed(what)? else {
+        let Some(entries) = disk::if_exists(std::fs::read_dir(&dir)).or_cannot("read", &dir)?
+        else {
             return Ok(Vec::new());
         };
         let mut objects = Vec::new();
         for entry in entries {
-            let entry = entry.or_failed(what)?;
+            let entry = entry.or_cannot("read", &dir)?;
             let name = entry.file_name().to_string_lossy().into_owned();
             // A file may vanish meanwhile.
-            let Some(found) = disk::if_exists(entry.metadata()).or_failed(what)? else { continue };
+            let Some(found) = disk::if_exists(entry.metadata()).or_cannot("read", &dir)? else {
+                continue;
+            };
             if found.is_file() && !name.starts_with('.') {
                 objects.push(object(format!("{prefix}{name}"), &found));
             }
@@ -142,7 +141,7 @@ impl Folder {
     pub fn delete(&self, key: &str) -> Result<()> {
         let path = self.path(key);
         let deleted = disk::if_exists(std::fs::remove_file(&path));
-        deleted.map(drop).or_failed(|| format!("cannot remove {}", path.display()))
+        deleted.map(drop).or_cannot("remove", &path)
     }
 }
 

@@ -82,12 +82,11 @@ impl FileSum {
 /// # Errors
 /// When the file cannot be read.
 pub fn file_sum(path: &Path) -> Result<FileSum> {
-    let what = || format!("cannot read {}", path.display());
-    let mut file = File::open(path).or_failed(what)?;
+    let mut file = File::open(path).or_cannot("read", path)?;
     let (mut sha, mut blocks, mut bytes) = (Sha256::new(), String::new(), 0);
     let mut block = vec![0; BLOCK_BYTES];
     loop {
-        let n = read_full(&mut file, &mut block).or_failed(what)?;
+        let n = read_full(&mut file, &mut block).or_cannot("read", path)?;
         if n == 0 {
             break;
         }

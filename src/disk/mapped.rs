@@ -69,17 +69,13 @@ impl Mapped {
             }
             _ => Fault::failed(format!("cannot read {}", path.display())).because(e),
         })?;
-        let actual = file.metadata().or_failed(|| format!("cannot read {}", path.display()))?.len();
+        let actual = file.metadata().or_cannot("read", path)?.len();
         let blocks = usize::try_from(bytes).unwrap_or(usize::MAX).div_ceil(BLOCK_BYTES);
         if actual != bytes || blocks != sums.len() {
             let why = format!("{} has {actual} bytes instead of {bytes}", path.display());
             return Err(Fault::damaged(why));
         }
-        let map = if bytes == 0 {
-            None
-        } else {
-            Some(map(&file).or_failed(|| format!("cannot map {}", path.display()))?)
-        };
+        let map = if bytes == 0 { None } else { Some(map(&file).or_cannot("map", path)?) };
         let checked = sums.iter().map(|_| AtomicBool::new(false)).collect();
         Ok(Self { name: name.to_owned(), file, map, sums, checked, damage })
     }

@@ -30,12 +30,13 @@ impl Scratch {
         create_dir(parent)?;
         Self::sweep(parent);
         let dir = parent.join(format!("{}{purpose}-{}{ENDING}", BEGINNINGS[0], std::process::id()));
-        let what = || format!("cannot create {}", dir.display());
         loop {
             remove_dir(&dir)?;
             create_dir(&dir)?;
             // Another process may have swept it before it is locked.
-            let Some(folder) = if_exists(File::open(&dir)).or_failed(what)? else { continue };
+            let Some(folder) = if_exists(File::open(&dir)).or_cannot("create", &dir)? else {
+                continue;
+            };
             match folder.try_lock() {
                 Ok(()) if is_at(&folder, &dir) => return Ok(Self { dir, _locked: folder }),
                 Ok(()) | Err(std::fs::TryLockError::WouldBlock) => {}
@@ -51,8 +52,7 @@ impl Scratch {
 
     /// Gives the folder its final name, which must be free.
     pub fn keep_as(self, target: &Path) -> Result<()> {
-        std::fs::rename(&self.dir, target)
-            .or_failed(|| format!("cannot create {}", target.display()))?;
+        std::fs::rename(&self.dir, target).or_cannot("create", target)?;
         sync_dir(target.parent().unwrap_or(Path::new(".")))
     }
 

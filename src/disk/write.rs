@@ -17,11 +17,7 @@ pub enum Existing {
 
 /// Creates a directory and its parents, private to the user: indexed documents may be private.
 pub fn create_dir(path: &Path) -> Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .or_failed(|| format!("cannot create {}", path.display()))
+    DirBuilder::new().recursive(true).mode(0o700).create(path).or_cannot("create", path)
 }
 
 /// Creates a file, private to the user; fails when it exists.
@@ -32,7 +28,7 @@ pub fn create_file(path: &Path) -> Result<File> {
         .create_new(true)
         .mode(0o600)
         .open(path)
-        .or_failed(|| format!("cannot create {}", path.display()))
+        .or_cannot("create", path)
 }
 
 /// Refuses an existing target, unless it may be replaced. [`put_in_place`] checks again; this check
@@ -59,12 +55,11 @@ fn exists(path: &Path) -> Fault {
 /// # Errors
 /// [`Kind::Usage`](crate::error::Kind::Usage) when `path` exists; `temp` stays then.
 pub fn put_in_place(temp: &Path, path: &Path, existing: Existing) -> Result<()> {
-    let what = || format!("cannot write {}", path.display());
     match existing {
-        Existing::Replace => std::fs::rename(temp, path).or_failed(what)?,
+        Existing::Replace => std::fs::rename(temp, path).or_cannot("write", path)?,
         Existing::Refuse => match rename_to_new(temp, path) {
             Err(e) if e.kind() == ErrorKind::AlreadyExists => return Err(exists(path)),
-            renamed => renamed.or_failed(what)?,
+            renamed => renamed.or_cannot("write", path)?,
         },
     }
     sync_dir(folder_of(path))
@@ -101,7 +96,7 @@ pub fn write_file(path: &Path, bytes: &[u8], existing: Existing) -> Result<()> {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let temp = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
     let written = write_synced(&temp, bytes)
-        .or_failed(|| format!("cannot write {}", path.display()))
+        .or_cannot("write", path)
         .and_then(|()| put_in_place(&temp, path, existing));
     if written.is_err() {
         let _ = std::fs::remove_file(&temp);
@@ -156,9 +151,7 @@ pub fn sync_dir(path: &Path) -> Result<()> {
 
 /// Makes the content of a file durable.
 pub fn sync_file(path: &Path) -> Result<()> {
-    File::open(path)
-        .and_then(|f| f.sync_all())
-        .or_failed(|| format!("cannot sync {}", path.display()))
+    File::open(path).and_then(|f| f.sync_all()).or_cannot("sync", path)
 }
 
 /// A hard link to an immutable file; a copy if the file system has no hard links.
@@ -169,7 +162,7 @@ pub fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
             Err(e).or_damaged(|| format!("{} is missing", from.display()))
         }
         Err(_) => {
-            std::fs::copy(from, to).or_failed(|| format!("cannot copy {}", from.display()))?;
+            std::fs::copy(from, to).or_cannot("copy", from)?;
             sync_file(to)
         }
     }
@@ -178,7 +171,7 @@ pub fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
 /// Removes a folder and its content; an absent folder is not an error.
 pub fn remove_dir(path: &Path) -> Result<()> {
     let removed = if_exists(std::fs::remove_dir_all(path));
-    removed.map(drop).or_failed(|| format!("cannot remove {}", path.display()))
+    removed.map(drop).or_cannot("remove", path)
 }
 
 /// The result of an operation on a path; `None` when the path does not exist.

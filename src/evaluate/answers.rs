@@ -19,31 +19,20 @@ use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::filter::Filter;
 use crate::index::Root;
-use crate::strings::StrExt as _;
+use crate::strings::{StrExt as _, named};
 
-/// What became of a question, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The answer has every element and nothing forbidden. Where the documents do not answer: there
-    /// is no answer.
-    Right,
-    /// Some elements.
-    Partly,
-    /// There is no answer, although the documents have one.
-    Refused,
-    Wrong,
-}
-
-impl Verdict {
-    pub const ALL: [Self; 4] = [Self::Right, Self::Partly, Self::Wrong, Self::Refused];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Right => "right",
-            Self::Partly => "partly",
-            Self::Refused => "refused",
-            Self::Wrong => "wrong",
-        }
+named! {
+    /// What became of a question.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Verdict {
+        /// The answer has every element and nothing forbidden. Where the documents do not answer:
+        /// there is no answer.
+        Right = "right",
+        /// Some elements.
+        Partly = "partly",
+        Wrong = "wrong",
+        /// There is no answer, although the documents have one.
+        Refused = "refused",
     }
 }
 
@@ -68,7 +57,6 @@ pub struct Answered {
     pub lines: Option<usize>,
     /// The cited places, as `path:line`.
     pub citations: Vec<String>,
-    pub ms: f64,
     /// Of the language model.
     pub grades: Option<Grades>,
 }
@@ -175,7 +163,6 @@ fn plainly(response: &Response) -> Answered {
         words: response.answer.supported.then(|| text.split_whitespace().count()),
         text,
         citations: response.answer.citations.iter().map(place).collect(),
-        ms: response.timings.total_ms,
         ..Answered::default()
     }
 }

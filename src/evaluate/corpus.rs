@@ -74,7 +74,7 @@ fn write_documents(beir: &Path, scratch: &Path) -> Result<PathBuf> {
         let file = folder.join(format!("{stem}.md"));
         #[expect(clippy::disallowed_methods, reason = "a temporary file need not be durable")]
         let written = std::fs::write(&file, format!("{heading}{text}\n"));
-        written.or_failed(|| format!("cannot write {}", file.display()))
+        written.or_cannot("write", &file)
     })?;
     Ok(folder)
 }

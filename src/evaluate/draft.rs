@@ -62,9 +62,7 @@ pub fn draft(
         if n_drafted == n {
             break;
         }
-        if engine.interrupted() {
-            return Err(Fault::interrupted());
-        }
+        engine.check_interrupted()?;
         let about = context_line(stored.title.as_deref(), &stored.chunk.heading);
         let reply = chat(engine, &client, answer::drafting(&about, &stored.chunk.text))?;
         let root = roots.get(stored.root).map_or("", |root| &root.given);

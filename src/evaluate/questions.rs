@@ -145,7 +145,7 @@ pub(super) fn each_line(
     input: impl BufRead,
     file: &Path,
     format: &str,
-    read: &mut dyn FnMut(usize, &str) -> std::result::Result<(), String>,
+    read: &mut dyn FnMut(usize, &str) -> Result<(), String>,
 ) -> Result<()> {
     for (line, n) in input.lines().zip(1..) {
         let place = || format!("{}:{n}", file.display());
@@ -165,7 +165,7 @@ pub(super) fn each_line(
 
 /// # Errors
 /// What is wrong with the line.
-fn question(line: &str, n: usize) -> std::result::Result<Question, String> {
+fn question(line: &str, n: usize) -> Result<Question, String> {
     let line: Line = json(line)?;
     if line.query.trim().is_empty() {
         return Err("the query is empty".to_owned());
@@ -188,29 +188,29 @@ fn question(line: &str, n: usize) -> std::result::Result<Question, String> {
                 .unwrap_or_default()
                 .iter()
                 .map(|e| element(e))
-                .collect::<std::result::Result<_, _>>()?,
+                .collect::<Result<_, _>>()?,
             forbidden: patterns(&line.forbid)?,
-            places: line.source.into_iter().map(place).collect::<std::result::Result<_, _>>()?,
+            places: line.source.into_iter().map(place).collect::<Result<_, _>>()?,
         }),
     };
     Ok(Question { id, line: n, text: line.query, gold })
 }
 
-fn element(alternatives: &[String]) -> std::result::Result<Element, String> {
+fn element(alternatives: &[String]) -> Result<Element, String> {
     match alternatives.is_empty() {
         true => Err("an element of `answer` has no pattern".to_owned()),
         false => patterns(alternatives).map(Element),
     }
 }
 
-fn patterns(sources: &[String]) -> std::result::Result<Vec<Pattern>, String> {
+fn patterns(sources: &[String]) -> Result<Vec<Pattern>, String> {
     let compile = |source: &String| {
         Pattern::new(source).map_err(|why| format!("the pattern `{source}` is invalid: {why}"))
     };
     sources.iter().map(compile).collect()
 }
 
-fn place(place: Place) -> std::result::Result<Place, String> {
+fn place(place: Place) -> Result<Place, String> {
     match (place.lines, place.page) {
         (None, None) => Err(format!("the source `{}` needs `lines` or a `page`", place.path)),
         (Some((first, last)), _) if first == 0 || last < first => {
@@ -222,7 +222,7 @@ fn place(place: Place) -> std::result::Result<Place, String> {
 
 /// # Errors
 /// What is wrong, with the column.
-fn json<T: for<'a> Deserialize<'a>>(line: &str) -> std::result::Result<T, String> {
+fn json<T: for<'a> Deserialize<'a>>(line: &str) -> Result<T, String> {
     serde_json::from_str(line).map_err(|e| {
         // The parser sees every line as line 1.
         let why = e.to_string();
@@ -265,8 +265,7 @@ pub(super) fn each_beir_line(
 
 fn open_beir(dir: &Path, file: &str) -> Result<BufReader<std::fs::File>> {
     let path = dir.join(file);
-    let opened = disk::if_exists(std::fs::File::open(&path))
-        .or_failed(|| format!("cannot read {}", path.display()))?;
+    let opened = disk::if_exists(std::fs::File::open(&path)).or_cannot("read", &path)?;
     let missing = || Fault::usage(format!("{} has no {file}", dir.display())).hint(BEIR);
     opened.map(BufReader::new).ok_or_else(missing)
 }

@@ -35,9 +35,7 @@ impl Ranker<'_> {
         question: &str,
         relevant: &Relevant,
     ) -> Result<Outcome> {
-        if self.engine.interrupted() {
-            return Err(Fault::interrupted());
-        }
+        self.engine.check_interrupted()?;
         let request = Request {
             query: question.to_owned(),
             mode: self.engine.config.search_mode,

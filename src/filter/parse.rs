@@ -29,7 +29,7 @@ struct Wrong {
     why: String,
 }
 
-type Parsed<T> = std::result::Result<T, Wrong>;
+type Parsed<T> = Result<T, Wrong>;
 
 pub(super) fn parse(text: &str) -> Result<Node> {
     if text.len() > MAX_BYTES {
@@ -245,7 +245,7 @@ impl<'a> Parser<'a> {
 }
 
 /// `100`, `100k`, `2m`: bytes, in steps of 1024 as sizes are shown.
-fn bytes(text: &str) -> std::result::Result<u64, String> {
+fn bytes(text: &str) -> Result<u64, String> {
     let lower = text.to_ascii_lowercase();
     let digits = lower.trim_end_matches("ib").trim_end_matches('b');
     let (number, shift) = match digits.as_bytes().last() {
@@ -262,10 +262,10 @@ fn bytes(text: &str) -> std::result::Result<u64, String> {
 }
 
 /// `2026`, `2026-03` or `2026-03-31`.
-fn days(text: &str) -> std::result::Result<Days, String> {
+fn days(text: &str) -> Result<Days, String> {
     let wrong = || format!("`{text}` is not a date; write `2026`, `2026-03` or `2026-03-31`");
     let mut parts = text.split('-');
-    let mut part = |digits: usize| -> Option<std::result::Result<i64, String>> {
+    let mut part = |digits: usize| -> Option<Result<i64, String>> {
         let part = parts.next()?;
         let is_number = part.len() == digits && part.bytes().all(|b| b.is_ascii_digit());
         Some(part.parse().ok().filter(|_| is_number).ok_or_else(wrong))

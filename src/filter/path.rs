@@ -34,7 +34,7 @@ impl PathGlob {
         })
     }
 
-    pub(super) fn compile(pattern: &str) -> std::result::Result<Self, String> {
+    pub(super) fn compile(pattern: &str) -> Result<Self, String> {
         let pattern = &*naming::composed(pattern);
         let trimmed = naming::plain(pattern);
         let bare = trimmed.trim_start_matches('/');
@@ -96,7 +96,7 @@ impl PathGlob {
 }
 
 /// Matches the pattern and everything below it.
-fn globs(pattern: &str) -> std::result::Result<RegexSet, String> {
+fn globs(pattern: &str) -> Result<RegexSet, String> {
     let mut expressions = Vec::new();
     for text in [pattern.to_owned(), format!("{pattern}/**")] {
         let glob = GlobBuilder::new(&text).literal_separator(true).backslash_escape(true).build();

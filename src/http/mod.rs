@@ -108,7 +108,7 @@ impl Client {
             if done > max_bytes {
                 return Err(Fault::outside(format!("{url} sends more than {max_bytes} bytes")));
             }
-            out.write_all(&bytes).or_failed(|| format!("cannot write {}", target.display()))?;
+            out.write_all(&bytes).or_cannot("write", target)?;
             on_bytes(done, total);
         }
         if total > 0 && done != total {
@@ -250,7 +250,7 @@ impl Poster {
         json: Vec<u8>,
         max_time: Duration,
         stop: &dyn Fn() -> bool,
-    ) -> std::result::Result<Exchange, Trouble> {
+    ) -> Result<Exchange, Trouble> {
         self.post_with(json, &[], max_time, stop)
     }
 
@@ -261,7 +261,7 @@ impl Poster {
         headers: &[(&str, &str)],
         max_time: Duration,
         stop: &dyn Fn() -> bool,
-    ) -> std::result::Result<Exchange, Trouble> {
+    ) -> Result<Exchange, Trouble> {
         let runtime = runtime().map_err(|e| Trouble::Unreachable(e.into()))?;
         let mut request =
             self.inner.post(self.url.clone()).header("content-type", "application/json").body(json);
@@ -313,10 +313,7 @@ impl Exchange {
 
     /// The next piece of the body; `None` at its end. A piece has what the system had received, at
     /// most some hundred kilobytes.
-    pub fn next(
-        &mut self,
-        stop: &dyn Fn() -> bool,
-    ) -> std::result::Result<Option<Vec<u8>>, Trouble> {
+    pub fn next(&mut self, stop: &dyn Fn() -> bool) -> Result<Option<Vec<u8>>, Trouble> {
         let (Some(runtime), Some(response)) = (&self.runtime, &mut self.response) else {
             return Ok(None);
         };
@@ -342,7 +339,7 @@ async fn within<T>(
     end: tokio::time::Instant,
     stop: &dyn Fn() -> bool,
     work: impl Future<Output = reqwest::Result<T>>,
-) -> std::result::Result<T, Trouble> {
+) -> Result<T, Trouble> {
     let mut work = pin!(work);
     let mut quiet = pin!(tokio::time::sleep(silence));
     let mut late = pin!(tokio::time::sleep_until(end));

@@ -328,9 +328,8 @@ fn synced_sum(path: &Path) -> Result<FileSum> {
 fn names_below(dir: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for (below, prefix) in [(dir.to_owned(), ""), (dir.join("bm25"), "bm25/")] {
-        let what = || format!("cannot read {}", below.display());
-        for entry in std::fs::read_dir(&below).or_failed(what)? {
-            let entry = entry.or_failed(what)?;
+        for entry in std::fs::read_dir(&below).or_cannot("read", &below)? {
+            let entry = entry.or_cannot("read", &below)?;
             if entry.file_type().is_ok_and(|kind| kind.is_file()) {
                 names.push(format!("{prefix}{}", entry.file_name().to_string_lossy()));
             }
@@ -346,5 +345,5 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
 }
 
 fn remove_file(path: &Path) -> Result<()> {
-    std::fs::remove_file(path).or_failed(|| format!("cannot remove {}", path.display()))
+    std::fs::remove_file(path).or_cannot("remove", path)
 }

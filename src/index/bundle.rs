@@ -160,7 +160,7 @@ impl Source {
         append(&mut archive, META, &meta_bytes[..], meta_bytes.len() as u64).or_failed(what)?;
         for (name, entry) in &self.meta.files {
             let path = self.dir.join(name);
-            let file = File::open(&path).or_failed(|| format!("cannot read {}", path.display()))?;
+            let file = File::open(&path).or_cannot("read", &path)?;
             let mut summed = Summed { inner: file, sha: Sha256::new() };
             append(&mut archive, name, &mut summed, entry.bytes).or_failed(what)?;
             if disk::hex(&summed.sha.finalize()) != entry.sha256 {
@@ -210,16 +210,15 @@ impl<W: Write> Write for Sealing<W> {
 
 /// Checks that every byte of the bundle is as it was written.
 fn check_seal(bundle: &Path) -> Result<()> {
-    let what = || format!("cannot read {}", bundle.display());
-    let mut file = File::open(bundle).or_failed(what)?;
-    let sealed =
-        file.metadata().or_failed(what)?.len().saturating_sub(SEAL_BYTES) + SEAL.len() as u64;
+    let mut file = File::open(bundle).or_cannot("read", bundle)?;
+    let sealed = file.metadata().or_cannot("read", bundle)?.len().saturating_sub(SEAL_BYTES)
+        + SEAL.len() as u64;
     let (mut sha, mut last) = (Sha256::new(), Vec::new());
     let mut left = sealed;
     let mut buffer = vec![0; disk::BLOCK_BYTES];
     while left > 0 {
         let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let n = file.read(&mut buffer[..most]).or_failed(what)?;
+        let n = file.read(&mut buffer[..most]).or_cannot("read", bundle)?;
         if n == 0 {
             break;
         }
@@ -229,7 +228,7 @@ fn check_seal(bundle: &Path) -> Result<()> {
         left -= n as u64;
     }
     let mut sum = Vec::new();
-    file.take(33).read_to_end(&mut sum).or_failed(what)?;
+    file.take(33).read_to_end(&mut sum).or_cannot("read", bundle)?;
     match () {
         () if last != SEAL => Err(invalid(
             bundle,
@@ -324,9 +323,8 @@ fn check_parts(bundle: &Path, dir: &Path, manifest: &Manifest) -> Result<()> {
 }
 
 fn unpack(bundle: &Path, dir: &Path) -> Result<(Manifest, Meta)> {
-    let file = File::open(bundle).or_failed(|| format!("cannot read {}", bundle.display()))?;
-    let decoder = zstd::Decoder::new(BufReader::new(file))
-        .or_failed(|| format!("cannot read {}", bundle.display()))?;
+    let file = File::open(bundle).or_cannot("read", bundle)?;
+    let decoder = zstd::Decoder::new(BufReader::new(file)).or_cannot("read", bundle)?;
     let mut archive = tar::Archive::new(decoder);
     let unreadable = |e: std::io::Error| invalid(bundle, &e.to_string());
     // Raw: entries for long names and sparse files are refused before they take memory.

@@ -105,16 +105,17 @@ pub enum State {
 
 /// Writes the table; the file must not exist.
 pub fn write(path: &Path, records: &[Record]) -> Result<()> {
-    let what = || format!("cannot write {}", path.display());
     let mut out = BufWriter::new(disk::create_file(path)?);
     for record in records {
         // As an `io::Error`, by which a full disk is recognized.
-        serde_json::to_writer(&mut out, record).map_err(std::io::Error::from).or_failed(what)?;
-        out.write_all(b"\n").or_failed(what)?;
+        serde_json::to_writer(&mut out, record)
+            .map_err(std::io::Error::from)
+            .or_cannot("write", path)?;
+        out.write_all(b"\n").or_cannot("write", path)?;
     }
-    out.flush().or_failed(what)?;
+    out.flush().or_cannot("write", path)?;
     // Synced here, in parallel with other work, it costs no time at the commit.
-    out.get_ref().sync_all().or_failed(what)
+    out.get_ref().sync_all().or_cannot("write", path)
 }
 
 /// The table in `bytes`, which were read from `path`.

@@ -226,8 +226,7 @@ pub fn upload(
     let mut copied = Copied::default();
     done.into_iter().for_each(|(bytes, is_copied)| copied.add(bytes, is_copied));
     let meta_path = dir.join(META);
-    let what = || format!("cannot read {}", meta_path.display());
-    let bytes = meta_path.metadata().or_failed(what)?.len();
+    let bytes = meta_path.metadata().or_cannot("read", &meta_path)?.len();
     copied.add(bytes, is_copied(META, &target.meta_sha256, bytes)?);
     Ok(copied)
 }

@@ -123,7 +123,7 @@ impl Meta {
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
-                return Err(e).or_failed(|| format!("cannot read {}", path.display()));
+                return Err(e).or_cannot("read", &path);
             }
             Err(e) => return Err(damaged(&path, &e.to_string())),
         };

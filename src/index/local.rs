@@ -44,8 +44,7 @@ impl Local {
     /// All index names, sorted.
     pub fn names(&self) -> Result<Vec<String>> {
         let dir = self.names_dir();
-        let entries = disk::if_exists(std::fs::read_dir(&dir))
-            .or_failed(|| format!("cannot read {}", dir.display()))?;
+        let entries = disk::if_exists(std::fs::read_dir(&dir)).or_cannot("read", &dir)?;
         let files = entries
             .into_iter()
             .flatten()
@@ -63,8 +62,7 @@ impl Local {
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when the pointer is not what was written.
     pub fn pointer(&self, name: &str) -> Result<Option<Pointer>> {
         let path = self.pointer_path(name);
-        let bytes = disk::if_exists(std::fs::read(&path))
-            .or_failed(|| format!("cannot read {}", path.display()))?;
+        let bytes = disk::if_exists(std::fs::read(&path)).or_cannot("read", &path)?;
         bytes.map(|bytes| Pointer::parse(&bytes, name, &path)).transpose()
     }
 
@@ -76,8 +74,7 @@ impl Local {
     /// Removes a pointer; whether there was one.
     pub fn release(&self, name: &str) -> Result<bool> {
         let path = self.pointer_path(name);
-        let removed = disk::if_exists(std::fs::remove_file(&path))
-            .or_failed(|| format!("cannot remove {}", path.display()))?;
+        let removed = disk::if_exists(std::fs::remove_file(&path)).or_cannot("remove", &path)?;
         if removed.is_some() {
             disk::sync_dir(&self.names_dir())?;
         }
@@ -133,7 +130,7 @@ impl Local {
 
 /// Names and paths of what is in a folder.
 pub fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let entries = std::fs::read_dir(dir).or_failed(|| format!("cannot read {}", dir.display()))?;
+    let entries = std::fs::read_dir(dir).or_cannot("read", dir)?;
     let name = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
     Ok(entries.flatten().map(|entry| (name(&entry), entry.path())).collect())
 }

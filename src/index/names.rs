@@ -400,7 +400,7 @@ impl Store {
         let generation = self.free_generation(&meta.corpus_id, publication);
         let previous = self.previous(name, before);
         let dir = self.generation_dir(&generation);
-        std::fs::rename(building, &dir).or_failed(|| format!("cannot create {}", dir.display()))?;
+        std::fs::rename(building, &dir).or_cannot("create", &dir)?;
         disk::sync_dir(self.dir())?;
         let target = Target { generation, meta_sha256: disk::sha256_hex(&bytes) };
         let pointer = Pointer::new(name, target, previous);

@@ -27,23 +27,21 @@ impl Spool {
         self.file
             .write_all(&length.to_le_bytes())
             .and_then(|()| self.file.write_all(text.as_bytes()))
-            .or_failed(|| format!("cannot write {}", self.path.display()))
+            .or_cannot("write", &self.path)
     }
 
     pub fn flush(&mut self) -> Result<()> {
-        self.file.flush().or_failed(|| format!("cannot write {}", self.path.display()))
+        self.file.flush().or_cannot("write", &self.path)
     }
 
     /// The first `all` texts but those that are `done`.
     pub fn read(&self, all: usize, done: Vec<bool>) -> Result<Pending> {
-        let file =
-            File::open(&self.path).or_failed(|| format!("cannot read {}", self.path.display()))?;
+        let file = File::open(&self.path).or_cannot("read", &self.path)?;
         Ok(Pending { file: BufReader::new(file), next: 0, all, done })
     }
 
     pub fn remove(&self) -> Result<()> {
-        std::fs::remove_file(&self.path)
-            .or_failed(|| format!("cannot remove {}", self.path.display()))
+        std::fs::remove_file(&self.path).or_cannot("remove", &self.path)
     }
 }
 

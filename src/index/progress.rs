@@ -5,25 +5,20 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// The stages of building a generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IngestStage {
-    Scan,
-    Bm25,
-    Vectors,
-    Save,
+use crate::strings::named;
+
+named! {
+    /// The stages of building a generation.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum IngestStage {
+        Scan = "scan",
+        Bm25 = "bm25",
+        Vectors = "vectors",
+        Save = "save",
+    }
 }
 
 impl IngestStage {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Scan => "scan",
-            Self::Bm25 => "bm25",
-            Self::Vectors => "vectors",
-            Self::Save => "save",
-        }
-    }
-
     /// Share of the whole ingest, from 0 to 1, when `done` of `total` units of the stage are done;
     /// a `total` of 0 is unknown. Every display of progress uses it.
     pub fn share(self, done: u64, total: u64) -> f64 {

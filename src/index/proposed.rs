@@ -10,13 +10,13 @@
 //! passages, for a generation that it does not have, where it proposes too few or wrong texts.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::dense::{Files, KEY_BYTES, Near, Nearest, Passages, RARE, Scan};
 use super::listed::Listed;
 use crate::config::OnFailure;
-use crate::error::{Fault, Kind, Result};
+use crate::error::{Fault, Kind, Result, locked};
 use crate::nearest::{self, Generation, Key, Proposed, Rows};
 use crate::telemetry;
 use crate::vector::Spread;
@@ -126,7 +126,7 @@ impl Proposer {
         query: &[f32],
         passages: Passages<'_>,
         near: Near,
-    ) -> Result<std::result::Result<Nearest, &'static str>> {
+    ) -> Result<Result<Nearest, &'static str>> {
         let texts = self.texts(passages.rows)?;
         let n_allowed = match passages.allowed {
             None => texts.passages.len(),
@@ -196,7 +196,7 @@ impl Proposer {
 
     /// The number of the generation in the engine; `None` when it is not there.
     fn number(&self) -> Result<Option<i64>> {
-        let known = *self.number.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = *locked(&self.number);
         match known {
             Known::At(number) => return Ok(Some(number)),
             Known::Absent(since) if since.elapsed() < ABSENT => return Ok(None),
@@ -204,7 +204,7 @@ impl Proposer {
         }
         let number = self.engine.number(&self.generation)?;
         let known = number.map_or_else(|| Known::Absent(Instant::now()), Known::At);
-        *self.number.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        *locked(&self.number) = known;
         if number.is_none() && !self.is_logged.swap(true, Ordering::Relaxed) {
             telemetry::warn!(
                 engine = self.engine.name(),
@@ -216,7 +216,7 @@ impl Proposer {
     }
 
     fn forget_number(&self) {
-        *self.number.lock().unwrap_or_else(PoisonError::into_inner) = Known::Unknown;
+        *locked(&self.number) = Known::Unknown;
     }
 
     fn texts(&self, rows: &[u64]) -> Result<&Texts> {

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::collect::{self, Lease};
@@ -20,7 +20,7 @@ use super::protocol::{self, Commit, Published, keys_of, pointer_key};
 use crate::config::DepotPlace;
 use crate::depot::{Depot, Tag, now};
 use crate::disk::{self, Lock};
-use crate::error::{Fault, Kind, Result};
+use crate::error::{Fault, Kind, Result, locked};
 use crate::shared::{Hint, Redis};
 use crate::telemetry;
 
@@ -129,7 +129,7 @@ impl Replica {
 
     /// Every update is a single operation, so poisoning means nothing.
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.seen)
     }
 
     /// The pointer of a name, with the folders of this machine.
@@ -203,7 +203,7 @@ impl Replica {
     /// Compares the copy of a name with the depot, and copies what is new. Where another process
     /// copies, it is waited for: `wait` long if there is an older copy.
     fn compare(&self, here: &Local, name: &str, wait: Duration) -> Result<Version> {
-        let _copying = self.copying.lock().unwrap_or_else(PoisonError::into_inner);
+        let _copying = locked(&self.copying);
         let compared = self.compare_alone(here, name, wait);
         let mut seen = self.seen();
         match &compared {

@@ -149,11 +149,6 @@ impl Snapshot {
         &self.meta
     }
 
-    /// Name of the generation's folder.
-    pub fn generation(&self) -> &str {
-        &self.target.generation
-    }
-
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -384,7 +379,7 @@ fn check_size(dir: &Path, name: &str, entry: &FileSum) -> Result<()> {
             Err(damaged(&path, &format!("it has {} bytes instead of {}", found.len(), entry.bytes)))
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(damaged(&path, "it is missing")),
-        Err(e) => Err(e).or_failed(|| format!("cannot read {}", path.display())),
+        Err(e) => Err(e).or_cannot("read", &path),
     }
 }
 

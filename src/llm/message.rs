@@ -1,13 +1,15 @@
 //! The messages of a chat and the reply to them.
 
 use crate::error::Reason;
+use crate::strings::named;
 
-/// The author of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChatRole {
-    System,
-    User,
-    Assistant,
+named! {
+    /// The author of a message.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum ChatRole {
+        System = "system",
+        User = "user",
+    }
 }
 
 /// One turn of a chat.
@@ -17,19 +19,21 @@ pub struct Message {
     pub content: String,
 }
 
-/// Why a text ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finish {
-    /// The model ended it.
-    Complete,
-    /// The request's limit of tokens was reached.
-    Length,
-    /// The caller stopped it.
-    Interrupted,
-    /// The caller cut it where it began to repeat itself.
-    Repeating,
-    /// The server failed or withheld the rest; [`Reply::trouble`] has the cause.
-    Broken,
+named! {
+    /// Why a text ended.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Finish {
+        /// The model ended it.
+        Complete = "complete",
+        /// The request's limit of tokens was reached.
+        Length = "length",
+        /// The caller stopped it.
+        Interrupted = "interrupted",
+        /// The caller cut it where it began to repeat itself.
+        Repeating = "repeating",
+        /// The server failed or withheld the rest; [`Reply::trouble`] has the cause.
+        Broken = "broken",
+    }
 }
 
 /// Token counts, as the server reports them.

@@ -16,7 +16,7 @@ mod sse;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use breaker::Breaker;
@@ -28,7 +28,7 @@ pub use retry::Timing;
 
 pub use crate::config::Endpoint;
 use crate::config::Secret;
-use crate::error::{Fault, Reason, Result};
+use crate::error::{Fault, Reason, Result, locked};
 use crate::http::{Exchange, Head, Poster, Trouble};
 use crate::telemetry::{self, LlmTokens};
 
@@ -367,9 +367,4 @@ fn refusal(exchange: &mut Exchange, stop: &dyn Fn() -> bool) -> Vec<u8> {
     }
     body.truncate(MAX_REFUSAL_BYTES);
     body
-}
-
-/// A panic while the lock was held leaves consistent numbers.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::message::{ChatRole, Finish, Message, Usage};
+use super::message::{Finish, Message, Usage};
 use crate::config::Endpoint;
 use crate::strings::StrExt as _;
 
@@ -49,14 +49,9 @@ impl Dialect {
 
 /// The body of a request.
 pub fn request(endpoint: &Endpoint, messages: &[Message], dialect: Dialect) -> Vec<u8> {
-    let role = |message: &Message| match message.role {
-        ChatRole::System => "system",
-        ChatRole::User => "user",
-        ChatRole::Assistant => "assistant",
-    };
     let messages: Vec<Value> = messages
         .iter()
-        .map(|message| json!({"role": role(message), "content": message.content}))
+        .map(|message| json!({"role": message.role.name(), "content": message.content}))
         .collect();
     let mut body = Map::new();
     body.insert("model".to_owned(), json!(endpoint.model));

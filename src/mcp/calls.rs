@@ -97,7 +97,7 @@ impl SearchArgs {
     /// A usage fault for an invalid mode, number or filter.
     pub fn question(self) -> Result<Question> {
         let mode = self.mode.map(|name| {
-            Mode::parse(&name).ok_or_else(|| one_of("mode", &Mode::ALL.map(Mode::name)))
+            Mode::of_name(&name).ok_or_else(|| one_of("mode", &Mode::ALL.map(Mode::name)))
         });
         Ok(Question {
             k: self.k.map(|k| in_range("k", Some(k), k, MAX_HITS)).transpose()?,

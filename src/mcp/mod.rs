@@ -163,7 +163,7 @@ impl Server {
         name: &str,
         given: Option<Map<String, Value>>,
         context: &RequestContext<RoleServer>,
-    ) -> std::result::Result<Value, Problem> {
+    ) -> Result<Value, Problem> {
         let max_bytes = self.engine().config.mcp_max_result_bytes;
         let allowed = indexes_of(context);
         match name {
@@ -220,7 +220,7 @@ impl Server {
         mut question: Question,
         allowed: &Indexes,
         cancelled: &CancellationToken,
-    ) -> std::result::Result<Reply, Problem> {
+    ) -> Result<Reply, Problem> {
         if let Some(index) = &question.index {
             calls::index_name(Some(index), "")?;
             check_allowed(allowed, index)?;
@@ -241,7 +241,7 @@ impl Server {
         index: Option<String>,
         allowed: &Indexes,
         work: impl FnOnce(&Engine) -> Result<Value> + Send + 'static,
-    ) -> std::result::Result<Value, Problem> {
+    ) -> Result<Value, Problem> {
         let own = allowed.default_of(&self.engine().config.index);
         let index = calls::index_name(index.as_ref(), own)?;
         check_allowed(allowed, &index)?;
@@ -252,11 +252,7 @@ impl Server {
         if !exists.await? {
             return Err(Problem::NoIndex(index));
         }
-        let done = blocking(&self.service, move |engine| {
-            let mut config = engine.config.clone();
-            config.index = index;
-            work(&engine.with(config))
-        });
+        let done = blocking(&self.service, move |engine| work(&engine.of_index(&index)));
         Ok(done.await?)
     }
 
@@ -331,7 +327,7 @@ impl ServerHandler for Server {
         &self,
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
-    ) -> std::result::Result<ListToolsResult, ErrorData> {
+    ) -> Result<ListToolsResult, ErrorData> {
         Ok(ListToolsResult::with_all_items(self.tools.to_vec()))
     }
 
@@ -343,7 +339,7 @@ impl ServerHandler for Server {
         &self,
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
-    ) -> std::result::Result<CallToolResponse, ErrorData> {
+    ) -> Result<CallToolResponse, ErrorData> {
         if self.get_tool(&request.name).is_none() {
             return Err(ErrorData::invalid_params(
                 format!("there is no tool `{}`", request.name),
@@ -369,14 +365,12 @@ impl ServerHandler for Server {
         &self,
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
-    ) -> std::result::Result<ListResourcesResult, ErrorData> {
+    ) -> Result<ListResourcesResult, ErrorData> {
         let cursor = request.and_then(|request| request.cursor);
         let index = indexes_of(&context).default_of(&self.engine().config.index).to_owned();
         let own = index.clone();
         let page = blocking(&self.service, move |engine| {
-            let mut config = engine.config.clone();
-            config.index = own;
-            let engine = &engine.with(config);
+            let engine = &engine.of_index(&own);
             match engine.store.pointer(&engine.config.index)? {
                 Some(_) => calls::page(engine, None, cursor.as_deref(), RESOURCES).map(Some),
                 None => Ok(None),
@@ -399,7 +393,7 @@ impl ServerHandler for Server {
         &self,
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
-    ) -> std::result::Result<ListResourceTemplatesResult, ErrorData> {
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
         let template = ResourceTemplate::new(
             format!("{SCHEME}{{index}}/{{folder}}/{{+path}}"),
             "document",
@@ -416,7 +410,7 @@ impl ServerHandler for Server {
         &self,
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
-    ) -> std::result::Result<ReadResourceResponse, ErrorData> {
+    ) -> Result<ReadResourceResponse, ErrorData> {
         let unknown = || ErrorData::resource_not_found("there is no such resource", None);
         let (index, root, path) = parse_uri(&request.uri).ok_or_else(unknown)?;
         if !indexes_of(&context).allows(&index) {
@@ -449,7 +443,7 @@ fn indexes_of(context: &RequestContext<RoleServer>) -> Indexes {
 
 /// # Errors
 /// The same as for a missing index.
-fn check_allowed(allowed: &Indexes, index: &str) -> std::result::Result<(), Problem> {
+fn check_allowed(allowed: &Indexes, index: &str) -> Result<(), Problem> {
     if allowed.allows(index) { Ok(()) } else { Err(Problem::NoIndex(index.to_owned())) }
 }
 

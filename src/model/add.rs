@@ -132,8 +132,7 @@ pub fn add(assets: &Assets, addition: Addition<'_>, stop: &dyn Fn() -> bool) -> 
     write_manifest(temp, name, origin, dimension)?;
     check_stop()?;
     let manifest = temp.join("manifest.json");
-    let manifest =
-        std::fs::read(&manifest).or_failed(|| format!("cannot read {}", manifest.display()))?;
+    let manifest = std::fs::read(&manifest).or_cannot("read", &manifest)?;
     assets.record(&target, &manifest)?;
     scratch.keep_as(&target)?;
     ModelFiles::open(&target, name)
@@ -183,7 +182,7 @@ fn copy_configs(source: &Path, target: &Path) -> Result<()> {
         }
         refuse_pointer(&from)?;
         disk::create_dir(to.parent().unwrap_or(target))?;
-        std::fs::copy(&from, to).or_failed(|| format!("cannot copy {}", from.display()))?;
+        std::fs::copy(&from, to).or_cannot("copy", &from)?;
     }
     if !target.join("tokenizer.json").is_file() {
         return Err(Fault::usage(format!("{} has no tokenizer.json", source.display())));
@@ -219,7 +218,7 @@ fn write_prompts(dir: &Path, origin: &str, wanted: &Prompts) -> Result<()> {
 /// Writes the vocabulary in a form that needs no parsing, where the tokenizer has one for it.
 fn write_vocabulary(dir: &Path) -> Result<()> {
     let path = dir.join("tokenizer.json");
-    let bytes = std::fs::read(&path).or_failed(|| format!("cannot read {}", path.display()))?;
+    let bytes = std::fs::read(&path).or_cannot("read", &path)?;
     match unigram::trie_of(&bytes) {
         Some(trie) => disk::replace(&dir.join(unigram::FILE), &trie),
         None => Ok(()),

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::files::ModelFiles;
 use super::known;
@@ -14,7 +14,7 @@ use super::manifest::{Manifest, parse_manifest, read_manifest};
 use super::runtime::{LIBRARY_NAMES, Library};
 use crate::config::{Config, Place, is_name};
 use crate::disk;
-use crate::error::{Context as _, Fault, Result};
+use crate::error::{Context as _, Fault, Result, locked};
 use crate::state::{Record, State};
 use crate::strings;
 use crate::telemetry;
@@ -41,7 +41,7 @@ pub struct Listed {
 }
 
 /// Something usable, or the reason why it is ignored.
-type Verdict<T> = std::result::Result<T, String>;
+type Verdict<T> = Result<T, String>;
 
 impl Assets {
     pub fn new(config: &Config, state: State) -> Self {
@@ -56,13 +56,13 @@ impl Assets {
 
     /// Everything ignored so far, as sentences with path and reason.
     pub fn ignored(&self) -> Vec<String> {
-        self.ignored.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        locked(&self.ignored).iter().cloned().collect()
     }
 
     /// Records that a path is ignored; returns the sentence that says so.
     fn ignore(&self, path: &Path, why: &str) -> String {
         let sentence = format!("ignored {}: {why}", path.display());
-        let mut ignored = self.ignored.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ignored = locked(&self.ignored);
         if ignored.insert(sentence.clone()) {
             // The path is left out: its name may be an attacker's choice.
             telemetry::warn!(

@@ -13,22 +13,16 @@ use super::runtime::{Library, Runtime};
 use super::spec::{Pooling, Spec};
 use super::tokens::{Pair, Tokenizer};
 use crate::error::{Fault, Result};
+use crate::strings::named;
 use crate::telemetry;
 use crate::vector::Vector;
 
-/// What a text is embedded for; some models have a prefix for each role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum EmbeddingRole {
-    Query,
-    Passage,
-}
-
-impl EmbeddingRole {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Query => "query",
-            Self::Passage => "passage",
-        }
+named! {
+    /// What a text is embedded for; some models have a prefix for each role.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum EmbeddingRole {
+        Query = "query",
+        Passage = "passage",
     }
 }
 
@@ -69,7 +63,7 @@ enum Width {
 }
 
 impl Input {
-    fn of(outlet: &Outlet) -> std::result::Result<(Self, Width), String> {
+    fn of(outlet: &Outlet) -> Result<(Self, Width), String> {
         let input = match outlet.name() {
             "input_ids" => Self::Ids,
             "attention_mask" => Self::Mask,

@@ -114,7 +114,7 @@ pub fn forbid_telemetry() {
 
 /// Opened at most once: a process can load one ONNX Runtime, and opening takes 20 ms. A failure is
 /// kept too: after one, `ort` 2.0.0-rc.14 considers its library loaded and panics on the next use.
-static OPENED: OnceLock<std::result::Result<Runtime, Failure>> = OnceLock::new();
+static OPENED: OnceLock<Result<Runtime, Failure>> = OnceLock::new();
 
 /// A fault that can be cloned.
 #[derive(Clone)]

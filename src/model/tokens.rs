@@ -95,13 +95,6 @@ impl Tokenizer {
         matches!(*self.ids(word, false), [id] if Some(id) != self.unknown)
     }
 
-    /// Share of unknown tokens in `text`, in 0..=1.
-    pub fn unknown_share(&self, text: &str) -> f64 {
-        let ids = self.ids(text, false);
-        let unknown = ids.iter().filter(|id| Some(**id) == self.unknown).count();
-        if ids.is_empty() { 0.0 } else { unknown as f64 / ids.len() as f64 }
-    }
-
     fn ids(&self, text: &str, special: bool) -> Vec<u32> {
         // Encoding fails only on broken pre-tokenizer state; such a text has no tokens.
         let encoding = self.inner.encode(&self.lowered(text), special);

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ use crate::cache::{Cache, Caching, Table};
 use crate::config::{Mode, Recording};
 use crate::document::{Hit, Note};
 use crate::engine::Engine;
-use crate::error::{Kind, Result};
+use crate::error::{Kind, Result, locked};
 use crate::jobs::{Job, State};
 use crate::search;
 use crate::telemetry::{self, CacheTable, Feature, Ingested, SpanData, Stages, Trace};
@@ -105,13 +105,8 @@ impl Observer {
     /// Starts analytics, if the settings want them.
     pub fn new(engine: &Engine) -> Self {
         let records = engine.config.analytics;
-        let analytics = (records.scope >= Recording::Servers).then(|| {
-            Analytics::start(
-                analytics::Place::new(&engine.ledger, &engine.config.data_dir),
-                records,
-                engine.clock(),
-            )
-        });
+        let analytics = (records.scope >= Recording::Servers)
+            .then(|| Analytics::start(engine.records(), records, engine.clock()));
         Self {
             analytics,
             since_ms: engine.now_ms(),
@@ -229,7 +224,7 @@ impl Observer {
         {
             telemetry::jobs(state.name(), jobs.iter().filter(|job| job.state == state).count());
         }
-        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counted = locked(&self.counted);
         // Jobs that left the log cannot end again.
         counted.retain(|id| jobs.iter().any(|job| job.id == *id));
         for job in jobs.iter().filter(|job| job.ended_ms.is_some_and(|at| at >= self.since_ms)) {
@@ -326,12 +321,7 @@ fn once(engine: &Engine, question: impl FnOnce() -> Question) -> Result<()> {
         return Ok(());
     }
     let batch = vec![Record::Question(Box::new(question()))];
-    analytics::record_now(
-        analytics::Place::new(&engine.ledger, &engine.config.data_dir),
-        records,
-        engine.now_s(),
-        batch,
-    )
+    analytics::record_now(engine.records(), records, engine.now_s(), batch)
 }
 
 fn question(response: &ask::Response, context: &QueryContext<'_>) -> Question {

@@ -21,7 +21,7 @@ use super::jwt::Jwt;
 use crate::config;
 use crate::config::{Config, Secret};
 use crate::disk;
-use crate::error::{Fault, Kind, Result};
+use crate::error::{Fault, Kind, Result, locked};
 use crate::ledger::Ledger;
 use crate::telemetry;
 pub use crate::tokens::Scope;
@@ -175,14 +175,14 @@ impl Access {
         }
         if !self.has_failed.swap(true, Ordering::Relaxed) {
             telemetry::error!(cause = fault.to_string(), "the stored tokens cannot be read");
-            *self.place.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            *locked(&self.place) = None;
             self.write_stored().entries.clear();
             self.changed.send_replace(());
         }
     }
 
     fn refresh_stored(&self) -> Result<()> {
-        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut place = locked(&self.place);
         if place.is_none() {
             *place = Tokens::find(&self.ledger, &self.dir)?.map(|tokens| (tokens, -1));
         }
@@ -222,7 +222,7 @@ impl Access {
 }
 
 impl Entry {
-    fn new(text: &str, scope: Scope) -> std::result::Result<Self, String> {
+    fn new(text: &str, scope: Scope) -> Result<Self, String> {
         if let Some(why) = config::secret_problem(text, config::MIN_TOKEN_CHARS) {
             return Err(why);
         }
@@ -276,7 +276,7 @@ fn read(config: &Config, path: &Path) -> Result<Vec<Entry>> {
     Ok(tokens)
 }
 
-fn parse(line: &str) -> std::result::Result<Entry, String> {
+fn parse(line: &str) -> Result<Entry, String> {
     let mut words = line.split_whitespace();
     let scope = words.next().unwrap_or_default();
     let scope = Scope::from_name(scope).ok_or("the scope must be read, write or admin")?;

@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,7 @@ use super::watcher::JobWatcher;
 use crate::config::Serve;
 use crate::disk;
 use crate::engine::Engine;
-use crate::error::{Fault, Result};
+use crate::error::{Fault, Result, locked};
 use crate::observe::{Exporter, Sampler};
 use crate::service::Service;
 use crate::strings::StrExt as _;
@@ -148,7 +148,7 @@ impl App {
     pub(super) async fn admit(
         &self,
         Charge { caller, key, allowance }: Charge,
-    ) -> std::result::Result<(), Duration> {
+    ) -> Result<(), Duration> {
         let is_limited = allowance.per_minute > 0 || allowance.per_day > 0;
         if let (true, Some(redis)) = (is_limited, self.engine().shared.redis()) {
             let redis = Arc::clone(redis);
@@ -162,13 +162,9 @@ impl App {
         self.admit_here(caller, allowance)
     }
 
-    fn admit_here(
-        &self,
-        caller: Caller,
-        allowance: Allowance,
-    ) -> std::result::Result<(), Duration> {
+    fn admit_here(&self, caller: Caller, allowance: Allowance) -> Result<(), Duration> {
         let now = self.engine().now();
-        self.limiter.lock().unwrap_or_else(PoisonError::into_inner).admit(caller, allowance, now)
+        locked(&self.limiter).admit(caller, allowance, now)
     }
 }
 

@@ -24,8 +24,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
             return Err(not_json());
         }
         let bytes = read(request, app, app.settings().max_body_bytes).await?;
-        let value = input::json(&bytes).and_then(|value| input::read(&value));
-        value.map(Self).map_err(|misfit| Error::misfit(&misfit, "the body"))
+        Ok(Self(input::read(&input::json(&bytes)?)?))
     }
 }
 

@@ -102,7 +102,14 @@ enum Dialect {
     Ollama,
 }
 
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A misfit is one of the body, unless its caller says otherwise.
+impl From<Misfit> for Error {
+    fn from(misfit: Misfit) -> Self {
+        Self::misfit(&misfit, "the body")
+    }
+}
 
 impl Error {
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {

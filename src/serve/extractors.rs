@@ -12,7 +12,30 @@ use utoipa::ToSchema;
 use super::app::App;
 use super::body::{self, Json};
 use super::error::{Error, Result};
+use super::guard::{Allowed, RequestId};
 use crate::wire::input;
+
+/// What every handler needs: the server, the id of the request and what its caller may do.
+pub struct Call {
+    pub app: Arc<App>,
+    pub id: RequestId,
+    pub allowed: Allowed,
+}
+
+impl FromRequestParts<Arc<App>> for Call {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        // `guard` has added both.
+        match (parts.extensions.get(), parts.extensions.get()) {
+            (Some(id), Some(allowed)) => {
+                let (id, allowed) = (RequestId::clone(id), Allowed::clone(allowed));
+                Ok(Self { app: Arc::clone(app), id, allowed })
+            }
+            _ => Err(Error::internal()),
+        }
+    }
+}
 
 /// The query string, parsed.
 pub struct Query<T>(pub T);

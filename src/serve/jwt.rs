@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use super::grant::Grant;
 use crate::config::{self, Config};
 use crate::disk;
-use crate::error::{Context as _, Fault, Result};
+use crate::error::{Context as _, Fault, Result, locked};
 use crate::http;
 use crate::telemetry;
 use crate::tokens::{self, Indexes, Scope};
@@ -184,7 +184,7 @@ impl Jwt {
     }
 
     fn read_if_changed(&self) -> Result<()> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = locked(&self.state);
         let bytes = match &self.source {
             Source::File(path) => {
                 let metadata = path.metadata().or_failed(|| "it cannot be read".into())?;

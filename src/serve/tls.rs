@@ -1,7 +1,7 @@
 //! TLS with the certificate and key of two files, which are read again when they change.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use rustls::ServerConfig;
@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Result, locked};
 use crate::telemetry;
 
 /// How often the files are looked at.
@@ -55,7 +55,7 @@ impl Tls {
     }
 
     pub fn acceptor(&self) -> TlsAcceptor {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+        locked(&self.current).1.clone()
     }
 
     /// Reads the files again whenever they change, until the server stops. Files that cannot be
@@ -73,7 +73,7 @@ impl Tls {
 
     fn refresh(&self) {
         let now = seen(&self.certificate, &self.key);
-        let lock = || self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || locked(&self.current);
         if lock().0 == now {
             return;
         }
@@ -96,11 +96,11 @@ fn seen(certificate: &Path, key: &Path) -> Seen {
     })
 }
 
-fn read(certificate: &Path, key: &Path) -> std::result::Result<TlsAcceptor, String> {
+fn read(certificate: &Path, key: &Path) -> Result<TlsAcceptor, String> {
     let unreadable =
         |path: &Path, why: &dyn std::fmt::Display| format!("cannot read {}: {why}", path.display());
     let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|e| unreadable(certificate, &e))?;
     if chain.is_empty() {
         return Err(format!("{} has no certificate", certificate.display()));

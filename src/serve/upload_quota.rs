@@ -5,10 +5,11 @@
 //! the quota seems exceeded, at most once per `RESCAN`. So the quota may apply too early for a
 //! while, but never too late.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::error::{Error, Result};
+use crate::error::locked;
 
 /// The shortest time between two scans of all files.
 const RESCAN: Duration = Duration::from_secs(10);
@@ -105,10 +106,6 @@ fn rescan(
     let used = used + (uploads.finished - before);
     uploads.measured = Some((used, Instant::now()));
     Ok(())
-}
-
-fn locked(uploads: &Mutex<Uploads>) -> MutexGuard<'_, Uploads> {
-    uploads.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! One poll of the job log for all clients that follow jobs. It stops when no client follows.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::watch::{self, Receiver, Sender};
 
 use super::error::public;
+use crate::error::locked;
 use crate::service::Service;
 use crate::wire;
 
@@ -88,6 +89,6 @@ impl JobWatcher {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Arc<Sender<Jobs>>>> {
-        self.sender.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.sender)
     }
 }

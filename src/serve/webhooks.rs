@@ -14,7 +14,7 @@ use super::app::App;
 use super::watcher::public_job;
 use crate::config::{Config, Secret};
 use crate::disk;
-use crate::error::Result;
+use crate::error::{Result, locked};
 use crate::http::{Poster, Trouble};
 use crate::jobs::{self, Turn};
 use crate::strings::StrExt as _;
@@ -78,7 +78,7 @@ struct Queue {
 
 impl Queue {
     fn push(&self, delivery: Delivery) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = locked(&self.waiting);
         if waiting.len() >= MAX_WAITING {
             waiting.pop_front();
             telemetry::webhook("dropped");
@@ -89,7 +89,7 @@ impl Queue {
 
     /// The next delivery, after at most [`POLL`].
     fn pop(&self) -> Option<Delivery> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = locked(&self.waiting);
         let is_due =
             |delivery: &Delivery| delivery.not_before.is_none_or(|at| Instant::now() >= at);
         if !waiting.iter().any(is_due) {
@@ -244,7 +244,7 @@ fn attempt_once(
     delivery: &Delivery,
     now_s: i64,
     stop: &dyn Fn() -> bool,
-) -> std::result::Result<(), String> {
+) -> Result<(), String> {
     let timestamp = now_s.to_string();
     let signed = format!("{timestamp}.{}", delivery.body);
     let mac = disk::hmac_sha256_hex(secret.expose().as_bytes(), signed.as_bytes());

@@ -5,7 +5,7 @@
 //! answer.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -14,6 +14,7 @@ use super::question::{Outcome, Question, Update};
 use super::queue::QueueKey;
 use crate::cache::Key;
 use crate::engine::Deadline;
+use crate::error::locked;
 use crate::telemetry::Span;
 
 /// A question that is queued or running.
@@ -97,7 +98,7 @@ impl Flight {
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.log)
     }
 }
 

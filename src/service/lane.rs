@@ -9,6 +9,7 @@ use super::flight::{Flight, Listed, Listener};
 use super::question::{Outcome, Problem, Question};
 use super::queue::{Pushed, Queue};
 use crate::cache::Key;
+use crate::error::locked;
 
 /// The longest `retry_after`.
 const MAX_RETRY_AFTER_S: u64 = 60;
@@ -271,7 +272,7 @@ impl Lane {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 }
 

@@ -27,7 +27,7 @@ use std::thread::JoinHandle;
 use crate::cache::{Caching, Key};
 use crate::disk;
 use crate::engine::Engine;
-use crate::error::{Context as _, Result};
+use crate::error::{Context as _, Result, locked};
 use crate::index::Snapshot;
 pub use crate::jobs::Priority;
 use crate::llm;
@@ -39,7 +39,7 @@ pub use question::{
     Candidates, Outcome, Problem, Question, Reply, RequestKind, RetrievedPassages, Scorer, Texts,
     Update, Vectors,
 };
-use shared::{Shared, Writer, key, locked};
+use shared::{Shared, Writer, key};
 pub use ticket::Ticket;
 pub use trace::within;
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::lane::Lane;
 use super::question::{Question, RequestKind};
@@ -11,7 +11,7 @@ use crate::ask;
 use crate::cache::Key;
 use crate::config::{self, Config, Generator, Mode};
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Result, locked};
 use crate::index::Snapshot;
 use crate::llm::Client;
 use crate::observe::Observer;
@@ -145,9 +145,4 @@ pub(super) fn key(question: &Question, index: &str, generation: &str) -> Option<
         &[u8::from(question.caching.writes())],
     ];
     Some(Key::of("in flight", fields))
-}
-
-/// Ignores poisoning: every update of these tables is a single operation.
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -177,7 +177,7 @@ impl Worker<'_> {
         shared.engine.check_stop(&stop)?;
         let adjusted = adjusted(&shared.engine, question)?;
         let engine = adjusted.as_ref().unwrap_or(&shared.engine);
-        let open = || -> std::result::Result<_, Problem> {
+        let open = || -> Result<_, Problem> {
             let index = &engine.config.index;
             shared.open(index)?.ok_or_else(|| Problem::NoIndex(index.clone()))
         };

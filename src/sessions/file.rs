@@ -6,14 +6,14 @@
 //! conversations too, except for what answers quote.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use crate::config;
 use crate::disk::{self, FileId, Lock};
-use crate::error::{Fault, Kind, Result};
+use crate::error::{Fault, Kind, Result, locked};
 use crate::sqlite::{self, Opened};
 use crate::strings;
 
@@ -307,7 +307,7 @@ impl Sessions {
 
     fn connection(&self) -> MutexGuard<'_, Option<Connection>> {
         // A panic leaves at most a transaction, which its guard has rolled back.
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.connection)
     }
 
     /// Reads in one transaction; the default value when there is no file.

@@ -30,6 +30,16 @@ pub enum Session<'a> {
     Remote(remote::Session<'a>),
 }
 
+/// Calls a method of either side.
+macro_rules! either {
+    ($type:ident, $self:ident . $method:ident ( $($argument:expr),* )) => {
+        match $self {
+            $type::File(file) => file.$method($($argument),*),
+            $type::Remote(remote) => remote.$method($($argument),*),
+        }
+    };
+}
+
 impl Sessions {
     /// Opens the sessions in `dir`, creating folder and file if they are missing and can be
     /// created. `ttl_s` is the lifetime of a session after its last turn, in seconds.
@@ -87,19 +97,13 @@ impl Sessions {
 
     /// The sessions that have not expired, the most recently used first.
     pub fn list(&self, now_s: i64) -> Result<Vec<Summary>> {
-        match self {
-            Self::File(file) => file.list(now_s),
-            Self::Remote(remote) => remote.list(now_s),
-        }
+        either!(Sessions, self.list(now_s))
     }
 
     /// As [`Sessions::list`], only those with every word of `words` in their title, questions or
     /// answers, in upper or lower case.
     pub fn search(&self, words: &str, now_s: i64) -> Result<Vec<Summary>> {
-        match self {
-            Self::File(file) => file.search(words, now_s),
-            Self::Remote(remote) => remote.search(words, now_s),
-        }
+        either!(Sessions, self.search(words, now_s))
     }
 
     /// Gives a session a title; an empty one removes it.
@@ -107,10 +111,7 @@ impl Sessions {
     /// # Errors
     /// Those of [`Sessions::show`].
     pub fn rename(&self, id: &str, title: &str, now_s: i64) -> Result<()> {
-        match self {
-            Self::File(file) => file.rename(id, title, now_s),
-            Self::Remote(remote) => remote.rename(id, title, now_s),
-        }
+        either!(Sessions, self.rename(id, title, now_s))
     }
 
     /// Removes the last turn of a session, which must be the `n`-th. A session without turns is
@@ -120,10 +121,7 @@ impl Sessions {
     /// [`Kind::Usage`](crate::error::Kind::Usage) when it is not the last, or the session does not
     /// exist; [`Kind::Busy`](crate::error::Kind::Busy) when the session is in use.
     pub fn remove_last(&self, id: &str, n: u64, now_s: i64) -> Result<()> {
-        match self {
-            Self::File(file) => file.remove_last(id, n, now_s),
-            Self::Remote(remote) => remote.remove_last(id, n, now_s),
-        }
+        either!(Sessions, self.remove_last(id, n, now_s))
     }
 
     /// The turns of a session, oldest first.
@@ -131,10 +129,7 @@ impl Sessions {
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage) when there is no such session, or it has expired.
     pub fn show(&self, id: &str, now_s: i64) -> Result<Vec<Turn>> {
-        match self {
-            Self::File(file) => file.show(id, now_s),
-            Self::Remote(remote) => remote.show(id, now_s),
-        }
+        either!(Sessions, self.show(id, now_s))
     }
 
     /// Removes sessions, damaged ones too; returns how many.
@@ -144,18 +139,12 @@ impl Sessions {
     /// [`Kind::Busy`](crate::error::Kind::Busy) when one is in use, after those before it are
     /// removed.
     pub fn remove(&self, ids: &[String]) -> Result<u64> {
-        match self {
-            Self::File(file) => file.remove(ids),
-            Self::Remote(remote) => remote.remove(ids),
-        }
+        either!(Sessions, self.remove(ids))
     }
 
     /// Removes every session; see [`Sessions::remove`].
     pub fn remove_all(&self) -> Result<u64> {
-        match self {
-            Self::File(file) => file.remove_all(),
-            Self::Remote(remote) => remote.remove_all(),
-        }
+        either!(Sessions, self.remove_all())
     }
 
     /// Withdraws answers from documents that are gone: an answer over `index` that cites one is
@@ -166,10 +155,7 @@ impl Sessions {
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) naming a session that fails its checksums and
     /// so may contain anything, after the others are done.
     pub fn withdraw(&self, index: &str, is_gone: &dyn Fn(&str, &str) -> bool) -> Result<u64> {
-        match self {
-            Self::File(file) => file.withdraw(index, is_gone),
-            Self::Remote(remote) => remote.withdraw(index, is_gone),
-        }
+        either!(Sessions, self.withdraw(index, is_gone))
     }
 
     /// Copies the sessions that have not expired to another place; returns how many, and how many
@@ -237,18 +223,12 @@ impl Sessions {
 
 impl Session<'_> {
     pub fn id(&self) -> &str {
-        match self {
-            Self::File(file) => file.id(),
-            Self::Remote(remote) => remote.id(),
-        }
+        either!(Session, self.id())
     }
 
     /// Oldest first.
     pub fn turns(&self) -> &[Turn] {
-        match self {
-            Self::File(file) => file.turns(),
-            Self::Remote(remote) => remote.turns(),
-        }
+        either!(Session, self.turns())
     }
 
     /// Stores one more turn, as durably as the place of all sessions is.
@@ -257,9 +237,6 @@ impl Session<'_> {
     /// When it cannot be stored; [`Kind::Busy`](crate::error::Kind::Busy) when another caller
     /// continued the session after this process had stopped for too long.
     pub fn add(&mut self, turn: Turn) -> Result<()> {
-        match self {
-            Self::File(file) => file.add(turn),
-            Self::Remote(remote) => remote.add(turn),
-        }
+        either!(Session, self.add(turn))
     }
 }

@@ -29,6 +29,16 @@ pub enum Keeper {
     Postgres(Arc<Postgres>),
 }
 
+/// Calls a method of the engine.
+macro_rules! keeper {
+    ($self:ident . $method:ident ( $($argument:expr),* )) => {
+        match &$self.keeper {
+            Keeper::Redis(redis) => InRedis(redis).$method($($argument),*),
+            Keeper::Postgres(postgres) => InPostgres(postgres).$method($($argument),*),
+        }
+    };
+}
+
 pub struct Sessions {
     keeper: Keeper,
     ttl_s: i64,
@@ -87,10 +97,7 @@ impl Sessions {
     }
 
     pub fn list(&self, now_s: i64) -> Result<Vec<Summary>> {
-        let listed = match &self.keeper {
-            Keeper::Redis(redis) => InRedis(redis).all()?,
-            Keeper::Postgres(postgres) => InPostgres(postgres).all()?,
-        };
+        let listed = keeper!(self.all())?;
         let mut summaries = Vec::new();
         for Listed { id, turns, first, title, used } in listed {
             if now_s.saturating_sub(used) >= self.ttl_s {
@@ -111,10 +118,7 @@ impl Sessions {
     pub fn rename(&self, id: &str, title: &str, now_s: i64) -> Result<()> {
         self.show(id, now_s)?;
         let title = Some(title.trim()).filter(|title| !title.is_empty());
-        match &self.keeper {
-            Keeper::Redis(redis) => InRedis(redis).rename(id, title),
-            Keeper::Postgres(postgres) => InPostgres(postgres).rename(id, title),
-        }
+        keeper!(self.rename(id, title))
     }
 
     pub fn remove_last(&self, id: &str, n: u64, now_s: i64) -> Result<()> {
@@ -128,10 +132,7 @@ impl Sessions {
         }
         // The lease keeps others from adding a turn meanwhile.
         let before = session.turns.iter().rev().nth(1).map(|turn| turn.at);
-        match &self.keeper {
-            Keeper::Redis(redis) => InRedis(redis).remove_last(id, n, before),
-            Keeper::Postgres(postgres) => InPostgres(postgres).remove_last(id, n, before),
-        }
+        keeper!(self.remove_last(id, n, before))
     }
 
     pub fn show(&self, id: &str, now_s: i64) -> Result<Vec<Turn>> {
@@ -150,10 +151,7 @@ impl Sessions {
             if !self.lease(id, &token)? {
                 return Err(in_use(id));
             }
-            match &self.keeper {
-                Keeper::Redis(redis) => InRedis(redis).remove(id)?,
-                Keeper::Postgres(postgres) => InPostgres(postgres).remove(id)?,
-            }
+            keeper!(self.remove(id))?;
         }
         Ok(ids.len() as u64)
     }
@@ -182,10 +180,7 @@ impl Sessions {
                 let mut emptied = Turn { answer, supported: false, made: None, ..turn };
                 emptied.citations.retain(|cited| !cites(cited));
                 let row = row(n, &emptied)?;
-                match &self.keeper {
-                    Keeper::Redis(redis) => InRedis(redis).replace(&id, &row)?,
-                    Keeper::Postgres(postgres) => InPostgres(postgres).replace(&id, &row)?,
-                }
+                keeper!(self.replace(&id, &row))?;
                 withdrawn += 1;
             }
         }
@@ -193,54 +188,33 @@ impl Sessions {
     }
 
     pub fn issue(&self, id: &str) -> Result<()> {
-        match &self.keeper {
-            Keeper::Redis(redis) => InRedis(redis).issue(id, self.ttl_s),
-            Keeper::Postgres(postgres) => InPostgres(postgres).issue(id, self.ttl_s),
-        }
+        keeper!(self.issue(id, self.ttl_s))
     }
 
     pub fn is_issued(&self, id: &str) -> Result<bool> {
-        match &self.keeper {
-            Keeper::Redis(redis) => InRedis(redis).is_issued(id),
-            Keeper::Postgres(postgres) => InPostgres(postgres).is_issued(id),
-        }
+        keeper!(self.is_issued(id))
     }
 
     pub fn forget_issued(&self, id: &str) -> Result<bool> {
-        match &self.keeper {
-            Keeper::Redis(redis) => InRedis(redis).forget_issued(id),
-            Keeper::Postgres(postgres) => InPostgres(postgres).forget_issued(id),
-        }
+        keeper!(self.forget_issued(id))
     }
 
     fn ids(&self) -> Result<Vec<String>> {
-        match &self.keeper {
-            Keeper::Redis(redis) => InRedis(redis).ids(),
-            Keeper::Postgres(postgres) => InPostgres(postgres).ids(),
-        }
+        keeper!(self.ids())
     }
 
     /// Takes the lease of a session; false when another server has it.
     fn lease(&self, id: &str, token: &str) -> Result<bool> {
-        match &self.keeper {
-            Keeper::Redis(redis) => InRedis(redis).lease(id, token),
-            Keeper::Postgres(postgres) => InPostgres(postgres).lease(id, token),
-        }
+        keeper!(self.lease(id, token))
     }
 
     fn release(&self, id: &str, token: &str) -> Result<()> {
-        match &self.keeper {
-            Keeper::Redis(redis) => InRedis(redis).release(id, token),
-            Keeper::Postgres(postgres) => InPostgres(postgres).release(id, token),
-        }
+        keeper!(self.release(id, token))
     }
 
     /// The turns of a session; none when there is no such session.
     fn turns(&self, id: &str) -> Result<Vec<Turn>> {
-        let rows = match &self.keeper {
-            Keeper::Redis(redis) => InRedis(redis).rows(id)?,
-            Keeper::Postgres(postgres) => InPostgres(postgres).rows(id)?,
-        };
+        let rows = keeper!(self.rows(id))?;
         let rows = rows.ok_or_else(|| self.damaged(id))?;
         let turns = rows.iter().zip(1..).map(|(row, n)| parse(row, n));
         turns.collect::<Option<_>>().ok_or_else(|| self.damaged(id))

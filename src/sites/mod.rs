@@ -402,7 +402,7 @@ impl Tour<'_> {
     }
 
     /// The bytes of a sitemap, or why there are none.
-    fn followed_map(&mut self, map: &Url) -> std::result::Result<Vec<u8>, Result<String>> {
+    fn followed_map(&mut self, map: &Url) -> Result<Vec<u8>, Result<String>> {
         match self.visit(map, &Validators::default(), MAX_SITEMAP_BYTES) {
             Ok(Visit::Page { bytes, .. }) => Ok(bytes),
             Ok(Visit::Refused(status)) => {
@@ -438,7 +438,7 @@ fn is_sitemap(url: &Url) -> bool {
 ///
 /// # Errors
 /// Why it cannot be read.
-fn unpacked(bytes: Vec<u8>) -> std::result::Result<Vec<u8>, String> {
+fn unpacked(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     if !bytes.starts_with(b"\x1F\x8B") {
         return Ok(bytes);
     }

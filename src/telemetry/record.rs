@@ -1,12 +1,15 @@
 //! Events to metrics, one call each. Cheap enough for every request; no-ops while metrics are off.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::recorder::is_on;
 use super::table as t;
+
+use crate::error::locked;
+use crate::strings::named;
 
 /// Milliseconds by stage; `None` for a stage that did not run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -18,31 +21,18 @@ pub struct Stages {
     pub total_ms: f64,
 }
 
-/// A feature that a request used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Feature {
-    Filter,
-    Session,
-    Stream,
-    Rerank,
-    Intent,
-    Refresh,
-    NoCache,
-    Batch,
-}
-
-impl Feature {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Filter => "filter",
-            Self::Session => "session",
-            Self::Stream => "stream",
-            Self::Rerank => "rerank",
-            Self::Intent => "intent",
-            Self::Refresh => "refresh",
-            Self::NoCache => "no_cache",
-            Self::Batch => "batch",
-        }
+named! {
+    /// A feature that a request used.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Feature {
+        Filter = "filter",
+        Session = "session",
+        Stream = "stream",
+        Rerank = "rerank",
+        Intent = "intent",
+        Refresh = "refresh",
+        NoCache = "no_cache",
+        Batch = "batch",
     }
 }
 
@@ -236,7 +226,7 @@ pub fn cache_operation(table: &'static str, outcome: &'static str) {
     static LOOKED_UP: Mutex<BTreeMap<&str, (u64, u64)>> = Mutex::new(BTreeMap::new());
     if is_on() {
         t::CACHE_OPERATIONS.add(&[table, outcome], 1);
-        let mut looked_up = LOOKED_UP.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut looked_up = locked(&LOOKED_UP);
         let (hits, misses) = looked_up.entry(table).or_default();
         *hits += u64::from(outcome == "hit");
         *misses += u64::from(outcome == "miss");

@@ -1,7 +1,7 @@
 //! The metrics recorder of the process. Renders Prometheus's text format.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 use metrics::{Key, KeyName, Label, Level, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{
@@ -9,6 +9,7 @@ use metrics_exporter_prometheus::{
 };
 
 use super::table::{self, Kind, METRICS, Metric, Values};
+use crate::error::locked;
 
 /// The most route templates that become labels. A router has a few dozen.
 const MAX_ROUTES: usize = 128;
@@ -98,7 +99,7 @@ impl Recording {
 
     /// The label of a route template: `other` beyond the first [`MAX_ROUTES`].
     fn route(&self, template: &str) -> &'static str {
-        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut routes = locked(&self.routes);
         if let Some(known) = routes.get(template) {
             return known;
         }

@@ -1,14 +1,14 @@
 //! The tokens of one machine: an SQLite file.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use rusqlite::Connection;
 
 use super::rows;
 use super::token::Token;
 use crate::disk;
-use crate::error::{Fault, Result};
+use crate::error::{Fault, Result, locked};
 use crate::sqlite::{self, Opened};
 
 /// File name; the schema version is inside.
@@ -79,7 +79,7 @@ impl File {
     }
 
     fn locked(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.connection)
     }
 }
 

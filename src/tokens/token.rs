@@ -2,26 +2,21 @@
 
 use std::sync::Arc;
 
-/// What a token may do. A higher scope includes the lower ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
-    /// Without a token: the page and the health probes.
-    Open,
-    Read,
-    Write,
-    Admin,
+use crate::strings::named;
+
+named! {
+    /// What a token may do. A higher scope includes the lower ones.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Scope {
+        /// Without a token: the page and the health probes.
+        Open = "open",
+        Read = "read",
+        Write = "write",
+        Admin = "admin",
+    }
 }
 
 impl Scope {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Admin => "admin",
-        }
-    }
-
     /// The scope that a token may have.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Read, Self::Write, Self::Admin].into_iter().find(|scope| scope.name() == name)

@@ -10,7 +10,6 @@ use crate::ask::{CacheUse, FlaggedPassage, Response, Timings, Writing, passage_r
 use crate::document::{Citation, Contribution, Contributions, Extent, Hit, Location, Rank};
 use crate::error::{Fault, Reason};
 use crate::filter::Filter;
-use crate::llm::Finish;
 use crate::search;
 
 /// A ranked passage
@@ -525,7 +524,7 @@ impl<'a> WritingJson<'a> {
         let error = trouble.and_then(|why| Some(fault(why)["message"].as_str()?.to_owned()));
         Self {
             model: &writing.model,
-            finish: finish(writing.finish),
+            finish: writing.finish.name(),
             trouble: error.clone(),
             error,
             reason: trouble.and_then(Fault::reason_given).map(Reason::name),
@@ -536,15 +535,5 @@ impl<'a> WritingJson<'a> {
                 cached_tokens: usage.cached_tokens,
             }),
         }
-    }
-}
-
-fn finish(finish: Finish) -> &'static str {
-    match finish {
-        Finish::Complete => "complete",
-        Finish::Length => "length",
-        Finish::Interrupted => "interrupted",
-        Finish::Repeating => "repeating",
-        Finish::Broken => "broken",
     }
 }

@@ -188,7 +188,7 @@ struct SharedTableJson {
 }
 
 impl SharedCacheJson {
-    fn new(stats: &std::result::Result<SharedStats, String>) -> Self {
+    fn new(stats: &Result<SharedStats, String>) -> Self {
         let failed = |why: &String| Self {
             status: "failed",
             reason: Some(why.clone()),
@@ -248,7 +248,7 @@ struct TableJson {
 pub fn cache_stats(
     stats: &[TableStats],
     file_bytes: u64,
-    shared: Option<&std::result::Result<SharedStats, String>>,
+    shared: Option<&Result<SharedStats, String>>,
 ) -> Value {
     let table = |s: &TableStats| {
         let table = TableJson {

@@ -34,7 +34,7 @@ pub fn run(args: &InitArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let index = &engine.config.index;
     let known = known_documents(engine)?;
     let is_known = |other: &str, name: &str| other == index && known.contains(name);
-    let place = analytics::Place::new(&engine.ledger, &engine.config.data_dir);
+    let place = engine.records();
     let mut rated = analytics::feedback(&place, 0)?;
     rated.retain(|rated| rated.feedback.index == *index);
     let mut lines = evaluate::from_feedback(&rated, &is_known);

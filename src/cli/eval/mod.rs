@@ -114,7 +114,7 @@ impl EvalArgs {
         let modes: Vec<Mode> = match (self.modes.as_slice(), self.runs.is_empty()) {
             // The order of the report: retrievers, then what combines them.
             ([], true) => vec![Mode::Lexical, Mode::Dense, Mode::Hybrid],
-            (names, _) => names.iter().filter_map(|name| Mode::parse(name)).collect(),
+            (names, _) => names.iter().filter_map(|name| Mode::of_name(name)).collect(),
         };
         let variants = self.variants.iter().map(|settings| variant(settings, configured));
         let variants: Vec<Variant> = variants.collect::<Result<_>>()?;

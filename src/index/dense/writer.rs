@@ -36,7 +36,7 @@ pub fn codes_name(vectors: &str) -> String {
 
 /// The keys in a file, in row order; `None` when its size is not a whole number of keys.
 pub fn read_keys(path: &Path) -> Result<Option<Vec<RowKey>>> {
-    let bytes = std::fs::read(path).or_failed(|| format!("cannot read {}", path.display()))?;
+    let bytes = std::fs::read(path).or_cannot("read", path)?;
     let (keys, rest) = bytes.as_chunks::<KEY_BYTES>();
     Ok(rest.is_empty().then(|| keys.iter().map(|key| RowKey(*key)).collect()))
 }
@@ -71,10 +71,11 @@ impl Writer {
     /// Writes row `row` of this file and its codes.
     pub fn put(&self, row: usize, values: &[f32]) -> Result<()> {
         debug_assert_eq!(values.len(), self.dimension, "a row has the dimension of the model");
-        let what = || format!("cannot write {}", self.path.display());
         let offset = MATRIX_HEADER_BYTES + row * self.dimension * 4;
-        self.file.write_all_at(bytemuck::cast_slice(values), offset as u64).or_failed(what)?;
+        self.file
+            .write_all_at(bytemuck::cast_slice(values), offset as u64)
+            .or_cannot("write", &self.path)?;
         let offset = CODES_HEADER_BYTES + row * row_bytes(self.dimension);
-        self.codes.write_all_at(&encode(values), offset as u64).or_failed(what)
+        self.codes.write_all_at(&encode(values), offset as u64).or_cannot("write", &self.path)
     }
 }

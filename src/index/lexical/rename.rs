@@ -64,15 +64,14 @@ fn hyphenated(digits: &str) -> String {
 }
 
 fn disk_names(dir: &Path) -> Result<Vec<String>> {
-    let entries = std::fs::read_dir(dir).or_failed(|| format!("cannot read {}", dir.display()))?;
+    let entries = std::fs::read_dir(dir).or_cannot("read", dir)?;
     Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
 }
 
 fn read(path: &Path) -> Result<Value> {
-    let what = || format!("cannot read {}", path.display());
     std::fs::read(path)
-        .or_failed(what)
-        .and_then(|bytes| serde_json::from_slice(&bytes).or_failed(what))
+        .or_cannot("read", path)
+        .and_then(|bytes| serde_json::from_slice(&bytes).or_cannot("read", path))
 }
 
 fn write(path: &Path, value: &Value) -> Result<()> {

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -16,6 +14,7 @@ use crate::ask;
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, ErrorBody, Result, fault_json};
+use crate::serve::extractors::Call;
 use crate::serve::guard::{self, Allowed, RequestId};
 use crate::service::{Question, Reply, RequestKind, Ticket, Update};
 use crate::wire::{self, AnswerJson, HitJson};
@@ -147,9 +146,7 @@ impl<'a> AskReply<'a> {
     )
 )]
 pub async fn ask(
-    State(app): State<Arc<App>>,
-    Extension(id): Extension<RequestId>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, id, allowed }: Call,
     Json(mut body): Json<AskBody>,
 ) -> Result<Response> {
     body.index = allowed.index(body.index, &app)?;

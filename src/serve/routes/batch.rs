@@ -2,10 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
@@ -20,7 +17,8 @@ use super::params;
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, ErrorObject, Result};
-use crate::serve::guard::{self, Allowed, RequestId};
+use crate::serve::extractors::Call;
+use crate::serve::guard::{self, Allowed};
 use crate::serve::limits::MAX_BATCH;
 use crate::service::Ticket;
 
@@ -66,7 +64,7 @@ enum BatchQuestion {
 }
 
 impl<'de> Deserialize<'de> for BatchQuestion {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         struct Either;
         impl<'de> Visitor<'de> for Either {
             type Value = BatchQuestion;
@@ -75,14 +73,11 @@ impl<'de> Deserialize<'de> for BatchQuestion {
                 f.write_str("a string or an object with a `query`")
             }
 
-            fn visit_str<E>(self, text: &str) -> std::result::Result<BatchQuestion, E> {
+            fn visit_str<E>(self, text: &str) -> Result<BatchQuestion, E> {
                 Ok(BatchQuestion::Text(text.to_owned()))
             }
 
-            fn visit_map<A: MapAccess<'de>>(
-                self,
-                fields: A,
-            ) -> std::result::Result<BatchQuestion, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<BatchQuestion, A::Error> {
                 FullQuestion::deserialize(MapAccessDeserializer::new(fields))
                     .map(BatchQuestion::Full)
             }
@@ -160,9 +155,7 @@ enum Outcome<'a> {
     responses((status = 200, description = "The answers", body = BatchReply))
 )]
 pub async fn ask_batch(
-    State(app): State<Arc<App>>,
-    Extension(id): Extension<RequestId>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, id, allowed }: Call,
     Json(mut body): Json<BatchBody>,
 ) -> Result<Response> {
     body.index = allowed.index(body.index, &app)?;

@@ -1,9 +1,5 @@
 //! `/cache/*`: cache statistics and purging.
 
-use std::sync::Arc;
-
-use axum::Extension;
-use axum::extract::State;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -11,10 +7,9 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
 
 use crate::cache::{Purge, Table};
-use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, Result};
-use crate::serve::guard::Allowed;
+use crate::serve::extractors::Call;
 use crate::wire;
 
 /// The name for every table.
@@ -29,10 +24,7 @@ const ALL: &str = "all";
     tag = "cache",
     responses((status = 200, description = "Statistics of each table", body = wire::CacheJson))
 )]
-pub async fn cache_stats(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
-) -> Result<axum::Json<Value>> {
+pub async fn cache_stats(Call { app, allowed, .. }: Call) -> Result<axum::Json<Value>> {
     allowed.check_all_indexes()?;
     let stats = app.blocking(|app| {
         let cache = app.engine().cache();
@@ -78,8 +70,7 @@ fn tables_schema() -> RefOr<Schema> {
     responses((status = 200, description = "Rows and bytes removed", body = wire::PurgedJson))
 )]
 pub async fn cache_purge(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Json(body): Json<PurgeBody>,
 ) -> Result<axum::Json<Value>> {
     allowed.check_all_indexes()?;

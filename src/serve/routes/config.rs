@@ -1,18 +1,14 @@
 //! `GET /config`: what this server offers, for pages and other clients.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::config::Recording;
 use crate::serve::access::Scope;
-use crate::serve::app::App;
 use crate::serve::error::Result;
-use crate::serve::guard::Allowed;
+use crate::serve::extractors::Call;
 use crate::serve::sandbox::Roots;
 
 /// What a server offers
@@ -80,10 +76,7 @@ struct Limits {
     tag = "health",
     responses((status = 200, description = "Defaults, features and limits", body = ConfigReply))
 )]
-pub async fn config(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
-) -> Result<axum::Json<ConfigReply>> {
+pub async fn config(Call { app, allowed, .. }: Call) -> Result<axum::Json<ConfigReply>> {
     let object = app.blocking(move |app| {
         let config = &app.engine().config;
         let indexes = allowed.indexes();

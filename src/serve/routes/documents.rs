@@ -4,8 +4,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::openapi::RefOr;
@@ -23,8 +21,7 @@ use crate::naming;
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, ErrorBody, Result, no_index};
-use crate::serve::extractors::Query;
-use crate::serve::guard::Allowed;
+use crate::serve::extractors::{Call, Query};
 use crate::serve::limits::WRITER_WAIT;
 use crate::serve::sandbox::Roots;
 use crate::serve::{sandbox, upload_quota};
@@ -170,8 +167,7 @@ pub fn snapshot(app: &App, index: Option<&str>) -> Result<Arc<Snapshot>> {
     )
 )]
 pub async fn documents_list(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<DocumentsReply>> {
     let all = [
@@ -179,18 +175,13 @@ pub async fn documents_list(
         ("failed", DocumentState::Failed),
         ("skipped", DocumentState::Skipped),
     ];
-    let state = params::named(
-        "state",
-        query.state.as_deref(),
-        all.iter().map(|(name, _)| *name),
-        |name| all.iter().find(|(known, _)| *known == name).map(|(_, state)| *state),
-    )?;
+    let state = params::named("state", query.state.as_deref(), &all, |(name, _)| name)?;
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Error::usage(format!("`limit` must be from 1 to {MAX_LIMIT}")));
     }
     let paging = Paging {
-        state: state.unwrap_or(DocumentState::Indexed),
+        state: state.unwrap_or(all[0]).1,
         filter: params::filter(query.filter.as_deref())?,
         after: query.cursor,
         limit,
@@ -244,8 +235,7 @@ impl DocumentQuery {
     )
 )]
 pub async fn documents_content(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Query(query): Query<ContentQuery>,
 ) -> Result<axum::Json<Value>> {
     let (part, around) = (query.part()?, query.around);
@@ -298,8 +288,7 @@ pub async fn documents_content(
     )
 )]
 pub async fn documents_remove(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Query(mut query): Query<DocumentQuery>,
 ) -> Result<axum::Json<Value>> {
     query.index = allowed.index(query.index, &app)?;
@@ -307,9 +296,7 @@ pub async fn documents_remove(
         .blocking(move |app| {
             let index = sandbox::known_index(query.index.as_deref(), &app.engine().config.index)?;
             let Document { roots, record, .. } = query.find(&*snapshot(app, Some(index))?)?;
-            let mut config = app.engine().config.clone();
-            index.clone_into(&mut config.index);
-            let engine = app.engine().with(config);
+            let engine = app.engine().of_index(index);
             let root = roots.get(record.root);
             let name = naming::name(root.map_or("", |root| &root.given), &record.path);
             let changed = documents::remove(&engine, &[params::exact_glob(&name)], WRITER_WAIT)?;
@@ -382,8 +369,7 @@ pub struct RestoredReply {
     )
 )]
 pub async fn documents_removed(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Query(IndexQuery { index }): Query<IndexQuery>,
 ) -> Result<axum::Json<RemovedDocumentsReply>> {
     let index = allowed.index(index, &app)?;
@@ -417,8 +403,7 @@ pub async fn documents_removed(
     )
 )]
 pub async fn documents_restore(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Json(RestoreBody { index, root, path }): Json<RestoreBody>,
 ) -> Result<axum::Json<RestoredReply>> {
     let index = allowed.index(index, &app)?;
@@ -434,9 +419,7 @@ pub async fn documents_restore(
             Error::not_found("no removed document of the index has that root and path")
                 .hint("GET /documents/removed lists them")
         })?;
-        let mut config = app.engine().config.clone();
-        index.clone_into(&mut config.index);
-        let engine = app.engine().with(config);
+        let engine = app.engine().of_index(index);
         let glob = params::exact_glob(&naming::name(folder.given, &path));
         let restored = documents::restore(&engine, &[glob], WRITER_WAIT)?.paths;
         let job_id = ingest_again(&engine, index, meta.model.name.clone(), folder)?;

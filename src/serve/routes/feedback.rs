@@ -2,10 +2,7 @@
 //! `rag eval`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -19,8 +16,7 @@ use crate::naming;
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, Result};
-use crate::serve::extractors::Query;
-use crate::serve::guard::Allowed;
+use crate::serve::extractors::{Call, Query};
 use crate::serve::sandbox;
 
 /// As the longest question.
@@ -88,8 +84,8 @@ pub struct ExportQuery {
 
 impl FeedbackBody {
     fn feedback(self, default: &str) -> Result<Feedback> {
-        let names = Reason::NAMES.iter().map(|(name, _)| *name);
-        let reason = params::named("reason", self.reason.as_deref(), names, Reason::of_name)?;
+        let reason = self.reason.as_deref();
+        let reason = params::named("reason", reason, &Reason::ALL, Reason::name)?;
         if self.question.trim().is_empty() || self.question.len() > MAX_QUESTION_BYTES {
             let what = format!("`question` must have from 1 to {MAX_QUESTION_BYTES} bytes");
             return Err(Error::usage(what).param("question"));
@@ -133,8 +129,7 @@ impl FeedbackBody {
     responses((status = 201, description = "The feedback is stored", body = FeedbackReply))
 )]
 pub async fn feedback(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Json(mut body): Json<FeedbackBody>,
 ) -> Result<(StatusCode, axum::Json<FeedbackReply>)> {
     body.index = allowed.index(body.index, &app)?;
@@ -146,7 +141,7 @@ pub async fn feedback(
     let feedback = body.feedback(&app.engine().config.index)?;
     app.blocking(move |app| {
         let engine = app.engine();
-        let place = analytics::Place::new(&engine.ledger, &engine.config.data_dir);
+        let place = engine.records();
         let batch = vec![Record::Feedback(Box::new(feedback))];
         Ok(analytics::record_now(&place, records, app.engine().now_s(), batch)?)
     })
@@ -172,14 +167,13 @@ pub async fn feedback(
     ))
 )]
 pub async fn feedback_export(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Query(ExportQuery { index }): Query<ExportQuery>,
 ) -> Result<([(HeaderName, &'static str); 2], String)> {
     let indexes = allowed.indexes();
     let lines = app.blocking(move |app| {
         let engine = app.engine();
-        let place = analytics::Place::new(&engine.ledger, &engine.config.data_dir);
+        let place = engine.records();
         let mut rated = analytics::feedback(&place, 0)?;
         rated.retain(|rated| index.as_ref().is_none_or(|index| rated.feedback.index == *index));
         rated.retain(|rated| indexes.allows(&rated.feedback.index));

@@ -1,11 +1,8 @@
 //! `/indexes`: lists, verifies and rolls back indexes, removes folders from them, and suggests
 //! questions.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Extension;
-use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -16,7 +13,7 @@ use crate::error::{Fault, Kind};
 use crate::index;
 use crate::serve::app::App;
 use crate::serve::error::{Error, ErrorBody, Result, no_index};
-use crate::serve::extractors::{EmptyBody, OptionalJson, PathParam, Query};
+use crate::serve::extractors::{Call, EmptyBody, OptionalJson, PathParam, Query};
 use crate::serve::guard::Allowed;
 use crate::serve::limits::WRITER_WAIT;
 use crate::serve::sandbox;
@@ -40,10 +37,7 @@ fn damage(fault: &Fault) -> String {
     tag = "indexes",
     responses((status = 200, description = "The indexes", body = Vec<wire::IndexJson>))
 )]
-pub async fn indexes_list(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
-) -> Result<axum::Json<Value>> {
+pub async fn indexes_list(Call { app, allowed, .. }: Call) -> Result<axum::Json<Value>> {
     let indexes = allowed.indexes();
     let rows = app.blocking(move |app| {
         let store = &app.engine().store;
@@ -77,8 +71,7 @@ fn check_exists(app: &App, allowed: &Allowed, name: &str) -> Result<()> {
     )
 )]
 pub async fn indexes_verify(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     PathParam(name): PathParam,
     OptionalJson(EmptyBody {}): OptionalJson<EmptyBody>,
 ) -> Result<axum::Json<Value>> {
@@ -115,8 +108,7 @@ pub async fn indexes_verify(
     )
 )]
 pub async fn indexes_rollback(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     PathParam(name): PathParam,
     OptionalJson(EmptyBody {}): OptionalJson<EmptyBody>,
 ) -> Result<axum::Json<Value>> {
@@ -161,16 +153,13 @@ pub struct FolderQuery {
     )
 )]
 pub async fn folders_remove(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     PathParam(name): PathParam,
     Query(FolderQuery { folder }): Query<FolderQuery>,
 ) -> Result<axum::Json<Value>> {
     let changed = app.blocking(move |app| {
         check_exists(app, &allowed, &name)?;
-        let mut config = app.engine().config.clone();
-        config.index.clone_from(&name);
-        let engine = app.engine().with(config);
+        let engine = app.engine().of_index(&name);
         let removed = documents::remove_folder(&engine, FolderName::Shown(&folder), WRITER_WAIT);
         removed.map_err(|fault| match fault.kind() {
             Kind::Usage => Error::not_found("the index has no folder of that name")
@@ -220,8 +209,7 @@ struct SuggestionReply {
     )
 )]
 pub async fn suggestions(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     PathParam(name): PathParam,
     Query(SuggestionsQuery { n }): Query<SuggestionsQuery>,
 ) -> Result<axum::Json<SuggestionsReply>> {

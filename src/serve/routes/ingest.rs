@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -19,7 +17,7 @@ use crate::serve::access::Scope;
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, ErrorBody, Result};
-use crate::serve::extractors::{PathParam, Query};
+use crate::serve::extractors::{Call, PathParam, Query};
 use crate::serve::guard::{self, Allowed, RequestId};
 use crate::serve::sandbox::{self, Folder, Roots};
 use crate::serve::watcher::{Jobs, public_job};
@@ -151,8 +149,7 @@ impl NewJob {
     )
 )]
 pub async fn ingest_start(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Json(body): Json<IngestBody>,
 ) -> Result<(StatusCode, axum::Json<StartedReply>)> {
     let index = allowed.index(body.index, &app)?;
@@ -237,8 +234,7 @@ fn no_job() -> Error {
     )
 )]
 pub async fn ingest_status(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     PathParam(id): PathParam,
 ) -> Result<axum::Json<Value>> {
     let job = app.blocking(move |app| find(app.engine(), &allowed.indexes(), &id)).await?;
@@ -266,8 +262,7 @@ pub struct ListQuery {
     responses((status = 200, description = "The jobs, oldest first", body = JobsReply))
 )]
 pub async fn ingest_list(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Query(ListQuery { state }): Query<ListQuery>,
 ) -> Result<axum::Json<JobsReply>> {
     let all = [
@@ -277,10 +272,7 @@ pub async fn ingest_list(
         JobState::Failed,
         JobState::Cancelled,
     ];
-    let state =
-        params::named("state", state.as_deref(), all.iter().map(|state| state.name()), |name| {
-            all.into_iter().find(|state| state.name() == name)
-        })?;
+    let state = params::named("state", state.as_deref(), &all, JobState::name)?;
     let indexes = allowed.indexes();
     let jobs = app
         .blocking(move |app| {
@@ -317,9 +309,7 @@ pub async fn ingest_list(
     )
 )]
 pub async fn ingest_events(
-    State(app): State<Arc<App>>,
-    Extension(request): Extension<RequestId>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, id: request, allowed }: Call,
     PathParam(id): PathParam,
 ) -> Result<Response> {
     let indexes = allowed.indexes();
@@ -380,8 +370,7 @@ async fn stream_job(
     )
 )]
 pub async fn ingest_cancel(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     PathParam(id): PathParam,
 ) -> Result<axum::Json<Value>> {
     let job = app

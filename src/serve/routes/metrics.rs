@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::State;
 use axum::http::{HeaderName, header};
 
 use crate::serve::app::App;
 use crate::serve::error::{Error, Result};
+use crate::serve::extractors::Call;
 use crate::serve::guard::Allowed;
 use crate::serve::metrics as server_metrics;
 use crate::serve::summary::{self, MetricsHealth, Samples, Summary};
@@ -25,8 +24,7 @@ use crate::serve::summary::{self, MetricsHealth, Samples, Summary};
     ))
 )]
 pub async fn metrics(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
 ) -> Result<([(HeaderName, &'static str); 1], String)> {
     let text = text(&app, &allowed).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
@@ -48,10 +46,7 @@ async fn text(app: &Arc<App>, allowed: &Allowed) -> Result<String> {
     tag = "health",
     responses((status = 200, description = "The metrics since the start", body = Summary))
 )]
-pub async fn metrics_summary(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
-) -> Result<axum::Json<Summary>> {
+pub async fn metrics_summary(Call { app, allowed, .. }: Call) -> Result<axum::Json<Summary>> {
     let text = text(&app, &allowed).await?;
     Ok(axum::Json(summary::summary(&Samples::parse(&text), app.uptime().as_secs())))
 }
@@ -67,10 +62,7 @@ pub async fn metrics_summary(
         body = MetricsHealth,
     ))
 )]
-pub async fn metrics_health(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
-) -> Result<axum::Json<MetricsHealth>> {
+pub async fn metrics_health(Call { app, allowed, .. }: Call) -> Result<axum::Json<MetricsHealth>> {
     let text = text(&app, &allowed).await?;
     Ok(axum::Json(summary::health(&Samples::parse(&text), app.settings().queue)))
 }

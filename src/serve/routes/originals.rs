@@ -3,11 +3,8 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
-use std::sync::Arc;
 
-use axum::Extension;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use tokio::sync::mpsc;
@@ -17,10 +14,8 @@ use super::documents::{DocumentQuery, snapshot};
 use crate::document::Format;
 use crate::documents::Document;
 use crate::index::State as DocumentState;
-use crate::serve::app::App;
 use crate::serve::error::{Error, ErrorBody, Result};
-use crate::serve::extractors::Query;
-use crate::serve::guard::Allowed;
+use crate::serve::extractors::{Call, Query};
 use crate::serve::sandbox;
 
 const PIECE_BYTES: usize = 64 << 10;
@@ -51,8 +46,7 @@ const POLICY: &str = "default-src 'none'; sandbox";
     )
 )]
 pub async fn documents_original(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Query(mut query): Query<DocumentQuery>,
 ) -> Result<Response> {
     query.index = allowed.index(query.index, &app)?;

@@ -15,43 +15,38 @@ use crate::service::Priority;
 /// As in the setting `search.k`.
 const MAX_K: usize = 1000;
 
-/// Parses one of a fixed set of names.
-pub fn named<T>(
+/// The one of `all` that has the name.
+pub fn named<T: Copy>(
     what: &str,
     name: Option<&str>,
-    names: impl Iterator<Item = &'static str>,
-    of: impl Fn(&str) -> Option<T>,
+    all: &[T],
+    name_of: impl Fn(T) -> &'static str,
 ) -> Result<Option<T>> {
     let Some(name) = name else { return Ok(None) };
-    let names: Vec<&str> = names.collect();
-    let unknown =
-        || Error::usage(format!("unknown {what}")).hint(format!("use one of {}", names.join(", ")));
-    of(name).map(Some).ok_or_else(unknown)
-}
-
-pub fn intent(name: Option<&str>) -> Result<Option<Intent>> {
-    named("intent", name, Intent::ALL.iter().map(|intent| intent.name()), Intent::from_name)
-}
-
-pub fn generator(name: Option<&str>) -> Result<Option<Generator>> {
-    let all = [Generator::Extractive, Generator::Llm];
-    named("generator", name, all.iter().map(|generator| generator.name()), |name| {
-        all.into_iter().find(|generator| generator.name() == name)
+    let found = all.iter().copied().find(|one| name_of(*one) == name);
+    found.map(Some).ok_or_else(|| {
+        let names: Vec<&str> = all.iter().copied().map(name_of).collect();
+        Error::usage(format!("unknown {what}")).hint(format!("use one of {}", names.join(", ")))
     })
 }
 
+pub fn intent(name: Option<&str>) -> Result<Option<Intent>> {
+    named("intent", name, Intent::ALL, Intent::name)
+}
+
+pub fn generator(name: Option<&str>) -> Result<Option<Generator>> {
+    named("generator", name, &Generator::ALL, Generator::name)
+}
+
 pub fn mode(name: Option<&str>) -> Result<Option<Mode>> {
-    named("mode", name, Mode::ALL.iter().map(|mode| mode.name()), Mode::parse)
+    named("mode", name, &Mode::ALL, Mode::name)
 }
 
 /// The priority, normal by default. A higher one overtakes the questions of others and can push
 /// them out of a full queue, so it needs the scope admin.
 pub fn priority(name: Option<&str>, allowed: &Allowed) -> Result<Priority> {
-    let found =
-        named("priority", name, Priority::ALL.iter().map(|priority| priority.name()), |name| {
-            Priority::ALL.into_iter().find(|priority| priority.name() == name)
-        });
-    let priority = found?.unwrap_or(Priority::Normal);
+    let found = named("priority", name, &Priority::ALL, Priority::name)?;
+    let priority = found.unwrap_or(Priority::Normal);
     if priority < Priority::Normal && allowed.scope < Scope::Admin {
         let what = format!("the priority {} requires the scope admin", priority.name());
         return Err(

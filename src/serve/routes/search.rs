@@ -1,18 +1,13 @@
 //! `POST /search`: ranks passages.
 
-use std::sync::Arc;
-
-use axum::Extension;
-use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::params;
-use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, ErrorBody, Result};
-use crate::serve::guard::{Allowed, RequestId};
+use crate::serve::extractors::Call;
 use crate::service::{Question, Reply, RequestKind};
 use crate::wire::SearchJson;
 
@@ -71,9 +66,7 @@ struct SearchReply<'a> {
     )
 )]
 pub async fn search(
-    State(app): State<Arc<App>>,
-    Extension(id): Extension<RequestId>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, id, allowed }: Call,
     Json(body): Json<SearchBody>,
 ) -> Result<Response> {
     let filter = params::filter(body.filter.as_deref())?;

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,7 +14,7 @@ use crate::serve::access::Scope;
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, ErrorBody, Result, no_session};
-use crate::serve::extractors::{EmptyBody, OptionalJson, PathParam, PathParams, Query};
+use crate::serve::extractors::{Call, EmptyBody, OptionalJson, PathParam, PathParams, Query};
 use crate::serve::guard::Allowed;
 use crate::serve::sandbox;
 use crate::sessions::Turn;
@@ -115,8 +113,7 @@ pub fn session_id(allowed: &Allowed, name: &str) -> Result<String> {
     responses((status = 201, description = "The new session", body = BegunReply))
 )]
 pub async fn sessions_begin(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     OptionalJson(EmptyBody {}): OptionalJson<EmptyBody>,
 ) -> Result<(StatusCode, axum::Json<BegunReply>)> {
     let id = app.blocking(|app| Ok(app.service.new_session()?)).await?;
@@ -133,8 +130,7 @@ pub async fn sessions_begin(
     responses((status = 200, description = "The sessions", body = SessionsReply))
 )]
 pub async fn sessions_list(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Query(SessionsQuery { words }): Query<SessionsQuery>,
 ) -> Result<axum::Json<SessionsReply>> {
     allowed.check_all_indexes()?;
@@ -171,8 +167,7 @@ async fn turns(app: &Arc<App>, allowed: &Allowed, name: &str) -> Result<Vec<Turn
     )
 )]
 pub async fn sessions_show(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     PathParam(id): PathParam,
 ) -> Result<axum::Json<SessionReply>> {
     let turns = turns(&app, &allowed, &id).await?;
@@ -196,8 +191,7 @@ pub async fn sessions_show(
     )
 )]
 pub async fn sessions_export(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     PathParam(id): PathParam,
     Query(ExportQuery { format }): Query<ExportQuery>,
 ) -> Result<([(HeaderName, &'static str); 2], String)> {
@@ -205,11 +199,8 @@ pub async fn sessions_export(
         ("jsonl", ("application/x-ndjson", "attachment; filename=\"session.jsonl\"")),
         ("markdown", ("text/markdown; charset=utf-8", "attachment; filename=\"session.md\"")),
     ];
-    let names = formats.iter().map(|(name, _)| *name);
-    let named = params::named("format", format.as_deref(), names, |name| {
-        formats.iter().find(|(known, _)| *known == name).map(|(_, headers)| *headers)
-    })?;
-    let (kind, file) = named.unwrap_or(formats[0].1);
+    let named = params::named("format", format.as_deref(), &formats, |(name, _)| name)?;
+    let (kind, file) = named.unwrap_or(formats[0]).1;
     let turns = turns(&app, &allowed, &id).await?;
     let text = match kind {
         "application/x-ndjson" => wire::exported(&id, &turns),
@@ -234,8 +225,7 @@ pub async fn sessions_export(
     )
 )]
 pub async fn sessions_rename(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     PathParam(name): PathParam,
     Json(TitleBody { title }): Json<TitleBody>,
 ) -> Result<axum::Json<RenamedReply>> {
@@ -276,8 +266,7 @@ pub async fn sessions_rename(
     )
 )]
 pub async fn turns_remove(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     PathParams((name, n)): PathParams<(String, String)>,
 ) -> Result<axum::Json<RemovedReply>> {
     let turns = turns(&app, &allowed, &name).await?;
@@ -308,8 +297,7 @@ pub async fn turns_remove(
     )
 )]
 pub async fn sessions_remove(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     PathParam(id): PathParam,
 ) -> Result<axum::Json<RemovedReply>> {
     let id = session_id(&allowed, &id)?;

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
@@ -27,6 +26,7 @@ use super::sse::{self, Event};
 use crate::serve::app::App;
 use crate::serve::connection::Connection;
 use crate::serve::error::{Error, ErrorBody, Result};
+use crate::serve::extractors::Call;
 use crate::serve::guard::{self, Allowed, RequestId};
 use crate::service::RequestKind;
 use crate::telemetry::{self, Instrument as _, Span};
@@ -87,11 +87,9 @@ enum Kind {
     )
 )]
 pub async fn socket(
-    State(app): State<Arc<App>>,
-    Extension(id): Extension<RequestId>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, id, allowed }: Call,
     Extension(connection): Extension<Connection>,
-    upgrade: std::result::Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response> {
     let upgrade = upgrade.map_err(|_| {
         Error::usage("the request is not the handshake of a WebSocket")
@@ -138,7 +136,7 @@ struct Outgoing {
 
 /// What happens next on a socket.
 enum Next {
-    Received(Option<std::result::Result<Message, axum::Error>>),
+    Received(Option<Result<Message, axum::Error>>),
     Send(Outgoing),
     Ping,
     /// The tokens of the server have changed.

@@ -1,18 +1,12 @@
 //! `GET /stats`: usage statistics.
 
-use std::sync::Arc;
-
-use axum::Extension;
-use axum::extract::State;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
 use crate::analytics::{self, Report};
-use crate::serve::app::App;
 use crate::serve::error::{Error, Result};
-use crate::serve::extractors::Query;
-use crate::serve::guard::Allowed;
+use crate::serve::extractors::{Call, Query};
 use crate::wire;
 
 /// Selects a period
@@ -36,8 +30,7 @@ pub struct StatsQuery {
     responses((status = 200, description = "Usage statistics", body = wire::StatsJson))
 )]
 pub async fn stats(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Query(StatsQuery { since }): Query<StatsQuery>,
 ) -> Result<axum::Json<Value>> {
     let ago = since.as_deref().map(analytics::seconds).transpose();
@@ -51,7 +44,7 @@ pub async fn stats(
         };
         let engine = app.engine();
         let since_s = ago.map_or(0, |seconds| engine.now_s().saturating_sub(seconds));
-        let place = analytics::Place::new(&engine.ledger, &engine.config.data_dir);
+        let place = engine.records();
         let report = analytics::report_of(&place, since_s, &is_shown)?;
         Ok(wire::stats(&report.unwrap_or(Report { since_s, ..Report::default() })))
     });

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Extension;
 use axum::body::{BodyDataStream, Bytes};
-use axum::extract::{FromRequest as _, Request, State};
+use axum::extract::{FromRequest as _, Request};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
@@ -27,7 +26,7 @@ use crate::naming;
 use crate::serve::app::App;
 use crate::serve::body::{self, Json};
 use crate::serve::error::{Error, ErrorBody, Result};
-use crate::serve::extractors::Query;
+use crate::serve::extractors::{Call, Query};
 use crate::serve::guard::Allowed;
 use crate::serve::limits::WRITER_WAIT;
 use crate::serve::sandbox::{self, FileName, Folder, Incoming};
@@ -134,8 +133,7 @@ pub struct UploadReply {
     )
 )]
 pub async fn documents_upload(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Query(query): Query<UploadQuery>,
     request: Request,
 ) -> Result<Accepted> {
@@ -180,8 +178,7 @@ pub async fn documents_upload(
     )
 )]
 pub async fn documents_text(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Json(body): Json<UploadBody>,
 ) -> Result<Accepted> {
     upload_text(app, allowed, body).await
@@ -407,10 +404,8 @@ fn restore_removed(
     if meta.removed.binary_search(&own.absolute(name.as_str())).is_err() {
         return Ok(());
     }
-    let mut config = engine.config.clone();
-    index.clone_into(&mut config.index);
     let glob = params::exact_glob(&naming::name(&own.given, name.as_str()));
-    documents::restore(&engine.with(config), &[glob], WRITER_WAIT)?;
+    documents::restore(&engine.of_index(index), &[glob], WRITER_WAIT)?;
     Ok(())
 }
 

@@ -4,8 +4,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Extension;
-use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
@@ -19,7 +17,8 @@ use crate::ask::{self, n_tokens};
 use crate::llm::Usage;
 use crate::serve::app::App;
 use crate::serve::body::Json;
-use crate::serve::error::{Error, OllamaError, Result};
+use crate::serve::error::{OllamaError, Result};
+use crate::serve::extractors::Call;
 use crate::serve::guard::{self, Allowed, RequestId};
 use crate::serve::routes::ndjson::{self, Lines};
 use crate::serve::routes::openai::extras::Extras;
@@ -141,7 +140,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn of_chat(body: OllamaChatBody) -> std::result::Result<Self, Misfit> {
+    fn of_chat(body: OllamaChatBody) -> Result<Self, Misfit> {
         refuse_format(body.format.as_ref())?;
         let is_question = |message: &OllamaMessage| message.role == "user";
         let last = body.messages.iter().rposition(is_question);
@@ -168,7 +167,7 @@ impl Asked {
         })
     }
 
-    fn of_generate(body: GenerateBody) -> std::result::Result<Self, Misfit> {
+    fn of_generate(body: GenerateBody) -> Result<Self, Misfit> {
         refuse_format(body.format.as_ref())?;
         if body.images.as_ref().is_some_and(|images| !images.is_empty()) {
             return Err(Misfit::of("images", NO_IMAGES));
@@ -202,7 +201,7 @@ impl Asked {
 
 const NO_IMAGES: &str = "must be empty: questions are text";
 
-fn refuse_format(format: Option<&Value>) -> std::result::Result<(), Misfit> {
+fn refuse_format(format: Option<&Value>) -> Result<(), Misfit> {
     match format {
         None | Some(Value::Null) => Ok(()),
         Some(format) if format == "" => Ok(()),
@@ -239,14 +238,11 @@ fn author(role: &str) -> Author {
     )
 )]
 pub async fn chat(
-    State(app): State<Arc<App>>,
-    Extension(id): Extension<RequestId>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, id, allowed }: Call,
     headers: HeaderMap,
     Json(body): Json<OllamaChatBody>,
 ) -> Result<Response> {
-    let asked = Asked::of_chat(body).map_err(|misfit| Error::misfit(&misfit, "the body"))?;
-    answer(app, id, &allowed, &headers, asked).await
+    answer(app, id, &allowed, &headers, Asked::of_chat(body)?).await
 }
 
 /// Answer a question, in the form of Ollama's API
@@ -269,14 +265,11 @@ pub async fn chat(
     )
 )]
 pub async fn generate(
-    State(app): State<Arc<App>>,
-    Extension(id): Extension<RequestId>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, id, allowed }: Call,
     headers: HeaderMap,
     Json(body): Json<GenerateBody>,
 ) -> Result<Response> {
-    let asked = Asked::of_generate(body).map_err(|misfit| Error::misfit(&misfit, "the body"))?;
-    answer(app, id, &allowed, &headers, asked).await
+    answer(app, id, &allowed, &headers, Asked::of_generate(body)?).await
 }
 
 async fn answer(

@@ -61,8 +61,7 @@ pub async fn embed(
 ) -> Result<axum::Json<Value>> {
     let start = Instant::now();
     check_model(&app, &body.model)?;
-    let texts =
-        embeddings::texts(body.input).map_err(|misfit| Error::misfit(&misfit, "the body"))?;
+    let texts = embeddings::texts(body.input)?;
     let is_cut = body.truncate.unwrap_or(true);
     let (role, dimensions) = (EmbeddingRole::Passage, body.dimensions);
     let found = embeddings::embed(&app, texts, role, is_cut, dimensions).await?;

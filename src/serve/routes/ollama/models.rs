@@ -1,10 +1,6 @@
 //! `/api/tags`, `/api/ps`, `/api/show` and `/api/version`: indexes and the embedding model, listed
 //! as models.
 
-use std::sync::Arc;
-
-use axum::Extension;
-use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -14,7 +10,7 @@ use crate::disk;
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, OllamaError, Result};
-use crate::serve::guard::Allowed;
+use crate::serve::extractors::Call;
 use crate::serve::routes::openai::names::NAME;
 use crate::serve::sandbox;
 use crate::tokens::Indexes;
@@ -43,10 +39,7 @@ pub async fn version() -> axum::Json<Value> {
     tag = "ollama",
     responses((status = 200, description = "The models", body = Value))
 )]
-pub async fn tags(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
-) -> Result<axum::Json<Value>> {
+pub async fn tags(Call { app, allowed, .. }: Call) -> Result<axum::Json<Value>> {
     let models = app.blocking(move |app| list(app, &allowed.indexes())).await?;
     Ok(axum::Json(json!({ "models": models })))
 }
@@ -58,10 +51,7 @@ pub async fn tags(
     tag = "ollama",
     responses((status = 200, description = "The models", body = Value))
 )]
-pub async fn running(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
-) -> Result<axum::Json<Value>> {
+pub async fn running(Call { app, allowed, .. }: Call) -> Result<axum::Json<Value>> {
     let mut models = app.blocking(move |app| list(app, &allowed.indexes())).await?;
     let far = timestamp(app.engine().now_s().saturating_add(365 * 86_400));
     for model in &mut models {
@@ -94,8 +84,7 @@ pub struct ShowBody {
     )
 )]
 pub async fn show(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     Json(body): Json<ShowBody>,
 ) -> Result<axum::Json<Value>> {
     let name = body.model.or(body.name);

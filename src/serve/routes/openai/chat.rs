@@ -4,8 +4,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use serde::de::{SeqAccess, Visitor};
@@ -23,7 +21,8 @@ use crate::llm::Usage;
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, ErrorBody, Result};
-use crate::serve::guard::{self, Allowed, RequestId};
+use crate::serve::extractors::Call;
+use crate::serve::guard::{self, RequestId};
 use crate::serve::routes::ask::answered;
 use crate::serve::routes::sse::{self, Stream};
 use crate::service::{Question, Ticket};
@@ -180,7 +179,7 @@ fn logprobs_schema() -> RefOr<Schema> {
 }
 
 impl<'de> Deserialize<'de> for Content {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         struct Either;
         impl<'de> Visitor<'de> for Either {
             type Value = Content;
@@ -189,14 +188,11 @@ impl<'de> Deserialize<'de> for Content {
                 f.write_str("a string or an array of parts")
             }
 
-            fn visit_str<E>(self, text: &str) -> std::result::Result<Content, E> {
+            fn visit_str<E>(self, text: &str) -> Result<Content, E> {
                 Ok(Content::Text(text.to_owned()))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(
-                self,
-                mut items: A,
-            ) -> std::result::Result<Content, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Content, A::Error> {
                 let mut parts = Vec::new();
                 while let Some(part) = items.next_element()? {
                     parts.push(part);
@@ -213,14 +209,14 @@ impl ChatBody {
     fn question(&self, index: &str, extras: Extras) -> Result<Question> {
         let refused = self.messages.iter().enumerate().find_map(|(n, m)| m.refused(n));
         if let Some(misfit) = refused {
-            return Err(Error::misfit(&misfit, "the body"));
+            return Err(misfit.into());
         }
         let last = self.messages.iter().rposition(|message| message.role == MessageRole::User);
         let last = last.ok_or_else(|| {
             Error::usage("`messages` has no message with the role user").param("messages")
         })?;
         if let Some(misfit) = self.messages[last].refused_as_question(last) {
-            return Err(Error::misfit(&misfit, "the body"));
+            return Err(misfit.into());
         }
         let earlier: Vec<(Author, String)> =
             self.messages[..last].iter().map(|m| (m.role.author(), m.text())).collect();
@@ -380,15 +376,13 @@ impl PartKind {
     )
 )]
 pub async fn chat_completions(
-    State(app): State<Arc<App>>,
-    Extension(id): Extension<RequestId>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, id, allowed }: Call,
     headers: HeaderMap,
     Json(body): Json<ChatBody>,
 ) -> Result<Response> {
     let index = index_of(&app, &allowed, &body.model)?;
     if let Some(refused) = body.refused() {
-        return Err(Error::misfit(&refused, "the body"));
+        return Err(refused.into());
     }
     let extras = Extras::new(&allowed, &body.unknown, &headers)?;
     let question = body.question(&index, extras)?;

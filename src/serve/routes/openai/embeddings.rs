@@ -133,7 +133,7 @@ pub async fn embed(
 pub async fn in_tasks<T>(
     items: Vec<T>,
     max_items: usize,
-    submit: impl Fn(usize, Vec<T>) -> std::result::Result<Ticket, Problem>,
+    submit: impl Fn(usize, Vec<T>) -> Result<Ticket, Problem>,
 ) -> Result<Vec<Reply>> {
     let (mut items, mut first) = (items.into_iter(), 0);
     let (mut tickets, mut replies) = (VecDeque::new(), Vec::new());
@@ -177,7 +177,7 @@ fn prefix(vector: &Vector, n: usize) -> Result<Vector> {
 
 /// The texts of `input`. Arrays of token ids are refused, because they belong to the tokenizer of
 /// another model.
-pub fn texts(input: Value) -> std::result::Result<Vec<String>, Misfit> {
+pub fn texts(input: Value) -> Result<Vec<String>, Misfit> {
     let text = |value: Value, path: &str| match value {
         Value::String(text) if text.is_empty() => Err(Misfit::of(path, "is empty")),
         Value::String(text) => Ok(text),
@@ -240,7 +240,7 @@ pub async fn embeddings(
         }
     };
     let (role, is_cut) = (body.role(), body.is_cut()?);
-    let texts = texts(body.input).map_err(|misfit| Error::misfit(&misfit, "the body"))?;
+    let texts = texts(body.input)?;
     let found = embed(&app, texts, role, is_cut, body.dimensions).await;
     let found = found.map_err(|error| match error.code() {
         // Another usage error is about the texts.

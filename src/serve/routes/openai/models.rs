@@ -1,16 +1,11 @@
 //! `GET /v1/models` and `GET /v1/models/{id}`: indexes and the embedding model, listed as models.
 
-use std::sync::Arc;
-
-use axum::Extension;
-use axum::extract::State;
 use serde_json::{Value, json};
 
 use super::names::{NAME, no_model};
 use crate::serve::app::App;
 use crate::serve::error::{ErrorBody, Result};
-use crate::serve::extractors::PathParam;
-use crate::serve::guard::Allowed;
+use crate::serve::extractors::{Call, PathParam};
 use crate::tokens::Indexes;
 
 /// List models
@@ -23,10 +18,7 @@ use crate::tokens::Indexes;
     tag = "openai",
     responses((status = 200, description = "The models", body = Value))
 )]
-pub async fn models(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
-) -> Result<axum::Json<Value>> {
+pub async fn models(Call { app, allowed, .. }: Call) -> Result<axum::Json<Value>> {
     let data = app.blocking(move |app| list(app, &allowed.indexes())).await?;
     Ok(axum::Json(json!({ "object": "list", "data": data })))
 }
@@ -43,8 +35,7 @@ pub async fn models(
     )
 )]
 pub async fn model(
-    State(app): State<Arc<App>>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, allowed, .. }: Call,
     PathParam(id): PathParam,
 ) -> Result<axum::Json<Value>> {
     let all = app.blocking(move |app| list(app, &allowed.indexes())).await?;

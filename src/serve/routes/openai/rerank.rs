@@ -57,7 +57,7 @@ fn documents_schema() -> RefOr<Schema> {
 }
 
 impl RerankBody {
-    fn texts(&self) -> std::result::Result<Vec<String>, Misfit> {
+    fn texts(&self) -> Result<Vec<String>, Misfit> {
         if !(1..=MAX_DOCUMENTS).contains(&self.documents.len()) {
             let words = format!("must have 1 to {MAX_DOCUMENTS} texts");
             return Err(Misfit::of("documents", words));
@@ -107,7 +107,7 @@ pub async fn rerank(
     if body.top_n == Some(0) {
         return Err(Error::usage("`top_n` must be at least 1").param("top_n"));
     }
-    let texts = body.texts().map_err(|misfit| Error::misfit(&misfit, "the body"))?;
+    let texts = body.texts()?;
     let n_all_tokens = texts.iter().map(|text| n_tokens(text) + n_tokens(&body.query)).sum();
     let submit = |_, documents| {
         app.service.score(Candidates { query: body.query.clone(), documents, scorer })

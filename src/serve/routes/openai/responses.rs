@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
@@ -21,7 +19,8 @@ use crate::llm::Usage;
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, ErrorBody, Result};
-use crate::serve::guard::{self, Allowed, RequestId};
+use crate::serve::extractors::Call;
+use crate::serve::guard::{self, RequestId};
 use crate::serve::routes::ask::answered;
 use crate::serve::routes::sessions;
 use crate::serve::routes::sse::{self, Stream};
@@ -93,7 +92,7 @@ fn background_schema() -> RefOr<Schema> {
 }
 
 /// A message of `input`. Reasoning, calls of tools and other items are no part of a conversation.
-fn message(item: &Value, n: usize) -> std::result::Result<(Author, String), Misfit> {
+fn message(item: &Value, n: usize) -> Result<(Author, String), Misfit> {
     if item["type"].as_str().is_some_and(|kind| kind != "message") {
         return Ok((Author::Other, String::new()));
     }
@@ -132,14 +131,12 @@ fn message(item: &Value, n: usize) -> std::result::Result<(Author, String), Misf
 }
 
 /// The messages of `input`, up to the question, which is the last.
-fn messages(input: &Value) -> std::result::Result<Vec<(Author, String)>, Misfit> {
+fn messages(input: &Value) -> Result<Vec<(Author, String)>, Misfit> {
     let mut all = match input {
         Value::String(text) => vec![(Author::User, text.clone())],
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .map(|(n, item)| message(item, n))
-            .collect::<std::result::Result<_, _>>()?,
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(n, item)| message(item, n)).collect::<Result<_, _>>()?
+        }
         _ => return Err(Misfit::of("input", "must be a string or an array of messages")),
     };
     let last = all.iter().rposition(|(author, _)| *author == Author::User);
@@ -202,18 +199,15 @@ impl ResponsesBody {
     )
 )]
 pub async fn responses(
-    State(app): State<Arc<App>>,
-    Extension(id): Extension<RequestId>,
-    Extension(allowed): Extension<Allowed>,
+    Call { app, id, allowed }: Call,
     headers: HeaderMap,
     Json(body): Json<ResponsesBody>,
 ) -> Result<Response> {
-    let misfit = |misfit: Misfit| Error::misfit(&misfit, "the body");
     let index = index_of(&app, &allowed, &body.model)?;
     if let Some(refused) = body.refused() {
-        return Err(misfit(refused));
+        return Err(refused.into());
     }
-    let mut all = messages(&body.input).map_err(misfit)?;
+    let mut all = messages(&body.input)?;
     let question = all.pop().map(|(_, text)| text).unwrap_or_default();
     let n_prompt_tokens =
         all.iter().map(|(_, text)| n_tokens(text)).sum::<usize>() + n_tokens(&question);
