@@ -14,8 +14,8 @@ use crate::shared::{Command, Redis, Reply, Value};
 /// Entries that are kept.
 const KEPT: &str = "1000";
 
-/// Adds an entry to the list KEYS[1]; the last number is KEYS[2]. Numbers are times of the server,
-/// so that they grow even after Redis was emptied.
+/// Adds an entry to the list `KEYS[1]`; the last number is `KEYS[2]`. Numbers are times of the
+/// server, so that they grow even after Redis was emptied.
 const ADD: &str = "local t = redis.call('TIME') \
                    local before = tonumber(redis.call('GET', KEYS[2]) or '0') \
                    local n = math.max(before + 1, t[1] * 1000 + math.floor(t[2] / 1000)) \

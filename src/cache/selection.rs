@@ -27,7 +27,7 @@ impl Purge {
     ///
     /// # Errors
     /// A usage fault for nothing at all, for a table whose rows cannot be selected, and those of
-    /// [`Selection::new`].
+    /// `Selection::new`.
     pub fn new(tables: Option<Vec<Table>>, tags: &[String], domains: &[String]) -> Result<Self> {
         let selection = Selection::new(tags, domains)?;
         let Some(tables) = tables else {
