@@ -147,6 +147,9 @@ impl Browser {
         let element =
             self.ask("POST", "/element", &json!({ "using": "css selector", "value": selector }));
         let id = element[ELEMENT].as_str().unwrap_or_else(|| panic!("there is no {selector}"));
+        // As a reader does first with what is behind the bar at the top.
+        let scroll = "arguments[0].scrollIntoView({ block: 'center' })";
+        self.ask("POST", "/execute/sync", &json!({ "script": scroll, "args": [element] }));
         self.ask("POST", &format!("/element/{id}/click"), &json!({}));
     }
 
