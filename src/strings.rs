@@ -34,6 +34,11 @@ macro_rules! named {
 }
 pub(crate) use named;
 
+/// The lines of a table in the program, without its comments, which begin with `#`.
+pub fn table_lines(table: &str) -> impl Iterator<Item = &str> + Clone {
+    table.lines().filter(|line| !line.starts_with('#'))
+}
+
 /// Slicing without panics, and text on one line.
 pub trait StrExt {
     /// The text in `range`. An offset after the end counts as the end, an offset inside a character

@@ -29,7 +29,7 @@ pub use query::{Phrase, PhraseTerm, Query, QueryTerm, query_terms};
 pub use scripts::known_letters;
 pub use sentences::{Passage, passages, sentences};
 pub use spelling::{halves, mistakes_allowed, written};
-pub use stems::regular;
+pub use stems::irregular_forms;
 pub use stopwords::is_stop_word;
 pub use titles::{Titled, title_keys};
 

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use rust_stemmers::Algorithm;
 
 use super::normalize;
+use crate::strings::table_lines;
 
 /// The stemmer of one language. It is a function pointer, so making one is free.
 pub(super) struct Stemmer {
@@ -37,14 +38,13 @@ impl Stemmer {
     }
 }
 
-/// The stem of the word of which a stem is an irregular form: *leav* for *left*. Such forms are not
-/// indexed: as forms of one term, *given* and *give* or *written* and *write* find worse (nDCG@10
-/// of the lexical retriever on CACM 0.501, without them 0.514). In a passage that was found they
-/// tell that it has the word.
+/// Stems of irregular forms with the stems of their words, of one language: *leav* for *left*.
+/// They are not indexed: as forms of one term, *given* and *give* or *written* and *write* find
+/// worse (nDCG@10 of the lexical retriever on CACM 0.501, without them 0.514). In a passage that
+/// was found they tell that it has the word.
 #[must_use]
-pub fn regular(stem: &str, language: &str) -> Option<&'static str> {
-    let is_english = matches!(algorithm(language), Some(Algorithm::English));
-    is_english.then(|| ENGLISH.get(stem).map(String::as_str))?
+pub fn irregular_forms(language: &str) -> Option<&'static HashMap<String, String>> {
+    matches!(algorithm(language), Some(Algorithm::English)).then(|| &*ENGLISH)
 }
 
 static ENGLISH: LazyLock<HashMap<String, String>> =
@@ -54,7 +54,7 @@ static ENGLISH: LazyLock<HashMap<String, String>> =
 fn irregular(table: &str, algorithm: Algorithm) -> HashMap<String, String> {
     let stemmer = rust_stemmers::Stemmer::create(algorithm);
     let mut stems = HashMap::new();
-    for line in table.lines().filter(|line| !line.starts_with('#')) {
+    for line in table_lines(table) {
         let mut words = line.split_whitespace().map(|word| stemmer.stem(word).into_owned());
         let word = words.next().unwrap_or_default();
         stems.extend(words.map(|form| (form, word.clone())));

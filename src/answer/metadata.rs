@@ -12,7 +12,7 @@ use super::question::Question;
 use super::render::Quote;
 use crate::dates;
 use crate::document::{Chunk, Hit, UnitKind};
-use crate::strings::StrExt as _;
+use crate::strings::{StrExt as _, table_lines};
 
 /// Least share of the weight of the words that name a document in its title, its path and its
 /// records. All names and numbers must be there.
@@ -149,8 +149,7 @@ impl Asked {
 
 /// Patterns and keys of the table.
 fn table() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let rows = include_str!("metadata.tsv").lines().filter(|line| !line.starts_with('#'));
-    rows.filter_map(|row| {
+    table_lines(include_str!("metadata.tsv")).filter_map(|row| {
         let mut columns = row.split('\t').skip(1);
         Some((columns.next()?, columns.next()?))
     })

@@ -10,6 +10,7 @@ use super::evidence::Evidence;
 use super::score::Candidate;
 use crate::analysis;
 use crate::document::{Hit, UnitKind};
+use crate::strings::table_lines;
 
 /// A language, nouns of numbered parts, words that ask for their text.
 type Row = (&'static str, Vec<&'static str>, Vec<&'static str>);
@@ -66,8 +67,7 @@ fn asked(question: &str) -> Option<(String, Vec<String>)> {
 }
 
 fn rows() -> impl Iterator<Item = Row> {
-    let lines = include_str!("numbered.tsv").lines().filter(|line| !line.starts_with('#'));
-    lines.filter_map(|line| {
+    table_lines(include_str!("numbered.tsv")).filter_map(|line| {
         let mut columns = line.split('\t');
         let language = columns.next()?;
         let mut words = || columns.next().map(|words| words.split(' ').collect());

@@ -1,5 +1,7 @@
 //! What contradicts a question: words of negation, other years and versions.
 
+use crate::strings::table_lines;
+
 /// Whether a text says or asks that something is not so.
 pub(super) fn negates(text: &str) -> bool {
     let lower = text.to_lowercase();
@@ -43,8 +45,8 @@ fn numbers(text: &str) -> impl Iterator<Item = (Shape, &str)> {
 }
 
 fn is_listed(word: &str) -> bool {
-    let rows = include_str!("negations.tsv").lines().filter(|line| !line.starts_with('#'));
-    rows.filter_map(|row| row.split_once('\t'))
+    table_lines(include_str!("negations.tsv"))
+        .filter_map(|row| row.split_once('\t'))
         .any(|(_, words)| words.split(' ').any(|listed| listed == word))
 }
 

@@ -67,6 +67,11 @@ impl<'a> Question<'a> {
         if !terms.iter().all(is_request) {
             terms.retain(|term| !is_request(term));
         }
+        let irregular: Vec<_> = tools
+            .languages
+            .iter()
+            .filter_map(|language| analysis::irregular_forms(language))
+            .collect();
         for term in terms {
             let rarity =
                 term.variants.iter().map(|variant| (tools.weight)(variant)).fold(unseen, f64::min);
@@ -87,11 +92,8 @@ impl<'a> Question<'a> {
                 is_name: false,
                 has_digit: term.variants[0].contains(|c: char| c.is_ascii_digit()),
             });
-            let regular = |variant: &String| {
-                tools.languages.iter().find_map(|language| analysis::regular(variant, language))
-            };
-            let words: Vec<String> =
-                term.variants.iter().filter_map(regular).map(str::to_owned).collect();
+            let word = |form: &String| irregular.iter().find_map(|forms| forms.get(form)).cloned();
+            let words: Vec<String> = term.variants.iter().filter_map(word).collect();
             for variant in term.variants.into_iter().chain(words) {
                 question.by_variant.entry(variant).or_default().push(at);
             }
@@ -141,8 +143,9 @@ impl<'a> Question<'a> {
         let mut found =
             TermMatches { positions: vec![Vec::new(); self.terms.len()], terms: Vec::new() };
         for (i, language) in self.analysers().enumerate() {
+            let irregular = language.and_then(analysis::irregular_forms);
             analysis::index_terms(text, language, &mut |term| {
-                let word = language.and_then(|language| analysis::regular(term.text, language));
+                let word = irregular.and_then(|forms| forms.get(term.text)).map(String::as_str);
                 let variants = [Some(term.text), word].into_iter().flatten();
                 for &at in variants.filter_map(|text| self.by_variant.get(text)).flatten() {
                     if found.positions[at].last() != Some(&term.position) {

@@ -25,6 +25,7 @@ const EXTRACTIVE_VERSION: u32 = 13;
 
 /// Steps between a word that every passage has and a word that none has. On `XQuAD`, as
 /// `answer/tests/measure.rs` counts right answers, 5 steps do as well as 1,000, and 3 do worse.
+/// The cosine of an unrelated passage is seen in as many steps from 0 to 1.
 const STEPS: f64 = 5.0;
 
 /// A term that no text has: every term of a text has a letter or a digit in it.

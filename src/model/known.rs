@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::manifest::Manifest;
+use crate::strings::table_lines;
 
 /// Lines of folder, file and SHA-256; `#` starts a comment.
 const TABLE: &str = include_str!("../../scripts/model/assets.txt");
@@ -12,7 +13,7 @@ const TABLE: &str = include_str!("../../scripts/model/assets.txt");
 const MAX_BYTES: u64 = 1 << 30;
 
 fn rows() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> + Clone {
-    TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+    table_lines(TABLE).filter_map(|line| {
         let mut words = line.split(' ');
         Some((words.next()?, words.next()?, words.next()?))
     })

@@ -5,6 +5,7 @@
 
 use std::sync::LazyLock;
 
+use crate::strings::table_lines;
 use crate::vector::dot;
 
 /// The exemplars and their vectors by one model.
@@ -43,7 +44,7 @@ impl Exemplars {
     fn parse(table: &'static str) -> Self {
         let mut exemplars =
             Self { models: Vec::new(), attacks: Vec::new(), ordinary: Vec::new(), scale: [0.0; 2] };
-        for line in table.lines().filter(|line| !line.starts_with('#')) {
+        for line in table_lines(table) {
             match *line.split('\t').collect::<Vec<_>>() {
                 ["models", ref models @ ..] => exemplars.models.extend(models),
                 ["attack", text, vector] => exemplars.attacks.push(Exemplar::parse(text, vector)),

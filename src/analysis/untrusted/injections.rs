@@ -13,7 +13,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::document::Span;
-use crate::strings::StrExt as _;
+use crate::strings::{StrExt as _, table_lines};
 
 /// What an injection tries to do to a model that reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -274,7 +274,7 @@ static PATTERNS: LazyLock<Patterns> =
 impl Patterns {
     fn parse(table: &'static str) -> Self {
         let (mut all, mut pieces) = (Vec::new(), Vec::new());
-        for line in table.lines().filter(|line| !line.starts_with('#')) {
+        for line in table_lines(table) {
             let columns: Vec<&str> = line.split('\t').collect();
             let &[name, ref columns @ .., source] = columns.as_slice() else { continue };
             let kind = InjectionKind::ALL.into_iter().find(|kind| kind.name() == name);
@@ -340,7 +340,7 @@ static TEMPLATE_MARKS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// How many patterns there are, and how many of them compile.
 #[cfg(test)]
 pub(super) fn n_compiled() -> (usize, usize) {
-    let lines = include_str!("injections.tsv").lines().filter(|line| !line.starts_with('#'));
+    let lines = table_lines(include_str!("injections.tsv"));
     let n = PATTERNS.all.iter().filter(|pattern| pattern.regex().is_some()).count();
     (lines.count() + 2, n + usize::from(HIDDEN.is_some()) + usize::from(TEMPLATE_MARKS.is_some()))
 }
