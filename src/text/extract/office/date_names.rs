@@ -1,154 +1,44 @@
 //! Names of months and days in the languages that number formats name, such as `[$-407]`.
 
+use std::sync::LazyLock;
+
+use crate::strings::table_lines;
+
 /// The twelve months and the seven days from Monday on.
 pub(super) struct Names {
-    pub(super) months: [&'static str; 12],
-    pub(super) days: [&'static str; 7],
+    /// The low ten bits of a locale identifier.
+    language: u32,
+    pub(super) months: Vec<&'static str>,
+    pub(super) days: Vec<&'static str>,
 }
 
-const ENGLISH: Names = Names {
-    months: [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ],
-    days: ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
-};
+/// English is the first.
+static NAMES: LazyLock<Vec<Names>> = LazyLock::new(|| {
+    let row = |line: &'static str| {
+        let mut columns = line.split('\t');
+        let language = u32::from_str_radix(columns.next()?, 16).ok()?;
+        let mut names = || columns.next().map(|names| names.split(' ').collect());
+        Some(Names { language, months: names()?, days: names()? })
+    };
+    table_lines(include_str!("date_names.tsv")).filter_map(row).collect()
+});
 
-const GERMAN: Names = Names {
-    months: [
-        "Januar",
-        "Februar",
-        "März",
-        "April",
-        "Mai",
-        "Juni",
-        "Juli",
-        "August",
-        "September",
-        "Oktober",
-        "November",
-        "Dezember",
-    ],
-    days: ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"],
-};
-
-const FRENCH: Names = Names {
-    months: [
-        "janvier",
-        "février",
-        "mars",
-        "avril",
-        "mai",
-        "juin",
-        "juillet",
-        "août",
-        "septembre",
-        "octobre",
-        "novembre",
-        "décembre",
-    ],
-    days: ["lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"],
-};
-
-const SPANISH: Names = Names {
-    months: [
-        "enero",
-        "febrero",
-        "marzo",
-        "abril",
-        "mayo",
-        "junio",
-        "julio",
-        "agosto",
-        "septiembre",
-        "octubre",
-        "noviembre",
-        "diciembre",
-    ],
-    days: ["lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"],
-};
-
-const ITALIAN: Names = Names {
-    months: [
-        "gennaio",
-        "febbraio",
-        "marzo",
-        "aprile",
-        "maggio",
-        "giugno",
-        "luglio",
-        "agosto",
-        "settembre",
-        "ottobre",
-        "novembre",
-        "dicembre",
-    ],
-    days: ["lunedì", "martedì", "mercoledì", "giovedì", "venerdì", "sabato", "domenica"],
-};
-
-const DUTCH: Names = Names {
-    months: [
-        "januari",
-        "februari",
-        "maart",
-        "april",
-        "mei",
-        "juni",
-        "juli",
-        "augustus",
-        "september",
-        "oktober",
-        "november",
-        "december",
-    ],
-    days: ["maandag", "dinsdag", "woensdag", "donderdag", "vrijdag", "zaterdag", "zondag"],
-};
-
-const PORTUGUESE: Names = Names {
-    months: [
-        "janeiro",
-        "fevereiro",
-        "março",
-        "abril",
-        "maio",
-        "junho",
-        "julho",
-        "agosto",
-        "setembro",
-        "outubro",
-        "novembro",
-        "dezembro",
-    ],
-    days: [
-        "segunda-feira",
-        "terça-feira",
-        "quarta-feira",
-        "quinta-feira",
-        "sexta-feira",
-        "sábado",
-        "domingo",
-    ],
-};
-
-/// The names in the language of a locale identifier. Its low ten bits are the language.
+/// The names in the language of a locale identifier; English for a language without a row.
 pub(super) fn names(locale: u32) -> &'static Names {
-    match locale & 0x3FF {
-        0x07 => &GERMAN,
-        0x0A => &SPANISH,
-        0x0C => &FRENCH,
-        0x10 => &ITALIAN,
-        0x13 => &DUTCH,
-        0x16 => &PORTUGUESE,
-        _ => &ENGLISH,
+    let is_named = |names: &&Names| names.language == locale & 0x3FF;
+    NAMES.iter().find(is_named).unwrap_or(&NAMES[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_language_has_all_names() {
+        for names in &*NAMES {
+            assert_eq!((names.months.len(), names.days.len()), (12, 7), "{:x}", names.language);
+        }
+        assert_eq!(names(0x407).days[6], "Sonntag");
+        assert_eq!(names(0).months[0], "January");
     }
 }
