@@ -24,8 +24,8 @@ LEAST_QUALITY = 0.03
 # Log-odds of support below which an answer is refused: near 8 % of the answerable natural questions by
 # cross-validation.
 LEAST_SUPPORT = -0.5
-# Log-odds by which a second excerpt may be less likely than the first, and the words of both. Without this bound the
-# second excerpt gains as much and answers are five words longer.
+# Log-odds by which a second excerpt may be less likely than the first, and the words of both, the default of the
+# program. Without the first bound the second excerpt gains as much and answers are five words longer.
 SECOND_WITHIN, MAX_WORDS = 3.0, 90
 
 OF_UNITS = ["cosine_best", "cosine_mean", "cosine_first", "behind_cosine", "cosine_place"]
