@@ -63,7 +63,7 @@ pub(super) fn parse(source: &str) -> Rendered {
 struct Context {
     macros: HashMap<String, Macro>,
     theorems: HashMap<String, String>,
-    /// `"a` stands for `ä`.
+    /// The document writes `"a` for `ä`.
     has_shorthands: bool,
     fuel: Cell<usize>,
 }

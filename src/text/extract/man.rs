@@ -274,7 +274,7 @@ impl Page {
         self.out.table(headers, rows);
     }
 
-    /// The sentence that stands for `.Ex -std` and `.Rv -std`.
+    /// Writes the sentence that `.Ex -std` or `.Rv -std` prints.
     fn standard(&mut self, name: &str, arguments: &str, at: usize) {
         let given = arguments.replace("-std", "");
         let given = given.trim();

@@ -95,8 +95,8 @@ pub(super) fn json_lines(text: &str) -> Vec<Block> {
         .collect()
 }
 
-/// The elements of a list of objects are records, such as the messages of a chat: of the list that
-/// is the file, or of the longest list in the object that is the file. `None` when there is none.
+/// The elements of a list of objects are records, such as the messages of a chat. The list is the
+/// whole file or, in a file that is one object, the longest list in it. `None` without a list.
 pub(super) fn json(text: &str) -> Option<Vec<Block>> {
     /// Longer elements are documents of their own.
     const MAX_BYTES: usize = 4000;

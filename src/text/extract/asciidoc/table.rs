@@ -40,7 +40,7 @@ impl Reader<'_> {
                 columns = cells[before..].iter().map(|cell| cell.columns).sum();
             }
         }
-        // A first row on a line of its own, above an empty line, is the header.
+        // The first row is the header if it has a line to itself and an empty line follows.
         let is_first_above_gap = first_row
             .is_some_and(|row| row == first + 1 && self.lines.is_blank(row + 1) && row + 1 < end);
         let has_header = self.options.contains("header") || is_first_above_gap;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::source::{group, is_commented, option};
 use crate::strings::StrExt as _;
 
-/// Whether `"a` stands for `ä`.
+/// Whether the document writes `"a` for `ä`.
 pub(super) fn has_german_shorthands(source: &str) -> bool {
     const NAMES: [&str; 6] = ["german", "ngerman", "austrian", "naustrian", "swissgerman", "dutch"];
     let preamble = source.split("\\begin{document}").next().unwrap_or_default();
