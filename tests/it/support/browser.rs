@@ -13,6 +13,9 @@ use tempfile::TempDir;
 /// Longer than anything takes that does not hang.
 const HANG: Duration = Duration::from_secs(60);
 
+/// How often a driver is started before it counts as broken.
+const STARTS: usize = 8;
+
 /// Keys that are not characters.
 pub mod key {
     pub const ENTER: &str = "\u{e007}";
@@ -42,23 +45,7 @@ impl Browser {
             return None;
         }
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let mut driver = Command::new("chromedriver")
-            .args(["--port=0", "--log-level=SEVERE"])
-            .env("TMPDIR", dir.path())
-            .env("HOME", dir.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver starts");
-        let mut output =
-            BufReader::new(driver.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
-        let port = output.find_map(|line| {
-            line.split_once(" successfully on port ")?.1.trim_end_matches('.').parse().ok()
-        });
-        let port = port.expect("chromedriver prints its port");
-        // Later output must not fill the pipe.
-        std::thread::spawn(move || output.for_each(drop));
+        let (driver, port) = driver(dir.path());
         let mut browser = Self { driver, port, session: String::new(), dir };
         std::fs::create_dir(browser.downloads()).expect("a folder");
         let profile = browser.dir.path().join("profile");
@@ -246,6 +233,41 @@ impl Browser {
 }
 
 /// Capabilities of a new session with this profile and folder of downloads.
+/// A running `chromedriver` and its port. It chooses a free port of IPv4 and ends if the same port
+/// of IPv6 was taken by another program meanwhile: it is then started again.
+fn driver(dir: &Path) -> (Child, u16) {
+    let mut printed = String::new();
+    for _ in 0..STARTS {
+        let mut driver = Command::new("chromedriver")
+            .args(["--port=0", "--log-level=SEVERE"])
+            .env("TMPDIR", dir)
+            .env("HOME", dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver starts");
+        let mut output =
+            BufReader::new(driver.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
+        let port = output.find_map(|line| {
+            let port = line
+                .split_once(" successfully on port ")
+                .and_then(|(_, port)| port.trim_end_matches('.').parse().ok());
+            printed.push_str(&line);
+            printed.push('\n');
+            port
+        });
+        if let Some(port) = port {
+            // Later output must not fill the pipe.
+            std::thread::spawn(move || output.for_each(drop));
+            return (driver, port);
+        }
+        let status = driver.wait().expect("chromedriver has ended");
+        printed.push_str(&format!("{status}\n"));
+    }
+    panic!("chromedriver was started {STARTS} times and printed no port:\n{printed}");
+}
+
 fn capabilities(profile: &Path, downloads: &Path) -> Value {
     let args = [
         "--headless".to_owned(),
