@@ -84,7 +84,9 @@ impl Ranked {
                 first.end = units.end;
                 return None;
             }
-            if units.end == first.start {
+            // What precedes a list or a table is read before it; these do not belong before prose.
+            let is_prose = self.candidates[units.end - 1].kind == UnitKind::Sentence;
+            if units.end == first.start && is_prose {
                 first.start = units.start;
                 return None;
             }

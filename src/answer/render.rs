@@ -70,39 +70,36 @@ pub(super) fn has_text(candidate: &Candidate) -> bool {
     candidate.kind != UnitKind::Code || !code_lines(&candidate.text).is_empty()
 }
 
-/// Renders a paragraph for each section; within a section the best source
-/// first, within a source in its order.
-pub(super) fn render(mut sections: Vec<Section>, evidence: &[Evidence]) -> Answer {
-    let mut sources: Vec<usize> = Vec::new();
-    for quote in sections.iter().flat_map(|section| &section.quotes) {
-        if !sources.contains(&quote.source) {
-            sources.push(quote.source);
-        }
-    }
-    let number = |source: usize| sources.iter().position(|&known| known == source).unwrap_or(0) + 1;
+/// Renders a paragraph for each section; within a section the best source first, within a source
+/// in its order. What two sections quote of one source has two citations, each with its own place.
+pub(super) fn render(sections: Vec<Section>, evidence: &[Evidence]) -> Answer {
     let mut text = String::new();
-    for section in &mut sections {
-        section.quotes.sort_by_key(|quote| (number(quote.source), quote.at));
-        section.quotes.dedup_by(|a, b| a.is_same(b));
+    let mut citations: Vec<Citation> = Vec::new();
+    for Section { mut quotes } in sections {
+        let mut sources: Vec<usize> = Vec::new();
+        for quote in &quotes {
+            if !sources.contains(&quote.source) {
+                sources.push(quote.source);
+            }
+        }
+        let rank =
+            |source: usize| sources.iter().position(|&known| known == source).unwrap_or_default();
+        quotes.sort_by_key(|quote| (rank(quote.source), quote.at));
+        quotes.dedup_by(|a, b| a.is_same(b));
         if !text.is_empty() {
             text.push_str("\n\n");
         }
-        text.push_str(&paragraph(&section.quotes, &number));
+        let n_before = citations.len();
+        text.push_str(&paragraph(&quotes, &|source| n_before + rank(source) + 1));
+        citations.extend(sources.iter().map(|&source| {
+            let units = quotes.iter().filter(|quote| quote.source == source);
+            let mut quoted: Vec<usize> = units.filter_map(|quote| quote.unit).collect();
+            quoted.sort_unstable();
+            quoted.dedup();
+            Citation { n: n_before + rank(source) + 1, hit: evidence[source].hit.clone(), quoted }
+        }));
     }
-    let quoted = |source: usize| {
-        let quotes = sections.iter().flat_map(|section| &section.quotes);
-        let mut units: Vec<usize> =
-            quotes.filter(|quote| quote.source == source).filter_map(|quote| quote.unit).collect();
-        units.sort_unstable();
-        units.dedup();
-        units
-    };
-    let citations = sources.iter().zip(1..).map(|(&source, n)| Citation {
-        n,
-        hit: evidence[source].hit.clone(),
-        quoted: quoted(source),
-    });
-    Answer { text, supported: true, confidence: None, citations: citations.collect() }
+    Answer { text, supported: true, confidence: None, citations }
 }
 
 fn paragraph(quotes: &[Quote], number: &dyn Fn(usize) -> usize) -> String {

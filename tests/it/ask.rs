@@ -130,6 +130,24 @@ fn every_mark_has_a_citation_and_every_sentence_is_in_its_source() {
 }
 
 #[test]
+fn excerpts_of_one_passage_have_a_place_each_and_the_answer_comes_first() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "docs/pump.md",
+        "# Pump house\n\nTo start the pump:\n\n1. Open the inlet valve.\n2. Switch the breaker \
+         on.\n3. Wait for the green lamp.\n\nThe pump was replaced on 3 May 2024 by Harbour \
+         Works.\n",
+    );
+    sandbox.rag(["ingest", "--dir", "docs"]).ok();
+    let reply = sandbox.rag(["ask", "--json", "When was the pump replaced?"]).ok().json();
+    let answer = reply["answer"].as_str().expect("a text");
+    assert!(answer.starts_with("The pump was replaced on 3 May 2024"), "{answer}");
+    let lines: Vec<&Value> =
+        reply["citations"].as_array().expect("a list").iter().map(|c| &c["lines"]).collect();
+    assert_eq!(lines, [&json!([9, 9]), &json!([3, 7])], "{answer}");
+}
+
+#[test]
 fn an_unsupported_question_exits_3_with_the_nearest_passages() {
     let sandbox = indexed();
     let question = "Who won the chess championship of 1972?";
