@@ -723,6 +723,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
             cand stats 'Show rows, size and hit rate of every table'
             cand purge 'Empty tables and free their disk space'
+            cand clear 'Empty tables and free their disk space'
             cand warm 'Answer a file of questions in advance'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
@@ -739,6 +740,20 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --help 'Print help'
         }
         &'rag;cache;purge'= {
+            cand --tag 'Only rows made from this index, document or folder of documents, as hits name it'
+            cand --domain 'Only rows made from web pages of this host or of hosts below it'
+            cand --data-dir 'Folder for models, indexes and caches [default: data]'
+            cand --index 'Index to use [default: default]'
+            cand --color 'When to use colors'
+            cand --json 'Print results as JSON'
+            cand -q 'Print only results and errors'
+            cand --quiet 'Print only results and errors'
+            cand -v 'Print more detail'
+            cand --verbose 'Print more detail'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'rag;cache;clear'= {
             cand --tag 'Only rows made from this index, document or folder of documents, as hits name it'
             cand --domain 'Only rows made from web pages of this host or of hosts below it'
             cand --data-dir 'Folder for models, indexes and caches [default: data]'

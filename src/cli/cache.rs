@@ -39,6 +39,7 @@ enum Action {
     ///
     /// With `--tag` or `--domain`, only the answers and rankings that were made from an index, from
     /// documents or from web pages. They may be repeated; a row that fits one of them is removed.
+    #[command(visible_alias = "clear")]
     Purge(PurgeArgs),
     /// Answer a file of questions in advance
     Warm {
@@ -51,7 +52,7 @@ enum Action {
 
 #[derive(Debug, Args)]
 struct PurgeArgs {
-    /// Comma-separated tables, or `all`
+    /// Of `embeddings`, `retrieval`, `rerank` and `answers`, separated by commas, or `all`
     #[arg(required_unless_present_any = ["tag", "domain"])]
     tables: Option<String>,
     /// Only rows made from this index, document or folder of documents, as hits name it
