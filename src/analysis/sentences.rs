@@ -201,8 +201,11 @@ fn unwrapped(text: &str, lines: &[Range<usize>], kind: UnitKind, blocks: &mut Ve
         let next = text.slice(pair[1].clone()).trim_start();
         let stops_short =
             width(&pair[0]) * 10 < margin * 6 && !line.ends_with([',', ';', '-', '(', '\\']);
+        // A link with its target may be one long word.
+        let word = next.split_whitespace().next().unwrap_or_default();
+        let had_room = width(&pair[0]) + 1 + word.chars().count() <= margin;
         let begins = next.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit());
-        if stops_short && begins {
+        if stops_short && had_room && begins {
             blocks.push(Block { kind, range: start..pair[0].end });
             start = pair[1].start;
         }

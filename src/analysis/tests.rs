@@ -335,6 +335,9 @@ fn markup_divides_sentences() {
         "Steps:\n\n1. Open it.\n2. Close it\n   again.\n- so",
         &["Steps:", "1. Open it.", "2. Close it\n   again.", "- so"],
     );
+    let link = "Recall in [“How Code Is\nGeneric”][the-performance-of-code-using-generics] in \
+                Chapter 10.";
+    check_sentences(link, &[link]);
     check_sentences("Between 0 and\n255. If you wrap.", &["Between 0 and\n255.", "If you wrap."]);
     check_sentences(
         "Run:\n```sh\na. B\n\nc\n```\nDone.",

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::extractive::Ranked;
+use super::render;
 use super::score;
 use super::trees::LEARNED;
 use super::window::{LIST_STRETCH, Window};
@@ -14,7 +15,7 @@ impl Ranked {
     /// of what has no room is left out.
     pub fn completed(&self, at: usize, max_words: usize) -> Range<usize> {
         let Window { source, units } = &self.windows[at];
-        let units = &self.with_referent(units, max_words);
+        let units = &self.shown(self.with_referent(units, max_words));
         let is_of_kind = |at: usize, is: &dyn Fn(UnitKind) -> bool| {
             self.candidates.get(at).is_some_and(|unit| unit.source == *source && is(unit.kind))
         };
@@ -26,7 +27,10 @@ impl Ranked {
                 end += 1;
             }
         }
-        if last.announces() && end == units.end && is_of_kind(end, &|kind| kind == UnitKind::Code) {
+        let is_code = |at| {
+            is_of_kind(at, &|kind| kind == UnitKind::Code) && render::has_text(&self.candidates[at])
+        };
+        if last.announces() && end == units.end && is_code(end) {
             end += 1;
         }
         let bound = if is_item(end - 1) { max_words * LIST_STRETCH } else { max_words };
@@ -38,6 +42,14 @@ impl Ranked {
             end -= 1;
         }
         units.start..end
+    }
+
+    /// The units without those at the end of which an answer shows nothing.
+    fn shown(&self, mut units: Range<usize>) -> Range<usize> {
+        while units.len() > 1 && !render::has_text(&self.candidates[units.end - 1]) {
+            units.end -= 1;
+        }
+        units
     }
 
     /// The units, and the one before them if the first refers to it.

@@ -20,12 +20,16 @@ fn a_list_is_quoted_to_its_end() {
 fn nothing_is_announced_that_does_not_follow() {
     let text =
         "The lighthouse was built in 1887 by the harbour board. A picture shows the builders:";
-    let answer = ask(
-        "When was the lighthouse built?",
-        &[hit(1, "a.md", 0, text), hit(2, "b.md", 0, ELSEWHERE)],
-        &Options::default(),
-    );
-    assert_eq!(answer.text, "The lighthouse was built in 1887 by the harbour board. [1]");
+    // Code that is only included from elsewhere is not shown.
+    let included = format!("{text}\n\n```rust\n{{{{#include builders.rs}}}}\n```\n");
+    for text in [text, &included] {
+        let answer = ask(
+            "When was the lighthouse built?",
+            &[hit(1, "a.md", 0, text), hit(2, "b.md", 0, ELSEWHERE)],
+            &Options::default(),
+        );
+        assert_eq!(answer.text, "The lighthouse was built in 1887 by the harbour board. [1]");
+    }
 }
 
 #[test]
