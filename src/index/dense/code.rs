@@ -11,6 +11,12 @@
 //! the best 2 % by their signs (a query of 4 bits), and 99.7 % among the best 4 %. Comparing the
 //! signs took 11 ms and reading the codes of 2 % in scattered rows 27 ms, all codes in order 16 ms,
 //! of which memory takes 13.
+//!
+//! Cells are not a first step either, though they would be faster: of a million passages in 4,096
+//! cells around centres of a sample, the 256 cells nearest to a question (7 % of the passages) hold
+//! all 200 nearest for 94 % of 200 questions, and 128 cells the ten nearest for 99 %. But the
+//! centres depend on what was indexed first: an index that grew would rank differently from one
+//! built afresh of the same documents.
 
 use super::npy::{CODES_HEADER_BYTES, codes_header};
 use super::records::{Files, Records};
