@@ -207,12 +207,18 @@ impl Fault {
     }
 }
 
-/// The message, then the chain of causes, each after a colon.
+/// The message, then the chain of causes, each after a colon. Some crates repeat the text of a
+/// cause in their own; it is written once.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
+        let mut last = String::new();
         for cause in self.cause.iter().flat_map(anyhow::Error::chain) {
-            write!(f, ": {cause}")?;
+            let text = cause.to_string();
+            if !last.ends_with(&text) {
+                write!(f, ": {text}")?;
+                last = text;
+            }
         }
         Ok(())
     }

@@ -308,11 +308,10 @@ fn perform(
             let end = match fault.kind() {
                 Kind::Interrupted if claimed.cancel_asked().unwrap_or(false) => End::Cancelled,
                 Kind::Interrupted => at_interrupt,
-                kind => {
-                    let mut reason = Reason::new(kind, fault.to_string());
-                    reason.hint = fault.hint_text().map(str::to_owned);
-                    End::Failed { reason, is_final: matches!(kind, Kind::Usage | Kind::Damaged) }
-                }
+                kind => End::Failed {
+                    reason: Reason::of(&fault),
+                    is_final: matches!(kind, Kind::Usage | Kind::Damaged),
+                },
             };
             // The first fault is the one to report.
             let _ = claimed.finish(end, now_ms, Durability::Synced);

@@ -255,20 +255,29 @@ class Cluster:
                                       # Makes the bucket.
                                       {"name": "anonymous", "actions": ["Admin"]}]}, conf)
         os.chmod(os.path.join(data, "s3.json"), 0o644)
-        self.run("bucket", [
-            weed, "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-volume.max=100",
-            "-master.volumeSizeLimitMB=64", f"-master.port={p[0]}", f"-master.port.grpc={p[1]}", f"-volume.port={p[2]}",
-            f"-volume.port.grpc={p[3]}", "-filer", f"-filer.port={p[4]}", f"-filer.port.grpc={p[5]}",
-        ], user="nobody", env={**os.environ, "HOME": data})
+        # Each part is a process of its own, so that each can be lost alone.
+        local = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
+        master, filer = f"127.0.0.1:{p[0]}.{p[1]}", f"127.0.0.1:{p[4]}.{p[5]}"
+        folders = {part: self.folder(os.path.join("bucket", part), True) for part in ("master", "volume", "filer")}
+        commands = {
+            "master": [weed, "master", *local, f"-mdir={folders['master']}", f"-port={p[0]}", f"-port.grpc={p[1]}",
+                       "-volumeSizeLimitMB=64", "-peers=none"],
+            "volume": [weed, "volume", *local, f"-dir={folders['volume']}", f"-port={p[2]}", f"-port.grpc={p[3]}",
+                       f"-master={master}", "-max=100"],
+            "filer": [weed, "filer", *local, f"-defaultStoreDir={folders['filer']}", f"-port={p[4]}", f"-port.grpc={p[5]}",
+                      f"-master={master}"],
+        }
+        env = {**os.environ, "HOME": data}
+        self.store = {part: self.run(f"bucket-{part}", command, user="nobody", env=env) for part, command in commands.items()}
         until("the bucket's filer starts", lambda: request(p[4], "GET", "/")[0] in (200, 404))
         self.gateways = []
         self.gateway_ports = p[6:8]
         for n, port in enumerate(self.gateway_ports):
             self.gateways.append(self.run(f"gateway-{n}", [
-                weed, "s3", "-ip.bind=127.0.0.1", f"-filer=127.0.0.1:{p[4]}.{p[5]}", f"-port={port}",
+                weed, "s3", "-ip.bind=127.0.0.1", f"-filer={filer}", f"-port={port}",
                 f"-port.grpc={p[8 + n]}", f"-config={data}/s3.json", "-iam=false", "-port.iceberg=0", "-port.lance=0",
                 f"-localSocket={data}/gateway-{n}.sock",
-            ], user="nobody", env={**os.environ, "HOME": data}))
+            ], user="nobody", env=env))
             until("a gateway starts", lambda port=port: request(port, "GET", "/")[0] > 0)
         until("the bucket is made", lambda: request(self.gateway_ports[0], "PUT", "/rag")[0] == 200)
         self.s3_port = self.balance("s3", self.gateway_ports, "httpchk GET /status", "200,403,404")
@@ -317,8 +326,12 @@ class Cluster:
             **more,
         }
 
+    def call(self, machine, *args, **more):
+        """A command that may fail: its exit code and what it printed."""
+        return subprocess.run([self.args.rag, *args], env=self.env(machine, **more), cwd=self.dir, capture_output=True, text=True)
+
     def rag(self, machine, *args, **more):
-        done = subprocess.run([self.args.rag, *args], env=self.env(machine, **more), cwd=self.dir, capture_output=True, text=True)
+        done = self.call(machine, *args, **more)
         if done.returncode:
             raise SystemExit(f"cluster: error: rag {' '.join(args)}: exit code {done.returncode}\n{done.stderr}")
         return json.loads(done.stdout) if "--json" in args else done.stdout

@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.request
 
+import outage
 from engines import Cluster, free_ports, request, until
 
 QUESTION = "How do I empty the cache?"
@@ -171,6 +172,20 @@ def failover(cluster):
     until("all jobs end", lambda: all(is_done(front, j) for j in jobs))
     row("the same answer at the end", "yes" if after == before else "NO")
     row("acknowledged work that is missing", len(missing), f"of {len(sessions)} sessions and {len(jobs)} jobs")
+    for process in servers + workers:
+        process.kill(signal.SIGTERM)
+
+
+def store(cluster):
+    docs = begin(cluster, ["caches.txt", "agents.md", "monitoring.md"])
+    servers = [cluster.serve(name, **outage.WORKERS) for name in ("one", "two")]
+    workers = [cluster.worker(name, **outage.WORKERS) for name in ("three", "four")]
+    front = cluster.balance("http", [server.port for server in servers], "httpchk GET /health/ready", "200")
+    cluster.rag("one", "ingest", "--dir", docs, "--json")
+    for server in servers:
+        until("a server has a copy", lambda: request(server.port, "POST", "/search", {"query": QUESTION})[0] == 200)
+    until("HAProxy passes requests on", lambda: request(front, "GET", "/health/live")[0] == 200)
+    outage.kill_store(cluster, servers, front, row, lambda: Prober(front))
     for process in servers + workers:
         process.kill(signal.SIGTERM)
 
@@ -410,6 +425,9 @@ def cost(cluster):
     row("two workers against one, CPU of two ingests", f"{two[0] / one[0]:.2f}")
 
 
+SECTIONS = {"failover": failover, "store": store, "follow": follow, "caches": caches, "cost": cost}
+
+
 def main():
     parser = argparse.ArgumentParser()
     for flag in ("rag", "postgres", "weed", "data", "corpus"):
@@ -425,7 +443,7 @@ def main():
             start = time.monotonic()
             cluster.start_engines()
             row(f"[{section}] all engines start", time.monotonic() - start)
-            {"failover": failover, "follow": follow, "caches": caches, "cost": cost}[section](cluster)
+            SECTIONS[section](cluster)
         finally:
             cluster.close()
 

@@ -93,6 +93,11 @@ impl Local {
         likely.chain(self.folders()).find(has_it)
     }
 
+    /// The lock of the process that copies generations from a depot, until it has named them.
+    pub fn copying_path(&self) -> PathBuf {
+        self.dir.join(".copying")
+    }
+
     /// The folders of all generations.
     pub fn folders(&self) -> Vec<String> {
         let found = entries(&self.dir).unwrap_or_default().into_iter();
@@ -109,8 +114,9 @@ impl Local {
         candidates.find(is_free).unwrap_or_default()
     }
 
-    /// Removes every generation that no pointer names. The caller holds the lock. What cannot be
-    /// removed now is left to the next writer, since the commit is already done.
+    /// Removes every generation that no pointer names. The caller holds the lock, and with a depot
+    /// that of copies: a copy has no name until it is complete. What cannot be removed now is left
+    /// to the next writer, since the commit is already done.
     pub fn collect_garbage(&self) {
         let Ok(names) = self.names() else { return };
         let mut kept = Vec::new();

@@ -153,7 +153,7 @@ impl Store {
     ) -> Result<(Pointer, Meta, Copied)> {
         let pulled = exchange::pull(&self.here, self.depot()?, name, new_name, other, stop)?;
         self.publish_vectors(&pulled.0)?;
-        self.here.collect_garbage();
+        self.collect_garbage();
         Ok(pulled)
     }
 
@@ -340,7 +340,7 @@ impl Store {
         disk::create_dir(&self.here.names_dir())?;
         let lock = Lock::take(&self.here.lock_path(), wait, give_up)?;
         self.remove_leftovers()?;
-        self.here.collect_garbage();
+        self.collect_garbage();
         Ok(lock)
     }
 
@@ -366,6 +366,18 @@ impl Store {
 
     fn progress_path(&self, name: &str) -> PathBuf {
         self.dir().join(format!("{}{name}", progress::PREFIX))
+    }
+
+    /// Removes every generation that no pointer names. The caller holds the lock.
+    fn collect_garbage(&self) {
+        let copying = match &self.replica {
+            None => Ok(None),
+            Some(replica) => replica.lock_copies(&self.here, Duration::ZERO).map(Some),
+        };
+        // While another process copies, it is left to the next writer.
+        if let Ok(_copying) = copying {
+            self.here.collect_garbage();
+        }
     }
 
     fn remove_leftovers(&self) -> Result<()> {
@@ -406,7 +418,7 @@ impl Store {
         let pointer = Pointer::new(name, target, previous);
         let written = self.write_pointer(&pointer);
         // The new generation too, if the commit failed.
-        self.here.collect_garbage();
+        self.collect_garbage();
         written.map(|()| pointer)
     }
 
@@ -439,10 +451,10 @@ impl Store {
     /// Writes a pointer in place of another or none, in the depot first. The caller holds the lock.
     pub(super) fn write_pointer(&self, pointer: &Pointer) -> Result<()> {
         let in_engine = self.publish_vectors(pointer)?;
-        if let Some(replica) = &self.replica {
-            replica.publish(&self.here, pointer)?;
+        match &self.replica {
+            None => self.here.hold(pointer)?,
+            Some(replica) => replica.publish(&self.here, pointer)?,
         }
-        self.here.hold(pointer)?;
         // While vectors are computed, those of the generation before stay.
         if !in_engine.is_empty() {
             self.retire_vectors(&pointer.name, &in_engine);
@@ -518,7 +530,7 @@ impl Store {
         let pointer = self.require(name)?;
         if pointer.previous.is_some() {
             self.write_pointer(&Pointer::new(name, pointer.current, None))?;
-            self.here.collect_garbage();
+            self.collect_garbage();
         }
         Ok(())
     }
@@ -534,7 +546,7 @@ impl Store {
         if !was_shared && !was_here {
             return Err(self.no_such_index(name));
         }
-        self.here.collect_garbage();
+        self.collect_garbage();
         Ok(())
     }
 }

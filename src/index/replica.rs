@@ -265,9 +265,7 @@ impl Replica {
         }
         disk::create_dir(&here.names_dir())?;
         let wait = if copy.is_some() { wait } else { COPYING };
-        let busy = |holder: &str| Fault::busy(format!("{holder} is copying from {}", self.url()));
-        let lock = here.dir().join(".copying");
-        let _lock = match (Lock::take_or(&lock, wait, &|| self.stop(), &busy), copy) {
+        let _copying = match (self.lock_copies(here, wait), copy) {
             (Ok(lock), _) => lock,
             (Err(fault), Some(copy)) if fault.kind() == Kind::Busy => return Ok(copy),
             (Err(fault), _) => return Err(fault),
@@ -285,6 +283,15 @@ impl Replica {
             here.collect_garbage();
         }
         Ok(pointer)
+    }
+
+    /// Becomes the only process that copies to this data directory, or removes what it copied.
+    ///
+    /// # Errors
+    /// [`Kind::Busy`] naming the holder after `wait`.
+    pub fn lock_copies(&self, here: &Local, wait: Duration) -> Result<Lock> {
+        let busy = |holder: &str| Fault::busy(format!("{holder} is copying from {}", self.url()));
+        Lock::take_or(&here.copying_path(), wait, &|| self.stop(), &busy)
     }
 
     fn copy_target(&self, here: &Local, depot: &Depot, target: &Target) -> Result<Target> {
@@ -311,8 +318,8 @@ impl Replica {
         self.copy_target(here, self.depot()?, target)
     }
 
-    /// Uploads the generation of a pointer, then replaces the pointer of the depot. The caller
-    /// holds the lock.
+    /// Uploads the generation of a pointer, then replaces the pointer of the depot and that of this
+    /// machine. The caller holds the lock.
     ///
     /// # Errors
     /// [`Kind::Busy`] when another machine has replaced it; nothing has changed then.
@@ -347,12 +354,35 @@ impl Replica {
         };
         again?;
         self.announce();
-        self.mark_copy(here, &pointer.name)?;
+        self.hold_own(here, pointer, base.pointer.as_ref())?;
         // The commit is done: a collection that fails is left to the next one.
         if let Err(fault) = collect::collect_if_due(depot, &key, self.grace()) {
             telemetry::warn!(fault = fault.to_string(), "the depot was not collected");
         }
         Ok(())
+    }
+
+    /// Names on this machine what its writer has committed on top of `base`, unless another process
+    /// of it has taken over a later commit meanwhile, which must not be forgotten.
+    pub(super) fn hold_own(
+        &self,
+        here: &Local,
+        pointer: &Pointer,
+        base: Option<&Pointer>,
+    ) -> Result<()> {
+        // A process that copies for longer names what the depot has, and compares again.
+        let _copying = match self.lock_copies(here, FRESH) {
+            Err(fault) if fault.kind() == Kind::Busy => return Ok(()),
+            lock => lock?,
+        };
+        let known = [Some(pointer), base];
+        let is_known = |held: &Pointer| known.iter().flatten().any(|known| is_same(held, known));
+        let held = here.pointer(&pointer.name).ok().flatten();
+        if held.is_some_and(|held| self.is_copy(here, &pointer.name) && !is_known(&held)) {
+            return Ok(());
+        }
+        self.mark_copy(here, &pointer.name)?;
+        here.hold(pointer)
     }
 
     /// Removes the pointer of a name; whether there was one.

@@ -5,13 +5,21 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::Kind;
+use crate::error::{self, Fault, Kind};
 
 /// After this many deaths of a process that was reading it, a file is left out.
 pub const FILE_TRIES: u32 = 3;
 
 /// Longest wait before the next try, in milliseconds.
 const MOST_BACKOFF_MS: u64 = 60_000;
+
+/// For so long a job waits for a database or a store that does not answer, in milliseconds. Then
+/// its tries count again.
+pub(super) const MOST_AWAY_MS: u64 = 24 * 3_600_000;
+
+/// Longest wait before the next try of such a job: it begins soon after the store is back. A try
+/// that finds nothing costs a process and a request.
+pub(super) const AWAY_BACKOFF_MS: u64 = 5_000;
 
 /// What to do, and with which priority.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -169,6 +177,9 @@ pub struct Reason {
     kind: String,
     pub message: String,
     pub hint: Option<String>,
+    /// A database or a store that several servers share does not answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_away: bool,
 }
 
 /// The kinds of failures; an interruption is not one.
@@ -184,7 +195,14 @@ impl Reason {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         let name =
             KINDS.iter().find(|(known, _)| *known == kind).map_or("failed", |(_, name)| name);
-        Self { kind: name.to_owned(), message: message.into(), hint: None }
+        Self { kind: name.to_owned(), message: message.into(), hint: None, is_away: false }
+    }
+
+    /// Why a job failed with `fault`.
+    pub fn of(fault: &Fault) -> Self {
+        let is_away = fault.reason_given() == Some(error::Reason::Engine);
+        let hint = fault.hint_text().map(str::to_owned);
+        Self { hint, is_away, ..Self::new(fault.kind(), fault.to_string()) }
     }
 
     pub fn kind(&self) -> Kind {
@@ -256,7 +274,8 @@ pub struct Job {
     pub pid: Option<u32>,
     /// Number of starts.
     pub attempts: u32,
-    /// Tries that count against [`Spec::max_attempts`].
+    /// Tries that count against [`Spec::max_attempts`]. Those do not that fail because a database
+    /// or a store does not answer.
     pub tries: u32,
     pub cancel_asked: bool,
     /// A process died while it ran the job: from now on, files are read one by one, each named
@@ -266,6 +285,9 @@ pub struct Job {
     pub files: BTreeMap<String, u32>,
     pub progress: Progress,
     pub reason: Option<Reason>,
+    /// Since when its tries have failed because a database or a store does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away_since_ms: Option<u64>,
     pub result: Option<Value>,
 }
 
@@ -288,6 +310,7 @@ impl Job {
             files: BTreeMap::new(),
             progress: Progress::default(),
             reason: None,
+            away_since_ms: None,
             result: None,
         }
     }
@@ -302,10 +325,11 @@ impl Job {
         !self.cancel_asked && (self.careful || self.tries + 1 < self.spec.max_attempts)
     }
 
-    /// Milliseconds until the next try: 1, 2, 4, ... times [`Spec::backoff_ms`].
+    /// Milliseconds until the next try: 1, 2, 4, ... times [`Spec::backoff_ms`], up to a limit.
     fn backoff_ms(&self) -> u64 {
         let doublings = self.attempts.saturating_sub(1).min(16);
-        self.spec.backoff_ms.saturating_mul(1 << doublings).min(MOST_BACKOFF_MS)
+        let most = if self.away_since_ms.is_some() { AWAY_BACKOFF_MS } else { MOST_BACKOFF_MS };
+        self.spec.backoff_ms.saturating_mul(1 << doublings).min(most)
     }
 
     fn end(&mut self, state: State, at: u64) {
@@ -339,15 +363,26 @@ impl Job {
         self.try_again(Reason::new(Kind::Failed, reason), false, at);
     }
 
+    /// Whether a try does not count: the job is sound, and what it needs does not answer. A job
+    /// with a single try ends.
+    fn waits(&mut self, reason: &Reason, at: u64) -> bool {
+        if !reason.is_away || self.spec.max_attempts == 1 {
+            self.away_since_ms = None;
+            return false;
+        }
+        let since = *self.away_since_ms.get_or_insert(at);
+        at.saturating_sub(since) < MOST_AWAY_MS
+    }
+
     fn ended(&mut self, end: End, at: u64) {
         match end {
             End::Succeeded { result } => {
-                (self.result, self.reason) = (Some(result), None);
+                (self.result, self.reason, self.away_since_ms) = (Some(result), None, None);
                 (self.progress.share, self.progress.eta_s) = (1.0, None);
                 self.end(State::Succeeded, at);
             }
             End::Failed { reason, is_final } => {
-                self.tries += 1;
+                self.tries += u32::from(!self.waits(&reason, at));
                 self.try_again(reason, is_final, at);
             }
             End::Cancelled => self.end(State::Cancelled, at),
@@ -387,6 +422,7 @@ pub fn apply(jobs: &mut Table, id: &str, at: u64, event: Event) -> bool {
         Event::Retried => {
             (job.state, job.ended_ms, job.ready_ms) = (State::Queued, None, at);
             (job.tries, job.cancel_asked, job.reason) = (0, false, None);
+            job.away_since_ms = None;
         }
         Event::Submitted { .. } | Event::Kept { .. } => return false,
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::jobs::job::{AWAY_BACKOFF_MS, MOST_AWAY_MS};
 use crate::jobs::{FILE_TRIES, IngestSpec, Priority, Reason, Work};
 
 const HOUR: u64 = 3_600_000;
@@ -181,6 +182,45 @@ fn failures_are_retried_after_growing_pauses() {
     claimed(&jobs, now)
         .finish(End::Failed { reason, is_final: true }, now, Durability::Synced)
         .unwrap();
+    assert_eq!(state(&jobs, &id), State::Failed);
+}
+
+/// An accepted job is not lost because a store is away for longer than its tries last.
+#[test]
+fn a_job_waits_for_a_store_that_does_not_answer() {
+    let fault = || Fault::outside("no store").reason(crate::error::Reason::Engine);
+    let end = || End::Failed { reason: Reason::of(&fault()), is_final: false };
+    let place = TempJobs::new();
+    let jobs = place.jobs();
+    let id = jobs.submit(spec("a"), 0).unwrap();
+    let fails_at = |now| {
+        claimed(&jobs, now).finish(end(), now, Durability::Synced).unwrap();
+        let job = place.jobs().get(&id, now).unwrap();
+        assert!(job.ready_ms <= now + AWAY_BACKOFF_MS, "{job:?}");
+        (job.state, job.tries)
+    };
+    for now in [0, 60_000, HOUR, 2 * HOUR, MOST_AWAY_MS - 1] {
+        assert_eq!(fails_at(now), (State::Queued, 0), "{now}");
+    }
+    assert_eq!(jobs.get(&id, 0).unwrap().reason.unwrap().message, "no store");
+    // Then its tries count.
+    for (n, expected) in [(1, State::Queued), (2, State::Queued), (3, State::Failed)] {
+        assert_eq!(fails_at(25 * HOUR * u64::from(n)), (expected, n));
+    }
+    // Asked for again, it waits as long again; another fault counts at once.
+    let mut now = 100 * HOUR;
+    jobs.retry(&id, now).unwrap();
+    assert_eq!(fails_at(now), (State::Queued, 0));
+    now += 60_000;
+    fail(claimed(&jobs, now), now);
+    assert_eq!(jobs.get(&id, now).unwrap().tries, 1);
+    now += 60_000;
+    succeed(claimed(&jobs, now), now);
+    let job = jobs.get(&id, now).unwrap();
+    assert_eq!((job.state, job.away_since_ms), (State::Succeeded, None));
+    // A job that is to be tried once is.
+    let id = jobs.submit(Spec { max_attempts: 1, ..spec("b") }, now).unwrap();
+    claimed(&jobs, now).finish(end(), now, Durability::Synced).unwrap();
     assert_eq!(state(&jobs, &id), State::Failed);
 }
 

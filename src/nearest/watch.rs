@@ -33,11 +33,7 @@ impl Watch {
                 .reason(Reason::Engine)
                 .hint("`rag doctor` shows why; `nearest.on_failure` says what a search does"));
         }
-        // Clients of a server learn which kind of part is missing.
-        self.timed("propose", request).map_err(|fault| match fault.kind() {
-            Kind::Outside => fault.reason(Reason::Engine),
-            _ => fault,
-        })
+        self.timed("propose", request)
     }
 
     /// A request of a writer, whatever the breaker says.
@@ -73,7 +69,11 @@ impl Watch {
             let us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX).max(1);
             self.latency_us.store(us, Ordering::Relaxed);
         }
-        outcome
+        // Clients of a server, and jobs, learn which kind of part is missing.
+        outcome.map_err(|fault| match fault.kind() {
+            Kind::Outside => fault.reason(Reason::Engine),
+            _ => fault,
+        })
     }
 
     /// Every update is a single operation, so poisoning means nothing.

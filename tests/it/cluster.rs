@@ -1,11 +1,12 @@
 //! Two servers over one bucket: what one of them does is seen through the other.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rag::config::DepotPlace;
 use serde_json::{Value, json};
 
-use crate::support::bucket::{stores, variables};
+use crate::support::bucket::{Mortal, stores, variables};
 use crate::support::llm::{LlmServer, Step};
 use crate::support::server::Server;
 use crate::support::services::{Postgres, Redis};
@@ -136,6 +137,101 @@ fn without_hints_the_other_server_looks_by_itself() {
         follow(&format!("{}, polls alone", store.name), &first, &second);
         [first, second].into_iter().for_each(|server| drop(server.stop()));
     }
+}
+
+/// The store is killed while generations are published, and started again on its disk: whatever was
+/// acknowledged before is whole, questions are answered meanwhile, and a job that was accepted
+/// meanwhile waits for the store however long that takes.
+#[test]
+fn what_was_acknowledged_before_the_store_was_killed_is_kept() {
+    const KILLS: usize = 3;
+    /// More than the tries of a job.
+    const ATTEMPTS: u64 = 4;
+    let Some(mut store) = Mortal::start() else { return };
+    let place = store.store.place("killed");
+    let env = variables(&place);
+    let [writer, queue, reader, fresh] = [(); 4].map(|()| Sandbox::new());
+    let rag = |sandbox: &Sandbox, args: &[&str]| {
+        Run::of(sandbox.command(args).envs(env.iter().map(|(name, value)| (name, value))))
+    };
+    let page = |sandbox: &Sandbox, n: usize| {
+        sandbox.write(&format!("docs/page{n}.md"), format!("# Page {n}\n\nThe word{n}.\n"));
+    };
+    // Pages before this one are acknowledged.
+    let n_pages = AtomicUsize::new(0);
+    let refused = AtomicUsize::new(0);
+    let is_over = AtomicBool::new(false);
+    let publish = || {
+        let n = n_pages.load(Ordering::Relaxed);
+        page(&writer, n);
+        let run = rag(&writer, &["ingest", "--dir", "docs"]);
+        if run.code == Some(0) {
+            n_pages.fetch_add(1, Ordering::Relaxed);
+        } else {
+            run.exits(7).says("s3://").says("hint: ");
+            refused.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let beyond = |count: &AtomicUsize, n| (count.load(Ordering::Relaxed) > n).then_some(());
+    publish();
+    let server = start(&reader, &place, &[]);
+    until("the first page is found", || finds(&server, "word0", "page0.md"));
+    let mut n_asked = 0;
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                publish();
+            }
+        });
+        for kill in 0..KILLS {
+            let (before, n_refused) =
+                (n_pages.load(Ordering::Relaxed), refused.load(Ordering::Relaxed));
+            until("ingests before the kill", || beyond(&n_pages, before + 1));
+            store.kill();
+            let is_refused = || {
+                n_asked += 1;
+                finds(&server, "word0", "page0.md").expect("the copy answers");
+                beyond(&refused, n_refused)
+            };
+            until("an ingest is refused", is_refused);
+            let mut waiting = None;
+            if kill == 0 {
+                queue.write("queue/queued.md", "# Queued\n\nIt waits for the store.\n");
+                // An index of its own: the other one is replaced all the time.
+                let args = ["ingest", "--dir", "queue", "--index", "own", "--detach", "--json"];
+                let job = rag(&queue, &args).ok().json()["job_id"].as_str().unwrap().to_owned();
+                until("the job has been tried", || {
+                    let shown = rag(&queue, &["jobs", "show", &job, "--json"]).ok().json();
+                    assert!(shown["ended"].is_null(), "it was given up: {shown}");
+                    (shown["attempts"].as_u64().unwrap() >= ATTEMPTS).then_some(())
+                });
+                waiting = Some(job);
+            }
+            let n = n_pages.load(Ordering::Relaxed);
+            store.run();
+            let ((), back) = until("an ingest after the restart", || beyond(&n_pages, n));
+            eprintln!("an ingest succeeded {:.1} s after the restart", back.as_secs_f64());
+            if let Some(job) = waiting {
+                rag(&queue, &["jobs", "show", &job, "--follow"]).ok();
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+        writing.join().unwrap();
+    });
+    server.stop();
+    // A machine that has no copy of anything.
+    rag(&fresh, &["index", "pull"]).ok();
+    rag(&fresh, &["index", "verify"]).ok();
+    let listed = rag(&fresh, &["documents", "list", "--json"]).ok().stdout;
+    let n_pages = n_pages.into_inner();
+    let missing = (0..n_pages).filter(|n| !listed.contains(&format!("\"page{n}.md\""))).count();
+    assert_eq!(missing, 0, "of {n_pages} acknowledged pages: {listed}");
+    rag(&fresh, &["search", "waits", "--index", "own"]).ok().prints("queued.md");
+    eprintln!(
+        "{KILLS} kills: {n_pages} acknowledged ingests, 0 missing; {} refused; {n_asked} searches \
+         meanwhile, 0 failed",
+        refused.into_inner()
+    );
 }
 
 /// A PostgreSQL with the schema; `None`, with a notice, where there is none.

@@ -52,8 +52,8 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
                 continue;
             }
             let name = path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned();
-            // The lock file names its last holder.
-            if name != ".lock" {
+            // Lock files name their last holder.
+            if name != ".lock" && name != ".copying" {
                 found.insert(name, std::fs::read(path).unwrap());
             }
         }

@@ -253,6 +253,54 @@ fn a_depot_that_is_gone_stops_writers_but_not_readers() {
     assert_eq!(reader.depot_status().unwrap().failure, None);
 }
 
+/// A server copies what another machine has committed, while a worker of its own data directory
+/// commits and collects.
+#[test]
+fn a_copy_that_has_no_name_yet_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", dir.path().display());
+    let place = DepotPlace { url, ..DepotPlace::default() };
+    let (one, two) = (Machine::new(&place), Machine::new(&place));
+    one.commit(&[("one", "bees make honey")]).unwrap();
+    assert_eq!(two.paths(), ["one"]);
+    one.commit(&[("two", "the moon")]).unwrap();
+    let target = one.store.pointer("a").unwrap().unwrap().current;
+    let here = local::Local::new(two.dir.path());
+    let replica = replica::Replica::new(&place, &NEVER);
+    let copying = replica.lock_copies(&here, Duration::ZERO).unwrap();
+    exchange::fetch(&here, &Depot::open(&place).unwrap(), &target, &|| false).unwrap();
+    drop(two.again(&place).lock(Duration::ZERO, &|| false).unwrap());
+    assert!(here.read_meta(&target).is_ok(), "it was taken for garbage");
+    drop(copying);
+    drop(two.again(&place).lock(Duration::ZERO, &|| false).unwrap());
+    assert!(here.read_meta(&target).is_err(), "the copy was given up");
+}
+
+/// The worker of a server commits, another machine commits on top of that, and the server takes
+/// that over before the worker names its own commit.
+#[test]
+fn a_later_commit_that_was_taken_over_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", dir.path().display());
+    let place = DepotPlace { url, ..DepotPlace::default() };
+    let machine = Machine::new(&place);
+    let here = local::Local::new(machine.dir.path());
+    let [base, own, later] = ["one", "two", "three"].map(|path| {
+        machine.commit(&[(path, "bees make honey")]).unwrap();
+        here.pointer("a").unwrap().unwrap()
+    });
+    let replica = replica::Replica::new(&place, &NEVER);
+    replica.hold_own(&here, &own, Some(&base)).unwrap();
+    assert_eq!(here.pointer("a").unwrap(), Some(later));
+    here.hold(&base).unwrap();
+    replica.hold_own(&here, &own, Some(&base)).unwrap();
+    assert_eq!(here.pointer("a").unwrap(), Some(own.clone()));
+    // The first commit of a name.
+    here.release("a").unwrap();
+    replica.hold_own(&here, &own, None).unwrap();
+    assert_eq!(here.pointer("a").unwrap(), Some(own));
+}
+
 #[test]
 fn a_damaged_copy_is_copied_again() {
     let dir = tempfile::tempdir().unwrap();

@@ -4,13 +4,15 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use rag::config::{DepotPlace, Secret};
 use rag::depot::Depot;
+use serde_json::json;
+use tempfile::TempDir;
 
 /// Keys of every store of `scripts/services`.
 const ACCESS_KEY: &str = "rag-tests";
@@ -40,46 +42,126 @@ pub fn stores() -> &'static [Store] {
     })
 }
 
-/// Starts `SeaweedFS`. It ends with this process, whose end closes its standard input.
-fn start() -> Option<String> {
-    const HANG: Duration = Duration::from_secs(60);
+/// The program of `SeaweedFS`, where it is installed.
+fn weed() -> Option<PathBuf> {
     let target = Path::new(env!("CARGO_BIN_EXE_rag")).ancestors().nth(2)?.to_owned();
     let folder =
         std::env::var_os("RAG_SERVICES_DIR").map_or(target.join("services"), PathBuf::from);
-    let weed = Some(folder.join("bucket/bin/weed")).filter(|weed| weed.is_file())?;
+    Some(folder.join("bucket/bin/weed")).filter(|weed| weed.is_file())
+}
+
+/// Writes the configuration of `SeaweedFS` to its folder; returns its arguments and its endpoint.
+fn configure(dir: &Path) -> (Vec<String>, String) {
+    let keys = json!({
+        "name": "tests",
+        "credentials": [{ "accessKey": ACCESS_KEY, "secretKey": SECRET_KEY }],
+        "actions": ["Admin"],
+    });
+    let anyone = json!({ "name": "anonymous", "actions": ["Admin"] });
+    let config = dir.join("s3.json");
+    std::fs::write(&config, json!({ "identities": [keys, anyone] }).to_string()).unwrap();
+    let names = ["master", "volume", "filer", "s3"];
+    let names = names.iter().flat_map(|name| [format!("{name}.port"), format!("{name}.port.grpc")]);
     let listeners: Vec<TcpListener> =
         (0..8).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     let ports: Vec<u16> = listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
-    drop(listeners);
-    let script = format!(
-        "d=$(mktemp -d) && cd \"$d\" || exit 1
-        printf '{{\"identities\": [{{\"name\": \"tests\", \"credentials\": [{{\"accessKey\": \
-         \"{ACCESS_KEY}\", \"secretKey\": \"{SECRET_KEY}\"}}], \"actions\": [\"Admin\"]}}, \
-         {{\"name\": \"anonymous\", \
-         \"actions\": [\"Admin\"]}}]}}' \
-         >s3.json
-        \"$0\" server -dir=\"$d\" -ip=127.0.0.1 -ip.bind=127.0.0.1 -volume.max=100 \
-         -master.volumeSizeLimitMB=64 -master.port={} -master.port.grpc={} -volume.port={} \
-         -volume.port.grpc={} -filer -filer.port={} -filer.port.grpc={} -s3 -s3.port={} \
-         -s3.port.grpc={} -s3.config=\"$d/s3.json\" -s3.iam=false -s3.port.iceberg=0 \
-         -s3.port.lance=0 </dev/null >log 2>&1 &
-        read -r _
-        kill -9 $!
-        rm -rf \"$d\"",
-        ports[0], ports[1], ports[2], ports[3], ports[4], ports[5], ports[6], ports[7]
-    );
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &script]).arg(weed).stdin(Stdio::piped());
-    // Dropping the handle would close the pipe.
-    std::mem::forget(shell.stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()?);
-    let endpoint = format!("http://127.0.0.1:{}", ports[6]);
+    let mut arguments: Vec<String> = [
+        "server",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        "-volume.max=100",
+        "-master.volumeSizeLimitMB=64",
+        // It has no other masters to wait for.
+        "-master.peers=none",
+        "-filer",
+        "-s3",
+        "-s3.iam=false",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    arguments.push(format!("-dir={}", dir.display()));
+    arguments.push(format!("-s3.config={}", config.display()));
+    arguments.extend(names.zip(&ports).map(|(name, port)| format!("-{name}={port}")));
+    (arguments, format!("http://127.0.0.1:{}", ports[6]))
+}
+
+/// Waits until a store accepts writes: it listens before it can store anything.
+fn wait_for(endpoint: &str) {
+    const HANG: Duration = Duration::from_secs(60);
     let begun = Instant::now();
-    let depot = Depot::open(&place(&endpoint, "rag-start", "x")).unwrap();
-    // It listens before it can store anything.
+    let depot = Depot::open(&place(endpoint, "rag-start", "x")).unwrap();
     while let Err(fault) = depot.write("ready", b"") {
         assert!(begun.elapsed() < HANG, "SeaweedFS did not start: {fault}");
     }
+}
+
+/// Starts `SeaweedFS`. It ends with this process, whose end closes its standard input.
+fn start() -> Option<String> {
+    let weed = weed()?;
+    let dir = tempfile::tempdir().unwrap().keep();
+    let (arguments, endpoint) = configure(&dir);
+    let script = "d=$1; shift
+        \"$@\" </dev/null >\"$d/log\" 2>&1 &
+        read -r _
+        kill -9 $!
+        rm -rf \"$d\"";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "sh"]).arg(&dir).arg(weed).args(arguments);
+    shell.current_dir(&dir).stdin(Stdio::piped());
+    // Dropping the handle would close the pipe.
+    std::mem::forget(shell.stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()?);
+    wait_for(&endpoint);
     Some(endpoint)
+}
+
+/// A `SeaweedFS` of one test, which may kill it and start it again on the same disk.
+pub struct Mortal {
+    child: Option<Child>,
+    dir: TempDir,
+    weed: PathBuf,
+    arguments: Vec<String>,
+    pub store: Store,
+}
+
+impl Mortal {
+    /// `None`, with a notice, where it is not installed.
+    pub fn start() -> Option<Self> {
+        let Some(weed) = weed() else {
+            eprintln!("skipped: no SeaweedFS; `scripts/services fetch bucket` installs it");
+            return None;
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let (arguments, endpoint) = configure(dir.path());
+        let store = Store { name: "SeaweedFS", endpoint };
+        let mut started = Self { child: None, dir, weed, arguments, store };
+        started.run();
+        wait_for(&started.store.endpoint);
+        Some(started)
+    }
+
+    /// Starts it again; it may not answer yet.
+    pub fn run(&mut self) {
+        let mut command = Command::new(&self.weed);
+        command.args(&self.arguments).current_dir(self.dir.path()).stdin(Stdio::null());
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        self.child = Some(child.expect("SeaweedFS"));
+    }
+
+    /// Ends it at once: master, volume server, filer and gateway are one process.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("a process");
+            child.wait().expect("its end");
+        }
+    }
+}
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        self.kill();
+    }
 }
 
 /// A prefix of a bucket of a store.
