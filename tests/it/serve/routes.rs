@@ -51,6 +51,12 @@ impl Api {
             "{method} {target} gives {}, which is not described\n{reply:?}",
             reply.status
         );
+        let kinds = response.and_then(|response| response["content"].as_object());
+        if let (Some(kinds), Some(kind)) = (kinds, reply.headers.get("content-type"))
+            && !kinds.contains_key(kind.split(';').next().unwrap_or_default())
+        {
+            panic!("{method} {target} replies with {kind}, which is not described\n{reply:?}");
+        }
         let described = response.map(|response| &response["content"]["application/json"]["schema"]);
         if reply.headers.get("content-type").is_some_and(|kind| kind == "application/json")
             && let Some(why) =
