@@ -103,7 +103,9 @@ fn media_type(format: Option<Format>, path: &str) -> (&'static str, bool) {
             | Format::Org
             | Format::AsciiDoc
             | Format::Man
-            | Format::Subtitles,
+            | Format::Subtitles
+            | Format::Calendar
+            | Format::Contacts,
         ) => ("text/plain; charset=utf-8", true),
         _ => ("application/octet-stream", false),
     }

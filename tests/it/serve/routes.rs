@@ -1361,3 +1361,18 @@ fn a_language_model_is_streamed_to_openai_clients() {
     );
     api.server.stop();
 }
+
+#[test]
+fn a_removed_upload_is_uploaded_again_after_its_folder_has_left_the_index() {
+    let Some(sandbox) = indexed() else { return };
+    let api = Api::start(&sandbox, &[]);
+    let text = "# Otters\n\nAn otter eats fish and crabs.\n";
+    api.done(&api.upload("/documents?path=%3Dï/otter*.md", text));
+    wait_for_workers(&sandbox);
+    api.delete("/documents?root=uploads&path=%3Dï/otter*.md").ok();
+    api.delete("/indexes/default/folders?folder=uploads").ok();
+    api.done(&api.upload("/documents?path=%3Dï/otter*.md", text));
+    let found = api.post("/search", &json!({ "query": "otter" })).ok().json();
+    assert_eq!(found["hits"][0]["root"], "uploads");
+    api.server.stop();
+}
