@@ -68,6 +68,10 @@ named! {
         Man = "man",
         /// `SubRip` and `WebVTT`.
         Subtitles = "subtitles",
+        /// Events and tasks (iCalendar).
+        Calendar = "calendar",
+        /// People and organizations (vCard).
+        Contacts = "contacts",
         Xml = "xml",
         Pdf = "pdf",
         Docx = "docx",
