@@ -1,6 +1,7 @@
 //! Rules of recurrence in words: `every 2 weeks on Tuesday and Thursday, until 30 June 2026`.
 
 use super::when::{MONTHS, Moment, short_day_words, weekday};
+use crate::strings::StrExt as _;
 
 /// The words of a rule; a rule that has parts without words is shown as it is written.
 pub(super) fn words(rule: &str) -> String {
@@ -73,8 +74,8 @@ fn times(count: &str) -> Option<String> {
 
 /// `TU`, or `2TU`, the second Tuesday, or `-1FR`, the last Friday.
 fn day(text: &str) -> Option<String> {
-    let code = text.len().checked_sub(2).filter(|at| text.is_char_boundary(*at))?;
-    let (nth, code) = text.split_at(code);
+    let at = text.len().checked_sub(2).filter(|at| text.is_char_boundary(*at))?;
+    let (nth, code) = (text.slice(..at), text.slice(at..));
     let name = weekday(code)?;
     if nth.is_empty() {
         return Some(name.to_owned());
