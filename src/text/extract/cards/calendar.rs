@@ -6,7 +6,7 @@ use super::when::{self, Moment};
 use super::{Card, Component, components, recurrence, write_paragraphs};
 use crate::strings::StrExt as _;
 
-pub(in super::super) fn parse(source: &str) -> Rendered {
+pub fn parse(source: &str) -> Rendered {
     let mut out = Rendered::default();
     let files = components(source);
     for calendar in &files {

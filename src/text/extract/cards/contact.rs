@@ -23,7 +23,7 @@ const LABELS: [(&str, &str); 13] = [
     ("CATEGORIES", "Categories"),
 ];
 
-pub(in super::super) fn parse(source: &str) -> Rendered {
+pub fn parse(source: &str) -> Rendered {
     let mut out = Rendered::default();
     for card in components(source).iter().filter(|card| card.name == "VCARD") {
         write(card, &mut out);

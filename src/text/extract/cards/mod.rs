@@ -1,5 +1,5 @@
-//! Calendars (`.ics`) and contacts (`.vcf`): each event, task and person is a record, in the words of
-//! the program that shows them. A long text that belongs to it follows in paragraphs.
+//! Calendars (`.ics`) and contacts (`.vcf`): each event, task and person is a record, in the words
+//! of the program that shows them. A long text that belongs to it follows in paragraphs.
 
 mod calendar;
 mod contact;

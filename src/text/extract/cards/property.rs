@@ -113,7 +113,7 @@ fn unescaped(value: &[Char]) -> Inline {
     out
 }
 
-/// The properties of a file, in order. A line that is none is left out.
+/// The properties of a file, in order. Other lines are left out.
 pub(super) fn properties(source: &str) -> Vec<Property> {
     let mut found = Vec::new();
     let mut logical: Vec<Char> = Vec::new();

@@ -66,7 +66,10 @@ fn an_event_is_a_record() {
     assert_eq!(
         blocks("invite.ics", INVITATION),
         [
-            "record Budget review, spring\nWhen: Wednesday, 4 March 2026, 10:00–11:30 (Europe/Berlin)\nWhere: Room 4.12, Harbour House\nOrganizer: Ada Lovelace <ada@example.org>\nAttendees: Bo <bo@example.org> (accepted), Cy <cy@example.org> (declined), \
+            "record Budget review, spring\n\
+             When: Wednesday, 4 March 2026, 10:00–11:30 (Europe/Berlin)\n\
+             Where: Room 4.12, Harbour House\nOrganizer: Ada Lovelace <ada@example.org>\n\
+             Attendees: Bo <bo@example.org> (accepted), Cy <cy@example.org> (declined), \
              di@example.org",
             "paragraph We settle the budget of 2026.\nBring figures.",
             "paragraph Coffee is served; no lunch.",
@@ -170,8 +173,10 @@ fn tasks_and_calendars_with_several_entries() {
 fn a_contact_is_a_record() {
     let source = "BEGIN:VCARD\r\nVERSION:3.0\r\nN:Lovelace;Ada;King;Dr.;\r\n\
          FN:Ada Lovelace\r\nORG:Analytical Engines;Research\r\nTITLE:Mathematician\r\n\
-         TEL;TYPE=CELL,VOICE:+44 20 7946 0018\r\nitem1.EMAIL;type=INTERNET;type=pref:ada@example.org\r\n\
-         item1.X-ABLabel:_$!<Work>!$_\r\nADR;TYPE=home:;;12 St James\\, Square;London;;SW1Y 4JH;UK\r\n\
+         TEL;TYPE=CELL,VOICE:+44 20 7946 0018\r\n\
+         item1.EMAIL;type=INTERNET;type=pref:ada@example.org\r\n\
+         item1.X-ABLabel:_$!<Work>!$_\r\n\
+         ADR;TYPE=home:;;12 St James\\, Square;London;;SW1Y 4JH;UK\r\n\
          BDAY:1815-12-10\r\nPHOTO;ENCODING=b;TYPE=JPEG:/9j/4AAQSkZJRgABAQ\r\n\
          NOTE:Met at the\r\n  harbour.\\nLikes tea.\r\nEND:VCARD\r\n\
          BEGIN:VCARD\r\nVERSION:2.1\r\nN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:M=C3=BCller;J=\r\n\
@@ -179,7 +184,11 @@ fn a_contact_is_a_record() {
     assert_eq!(
         blocks("people.vcf", source),
         [
-            "record Ada Lovelace\nOrganization: Analytical Engines, Research\nPosition: Mathematician\nPhone (mobile): +44 20 7946 0018\nEmail (work): ada@example.org\nAddress (home): 12 St James, Square, London, SW1Y 4JH, UK\nBirthday: 10 December 1815",
+            "record Ada Lovelace\nOrganization: Analytical Engines, Research\n\
+             Position: Mathematician\nPhone (mobile): +44 20 7946 0018\n\
+             Email (work): ada@example.org\n\
+             Address (home): 12 St James, Square, London, SW1Y 4JH, UK\n\
+             Birthday: 10 December 1815",
             "paragraph Met at the harbour.\nLikes tea.",
             "record Jörg Müller\nPhone (work): 030 1234\nBirthday: 12 April",
         ]
