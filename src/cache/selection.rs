@@ -66,9 +66,7 @@ impl Selection {
     /// # Errors
     /// A usage fault for an empty tag, and for a domain that is not the name of a host.
     pub fn new(tags: &[String], domains: &[String]) -> Result<Self> {
-        let is_name =
-            |tag: &String| tag.contains(|c: char| !c.is_whitespace() && !"./".contains(c));
-        if !tags.iter().all(is_name) {
+        if tags.iter().any(|tag| matches!(naming::plain(tag.trim()), "" | ".")) {
             return Err(Fault::usage("a tag is empty")
                 .hint("name an index, a document or a folder of documents"));
         }

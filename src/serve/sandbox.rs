@@ -231,7 +231,7 @@ pub struct FileName(String);
 
 impl FileName {
     /// # Errors
-    /// When the path could lead upwards, or has a hidden segment, which an ingest would skip, or one
+    /// When the path could lead upwards, has a hidden segment, which an ingest would skip, or one
     /// that begins with a space, which tables and command lines lose.
     pub fn new(name: &str) -> Result<Self> {
         match segments(name) {
@@ -239,7 +239,7 @@ impl FileName {
                 Ok(Self(name.to_owned()))
             }
             _ => Err(Error::usage("invalid document path")
-                .hint("use a relative path without `..` and without names that begin with a dot or a space")),
+                .hint("use a relative path without `..`, whose names begin with no dot or space")),
         }
     }
 

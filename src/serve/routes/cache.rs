@@ -52,7 +52,8 @@ pub struct PurgeBody {
 
 fn tags_schema() -> RefOr<Schema> {
     let words = "Only rows made from one of these indexes, documents or folders of documents";
-    texts(r"[^\s./]", words)
+    // A name, the root directory, or a folder above.
+    texts(r"[^\s./]|^\s*/|\.\.", words)
 }
 
 fn domains_schema() -> RefOr<Schema> {

@@ -59,8 +59,8 @@ pub struct IngestBody {
     priority: Option<String>,
 }
 
-/// Every text that matches the pattern is the address of a page; other addresses, such as those of a
-/// number or with letters of other scripts, do not match.
+/// Every text that matches the pattern is the address of a page; other addresses, such as those of
+/// a number or with letters of other scripts, do not match.
 fn urls_schema() -> RefOr<Schema> {
     let label = "[a-z0-9]+(-[a-z0-9]+){0,3}";
     let rest = r"(:[0-9]{1,4})?([/?#].*)?";
