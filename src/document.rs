@@ -68,6 +68,10 @@ named! {
         Man = "man",
         /// `SubRip` and `WebVTT`.
         Subtitles = "subtitles",
+        /// Events and tasks (iCalendar).
+        Calendar = "calendar",
+        /// People and organizations (vCard).
+        Contacts = "contacts",
         Xml = "xml",
         Pdf = "pdf",
         Docx = "docx",
@@ -136,6 +140,21 @@ impl Location {
 
     pub fn page(&self) -> Option<usize> {
         if let Self::Page(n) = self { Some(*n) } else { None }
+    }
+
+    /// The number by which people count: of the page, slide, message or cell.
+    pub fn number(&self) -> Option<usize> {
+        match self {
+            Self::Page(n) | Self::Slide(n) | Self::Message(n) | Self::Cell(n) => Some(*n),
+            Self::Attachment { message, .. } => *message,
+            Self::Sheet(..) | Self::File { .. } => None,
+        }
+    }
+
+    /// What [`number`](Self::number) counts.
+    pub fn counted(&self) -> Option<&'static str> {
+        self.number()?;
+        Some(if matches!(self, Self::Attachment { .. }) { "message" } else { self.kind() })
     }
 
     /// The name of the file inside the document, and the place in that file.
@@ -366,6 +385,23 @@ impl Extent {
     }
 }
 
+/// What [`Extent::within`] may have displayed as `text`: the first and the last place. A name may
+/// look like a range of places, so there may be several readings.
+pub fn places_within(text: &str) -> Vec<(Location, Location)> {
+    let one = text.parse::<Location>().ok().map(|place| (place.clone(), place));
+    let numbered = |text: &str| {
+        let (kind, numbers) = text.split_once("s ")?;
+        let (first, last) = numbers.split_once('–')?;
+        let place = |n: &str| format!("{kind} {n}").parse::<Location>().ok();
+        Some((place(first)?, place(last)?))
+    };
+    let ranges = text.match_indices(" – ").filter_map(|(at, dash)| {
+        let (first, last) = (text.slice(..at), text.slice(at + dash.len()..));
+        Some((first.parse().ok()?, last.parse().ok()?))
+    });
+    one.into_iter().chain(numbered(text)).chain(ranges).collect()
+}
+
 /// The line before a passage when it is embedded: title and heading path, so that the vector of a
 /// passage deep in a manual reflects its topic. Empty when there is neither.
 pub fn context_line(title: Option<&str>, heading: &[String]) -> String {
@@ -556,6 +592,17 @@ mod tests {
         ] {
             let place: Location = text.parse().expect(text);
             assert_eq!(place.to_string(), text);
+        }
+        for text in ["pages 2–3", "slides 4–5", "message 2 – message 2, attachment a.pdf, page 1"]
+        {
+            let (first, last) = places_within(text).pop().expect(text);
+            let extent = Extent {
+                bytes: Span::new(0, 0),
+                lines: Lines { first: 1, last: 1 },
+                location: Some(first),
+                last_location: Some(last),
+            };
+            assert_eq!(extent.within().as_deref(), Some(text));
         }
         assert_eq!("message x, attachment a".parse::<Location>(), Err(()));
         assert_eq!("attachment".parse::<Location>(), Err(()));

@@ -16,13 +16,13 @@ use crate::analytics;
 use crate::cache::Table;
 use crate::config;
 use crate::disk;
-use crate::document::{Chunk, Location};
+use crate::document::{self, Chunk, Location};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::filter::{Filter, PathGlob};
 use crate::index::{self, Before, Builder, Meta, Record, Root, Snapshot, State, Stored, Summary};
 use crate::naming::{self, Folder, Names};
-use crate::strings;
+use crate::strings::{self, StrExt as _};
 pub use suggestions::{Suggestion, suggestions};
 
 /// Cache tables that contain text of documents. Cached vectors contain none.
@@ -313,8 +313,10 @@ fn find_named<'r>(
 ) -> Result<Vec<&'r Record>> {
     let named = |text: &str| matches(records, |r| names.means(text, r.root, &r.path));
     let mut found = named(path);
-    if let (true, Some(path)) = (found.is_empty(), without_place(path)) {
-        found = named(path);
+    for (path, _) in splits(path) {
+        if found.is_empty() {
+            found = named(path);
+        }
     }
     if found.is_empty() {
         let glob =
@@ -331,7 +333,7 @@ fn find_named<'r>(
 /// The name of a document whose file name is like that of `path`.
 fn misspelt(records: &[Record], names: &Names, path: &str) -> Option<String> {
     let file = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-    let path = without_place(path).unwrap_or(path);
+    let path = splits(path).first().map_or(path, |(path, _)| path);
     let files: Vec<String> = records.iter().map(|record| file(&record.path)).collect();
     let meant = strings::similar(&file(path), files.iter().map(String::as_str))?;
     let record = records.iter().find(|record| file(&record.path) == meant)?;
@@ -349,6 +351,40 @@ pub enum Part {
     Bytes(usize, usize),
     /// First and last line.
     Lines(usize, usize),
+}
+
+/// A place in a document as a citation prints it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CitedPlace {
+    /// `docs/guide.md:12`.
+    Number(usize),
+    /// `docs/report.pdf (page 3)`: what is between the brackets.
+    Within(String),
+}
+
+/// The place that `text`, by which [`show`] has found the document, names in it.
+pub fn place_of(text: &str, document: &Document) -> Option<CitedPlace> {
+    let names = names_from_here(&document.roots);
+    let is_meant = |path: &str| names.means(path, document.record.root, &document.record.path);
+    if is_meant(text) {
+        return None;
+    }
+    let (_, place) = splits(text).into_iter().find(|(path, _)| is_meant(path))?;
+    Some(place.parse().map_or_else(|_| CitedPlace::Within(place.to_owned()), CitedPlace::Number))
+}
+
+/// The passages between two places, among all passages of a document in order.
+pub fn passages_within(first: &Location, last: &Location, chunks: &[Stored]) -> Range<usize> {
+    let has = |chunk: &Chunk, place: &Location| {
+        let of_units = chunk.units.iter().flat_map(|unit| [&unit.location, &unit.end]);
+        of_units.chain([&chunk.place]).flatten().any(|own| own == place)
+    };
+    let start = chunks.iter().position(|stored| has(&stored.chunk, first));
+    let end = chunks.iter().rposition(|stored| has(&stored.chunk, last));
+    match (start, end) {
+        (Some(start), Some(end)) if start <= end => start..end + 1,
+        _ => 0..0,
+    }
 }
 
 /// The passages of a part, among all passages of a document in order: those within it, or else
@@ -508,13 +544,19 @@ fn folder(roots: &[Root], number: usize) -> Folder<'_> {
     roots.get(number).map(Root::folder).unwrap_or_default()
 }
 
-/// A hit's `docs/guide.md:12` or `docs/report.pdf (page 3)` without the place.
-fn without_place(text: &str) -> Option<&str> {
-    if let Some((path, line)) = text.rsplit_once(':') {
-        return (!line.is_empty() && line.bytes().all(|b| b.is_ascii_digit())).then_some(path);
+/// The readings of a hit's `docs/guide.md:12` or `docs/report.pdf (page 3)` as a path and a place.
+/// Both may contain brackets.
+fn splits(text: &str) -> Vec<(&str, &str)> {
+    if let Some((path, line)) = text.rsplit_once(':')
+        && !line.is_empty()
+        && line.bytes().all(|b| b.is_ascii_digit())
+    {
+        return vec![(path, line)];
     }
-    let (path, place) = text.strip_suffix(')')?.rsplit_once(" (")?;
-    place.parse::<Location>().is_ok().then_some(path)
+    let Some(inner) = text.strip_suffix(')') else { return Vec::new() };
+    let splits = inner.match_indices(" (");
+    let splits = splits.map(|(at, mark)| (inner.slice(..at), inner.slice(at + mark.len()..)));
+    splits.filter(|(_, place)| !document::places_within(place).is_empty()).collect()
 }
 
 /// Folder and relative path of an absolute path; `None` when its folder is not in the index.

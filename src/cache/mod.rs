@@ -37,6 +37,6 @@ pub use answers::CachedAnswer;
 pub use flight::{Claim, Flight};
 pub use origin::Origin;
 pub use retrieval::Ranking;
-pub use selection::Purge;
+pub use selection::{Purge, WITH_ORIGIN};
 pub use store::Cache;
 pub use table::{Caching, Counters, Key, Purged, SharedCounters, SharedStats, Table, TableStats};

@@ -71,8 +71,9 @@ impl Selection {
                 .hint("name an index, a document or a folder of documents"));
         }
         let is_host = |text: &str| {
-            let is_part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
-            !text.is_empty() && text.chars().all(is_part)
+            // As in an address, where letters of other scripts are encoded.
+            let is_part = |b: u8| b.is_ascii_alphanumeric() || b".-:[]".contains(&b);
+            text.contains(|c: char| c.is_ascii_alphanumeric()) && text.bytes().all(is_part)
         };
         if let Some(wrong) = domains.iter().find(|domain| !is_host(domain)) {
             return Err(Fault::usage(format!("`{wrong}` is not the name of a host"))

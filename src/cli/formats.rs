@@ -5,7 +5,7 @@ use super::excerpt::{self, Matcher};
 use super::hits::{heading, place};
 use super::ui::{Ui, count, counted, one_line, safe, safe_name};
 use crate::ask;
-use crate::document::Hit;
+use crate::document::{Hit, Location};
 use crate::error::{Fault, Result};
 use crate::naming::Names;
 
@@ -96,11 +96,16 @@ impl Passages<'_> {
         }
     }
 
-    /// `path:line:text`, the line being the one that matches best.
+    /// `path:line:text`, the line being the one that matches best; its page, slide, message or cell
+    /// where the document has these, as `rag show` and `rag open` read it.
     fn print_lines(&self) {
         for hit in self.hits {
             let path = safe_name(&self.names.shown_in(&hit.root, &hit.path));
             let (line, text) = excerpt::best_line(&hit.chunk, self.matcher);
+            let mut units = hit.chunk.units.iter();
+            let unit = units.find(|unit| (unit.lines.first..=unit.lines.last).contains(&line));
+            let location = unit.map_or(&hit.chunk.place, |unit| &unit.location);
+            let line = location.as_ref().and_then(Location::number).unwrap_or(line);
             self.ui.line(format!("{path}:{line}:{}", one_line(&text)));
         }
     }

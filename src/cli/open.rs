@@ -20,8 +20,9 @@ use crate::error::Result;
 /// ask` or `rag chat` in this terminal showed.
 #[derive(Debug, Args)]
 pub struct OpenArgs {
-    /// Number of the source, or a document as hits show it: PATH or PATH:LINE
-    #[arg(value_name = "N|PATH", default_value = "1")]
+    /// Number of the source, or a document or citation as hits show it, such as `guide.md:12` or
+    /// `report.pdf (page 3)`
+    #[arg(value_name = "N|PATH|CITATION", default_value = "1")]
     place: String,
 }
 

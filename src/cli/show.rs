@@ -6,25 +6,26 @@ use clap::Args;
 
 use super::exit::Outcome;
 use super::layout::filled;
-use super::place::{self, Place};
+use super::place::{self, At, Place};
 use super::sources;
 use super::ui::{Tone, Ui, columns, one_line, safe, safe_name};
 use crate::document::Chunk;
-use crate::documents::{self, Document, Part};
+use crate::documents::{self, Document};
 use crate::engine::Engine;
-use crate::error::{Fault, Result};
-use crate::index::Stored;
+use crate::error::Result;
 use crate::strings::{StrExt as _, lines};
 use crate::wire;
 
 /// Show a passage and what is around it
 ///
-/// Prints the text as it was indexed, with line numbers. Without a line, prints the whole document.
+/// Prints the text as it was indexed, with line numbers. Without a place, prints the whole
+/// document. A number after a colon is a line, or a page, slide, message or cell where the document
+/// has these: `report.pdf:3` is page 3.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// Document as hits show it, PATH or PATH:LINE; or the number of a source of the last answer
-    /// or search in this terminal
-    #[arg(value_name = "PATH[:LINE]|N")]
+    /// Document or citation as hits show it, such as `guide.md:12` or `report.pdf (page 3)`; or the
+    /// number of a source of the last answer or search in this terminal
+    #[arg(value_name = "PATH|CITATION|N")]
     place: String,
     /// Passages to show before and after it
     #[arg(short = 'C', long, value_name = "N", default_value_t = 1)]
@@ -37,14 +38,7 @@ pub fn run(args: &ShowArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         Err(_) => place::find(engine, &args.place)?,
     };
     let Document { roots, record, chunks } = &place.document;
-    let cited = match place.line {
-        Some(line) => at_line(line, chunks).ok_or_else(|| {
-            let last = chunks.last().map_or(0, |stored| stored.chunk.lines.last);
-            Fault::usage(format!("`{}` has no text at line {line}", args.place))
-                .hint(format!("its passages end at line {last}"))
-        })?,
-        None => 0..0,
-    };
+    let cited = place.passages(&args.place)?;
     let shown = match cited.is_empty() {
         true => 0..chunks.len(),
         false => {
@@ -92,17 +86,7 @@ fn numbered(engine: &Engine, n: usize) -> Result<Place> {
     config.index.clone_from(&shown.index);
     let snapshot = engine.with(config).store.open(&shown.index)?;
     let document = documents::find(&snapshot, Some(&source.root), &source.path)?;
-    Ok(Place { document, line: Some(source.line) })
-}
-
-/// The passage at a line, or the next one.
-fn at_line(line: usize, chunks: &[Stored]) -> Option<Range<usize>> {
-    let found = documents::passages_of(Part::Lines(line, line), chunks);
-    if !found.is_empty() {
-        return Some(found);
-    }
-    let next = chunks.iter().position(|stored| stored.chunk.lines.first > line)?;
-    Some(next..next + 1)
+    Ok(Place { document, at: Some(At::Line(source.line)) })
 }
 
 struct Neighbour<'a> {

@@ -412,7 +412,7 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         llm: match values.set("llm.name") {
             None => endpoint(values, "")?,
             Some(name) => llms.get(name).cloned().ok_or_else(|| {
-                let why = Config::unknown_language_model(name, &llms);
+                let why = Config::no_language_model(name, &llms);
                 let fault = values.refuse("llm.name", &why.to_string());
                 fault.hint(why.hint_text().unwrap_or_default())
             })?,

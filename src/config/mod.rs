@@ -378,11 +378,15 @@ impl Config {
         if name == self.llm.name {
             return Ok(&self.llm);
         }
-        self.llms.get(name).ok_or_else(|| Self::unknown_language_model(name, &self.llms))
+        self.llms.get(name).ok_or_else(|| self.unknown_language_model(name))
     }
 
-    /// The fault of a name that no table has.
-    fn unknown_language_model(name: &str, all: &BTreeMap<String, Endpoint>) -> Fault {
+    /// The fault of a name that no language model has.
+    pub fn unknown_language_model(&self, name: &str) -> Fault {
+        Self::no_language_model(name, &self.llms)
+    }
+
+    fn no_language_model(name: &str, all: &BTreeMap<String, Endpoint>) -> Fault {
         let hint = match (similar(name, all.keys().map(String::as_str)), all.is_empty()) {
             (Some(meant), _) => format!("did you mean `{meant}`?"),
             (None, true) => "tables `[llm.NAME]` of the configuration file define them".to_owned(),

@@ -231,14 +231,15 @@ pub struct FileName(String);
 
 impl FileName {
     /// # Errors
-    /// When the path could lead upwards, or has a hidden segment, which an ingest would skip.
+    /// When the path could lead upwards, has a hidden segment, which an ingest would skip, or one
+    /// that begins with a space, which tables and command lines lose.
     pub fn new(name: &str) -> Result<Self> {
         match segments(name) {
-            Some(segments) if segments.iter().all(|segment| !segment.starts_with('.')) => {
+            Some(segments) if segments.iter().all(|segment| !segment.starts_with(['.', ' '])) => {
                 Ok(Self(name.to_owned()))
             }
             _ => Err(Error::usage("invalid document path")
-                .hint("use a relative path without `..` and without names that begin with a dot")),
+                .hint("use a relative path without `..`, whose names begin with no dot or space")),
         }
     }
 

@@ -79,6 +79,11 @@ pub fn address(text: &str) -> Result<Url> {
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err(wrong("must begin with http:// or https://"));
     }
+    // A URL may have other characters there, but the name of a host does not.
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    if url.domain().is_some_and(|name| !name.chars().all(is_of_name)) {
+        return Err(wrong("has no valid host"));
+    }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(wrong("must not contain a user name or a password"));
     }

@@ -11,6 +11,7 @@ use super::sse::{self, Stream};
 use super::{params, sessions};
 use crate::answer;
 use crate::ask;
+use crate::config::Config;
 use crate::serve::app::App;
 use crate::serve::body::Json;
 use crate::serve::error::{Error, ErrorBody, Result, fault_json};
@@ -59,13 +60,13 @@ pub struct AskBody {
 
 impl AskBody {
     /// The question, parsed, without its session.
-    pub fn question(&self, allowed: &Allowed) -> Result<Question> {
+    pub fn question(&self, allowed: &Allowed, config: &Config) -> Result<Question> {
         Ok(Question {
             text: self.query.clone(),
             kind: RequestKind::Answer {
                 intent: params::intent(self.intent.as_deref())?,
                 generator: params::generator(self.generator.as_deref())?,
-                llm: self.llm.clone(),
+                llm: params::language_model(self.llm.as_deref(), config)?,
                 session: None,
                 earlier: Vec::new(),
             },
@@ -150,7 +151,7 @@ pub async fn ask(
     Json(mut body): Json<AskBody>,
 ) -> Result<Response> {
     body.index = allowed.index(body.index, &app)?;
-    let mut question = body.question(&allowed)?;
+    let mut question = body.question(&allowed, &app.engine().config)?;
     if let (Some(name), RequestKind::Answer { session, .. }) = (&body.session, &mut question.kind) {
         *session = Some(sessions::session_id(&allowed, name)?);
     }

@@ -165,7 +165,7 @@ pub async fn ask_batch(
     let questions: Vec<(Option<Value>, AskBody)> = body.split();
     // An invalid question fails the request before any question is answered.
     for (_, question) in &questions {
-        question.question(&allowed)?;
+        question.question(&allowed, &app.engine().config)?;
     }
     let mut tickets = VecDeque::new();
     let mut outcomes = Vec::with_capacity(questions.len());
@@ -197,7 +197,7 @@ pub async fn ask_batch(
 }
 
 async fn submit(app: &App, question: &AskBody, allowed: &Allowed) -> Result<Ticket> {
-    Ok(app.service.ask(question.question(allowed)?).await?.of_batch())
+    Ok(app.service.ask(question.question(allowed, &app.engine().config)?).await?.of_batch())
 }
 
 impl BatchBody {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
 
 use crate::cache::{Purge, Table};
 use crate::serve::body::Json;
@@ -42,12 +42,28 @@ pub struct PurgeBody {
     #[serde(default)]
     #[schema(schema_with = tables_schema)]
     tables: Option<Vec<String>>,
-    /// Only rows made from one of these indexes, documents or folders of documents
     #[serde(default)]
+    #[schema(schema_with = tags_schema)]
     tags: Vec<String>,
-    /// Only rows made from web pages of one of these hosts, or of hosts below it
     #[serde(default)]
+    #[schema(schema_with = domains_schema)]
     domains: Vec<String>,
+}
+
+fn tags_schema() -> RefOr<Schema> {
+    let words = "Only rows made from one of these indexes, documents or folders of documents";
+    // A name, the root directory, or a folder above.
+    texts(r"[^\s./]|^\s*/|\.\.", words)
+}
+
+fn domains_schema() -> RefOr<Schema> {
+    let words = "Only rows made from web pages of one of these hosts, or of hosts below it";
+    texts(r"^[0-9A-Za-z.:\[\]-]*[0-9A-Za-z][0-9A-Za-z.:\[\]-]*$", words)
+}
+
+fn texts(pattern: &str, words: &str) -> RefOr<Schema> {
+    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
+    RefOr::T(ArrayBuilder::new().items(text).description(Some(words)).build().into())
 }
 
 fn tables_schema() -> RefOr<Schema> {
@@ -55,7 +71,13 @@ fn tables_schema() -> RefOr<Schema> {
     let name = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
     let words = "embeddings, retrieval, rerank or answers; `all` for every table";
     RefOr::T(
-        ArrayBuilder::new().items(name).min_items(Some(1)).description(Some(words)).build().into(),
+        ArrayBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+            .items(name)
+            .min_items(Some(1))
+            .description(Some(words))
+            .build()
+            .into(),
     )
 }
 

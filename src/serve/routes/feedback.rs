@@ -171,6 +171,9 @@ pub async fn feedback_export(
     Query(ExportQuery { index }): Query<ExportQuery>,
 ) -> Result<([(HeaderName, &'static str); 2], String)> {
     let indexes = allowed.indexes();
+    if let Some(name) = &index {
+        sandbox::index_name(Some(name), "").map_err(|error| error.param("index"))?;
+    }
     let lines = app.blocking(move |app| {
         let engine = app.engine();
         let place = engine.records();

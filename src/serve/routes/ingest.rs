@@ -6,6 +6,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use super::params;
@@ -36,8 +38,7 @@ pub struct IngestBody {
     /// Several folders, instead of `dir`
     #[schema(nullable = false, min_items = 1)]
     dirs: Option<Vec<String>>,
-    /// Addresses of web pages, beside folders or instead of them; needs the scope admin
-    #[schema(nullable = false, min_items = 1)]
+    #[schema(schema_with = urls_schema)]
     urls: Option<Vec<String>>,
     /// Ingest the pages that sitemaps list below the addresses (default: false)
     sitemap: Option<bool>,
@@ -56,6 +57,18 @@ pub struct IngestBody {
     /// high need the scope admin
     #[schema(pattern = "^(critical|high|normal|low|background)$")]
     priority: Option<String>,
+}
+
+/// Every text that matches the pattern is the address of a page; other addresses, such as those of
+/// a number or with letters of other scripts, do not match.
+fn urls_schema() -> RefOr<Schema> {
+    let label = "[a-z0-9]+(-[a-z0-9]+){0,3}";
+    let rest = r"(:[0-9]{1,4})?([/?#].*)?";
+    let pattern = format!(r"^https?://{label}(\.{label}){{0,3}}\.[a-z]{{2,12}}{rest}$");
+    let url = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
+    let words = "Addresses of web pages, beside folders or instead of them; needs the scope admin";
+    let urls = ArrayBuilder::new().items(url).min_items(Some(1)).description(Some(words));
+    RefOr::T(Schema::Array(urls.build()))
 }
 
 /// A queued job

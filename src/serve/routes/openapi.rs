@@ -10,6 +10,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
 use super::params;
 use crate::answer::Intent;
+use crate::cache::{Table, WITH_ORIGIN};
+use crate::config::Generator;
 use crate::model::Prefixes;
 use crate::serve::app::App;
 use crate::serve::error::{ErrorBody, OllamaError};
@@ -56,9 +58,11 @@ pub fn constrain(document: &mut Value, app: &App) {
         schema.extend(more.as_object().cloned().unwrap_or_default());
     };
     let schemas = "/components/schemas";
+    let neither = json!({ "anyOf": [{ "required": ["dir"] }, { "required": ["dirs"] }] });
     let either = json!([
         { "required": ["dir"], "not": { "required": ["dirs"] } },
         { "required": ["dirs"], "not": { "required": ["dir"] } },
+        { "required": ["urls"], "not": neither },
     ]);
     merge(&format!("{schemas}/IngestBody"), json!({ "oneOf": either }));
     let question = json!({
@@ -72,6 +76,7 @@ pub fn constrain(document: &mut Value, app: &App) {
         &format!("{schemas}/OllamaChatBody/properties/messages"),
         json!({ "anyOf": [{ "maxItems": 0 }, { "contains": question }] }),
     );
+    merge(&format!("{schemas}/PurgeBody"), purge_schema());
     let named = json!([{ "required": ["model"] }, { "required": ["name"] }]);
     merge(&format!("{schemas}/ShowBody"), json!({ "anyOf": named }));
     merge("/paths/~1documents/post/parameters/0", json!({ "required": true }));
@@ -96,6 +101,16 @@ pub fn constrain(document: &mut Value, app: &App) {
             merge(&place, json!({ "enum": all }));
         }
     }
+    let generators: Vec<&str> = match app.engine().config.llm.base_url.is_empty() {
+        true => vec![Generator::Extractive.name()],
+        false => Generator::ALL.iter().map(|generator| generator.name()).collect(),
+    };
+    let pattern = format!("^({})$", generators.join("|"));
+    for body in ["AskBody", "BatchBody"] {
+        let place = format!("{schemas}/{body}/properties");
+        merge(&format!("{place}/generator"), json!({ "pattern": pattern }));
+        merge(&format!("{place}/llm"), json!({ "enum": language_models(app) }));
+    }
     let extras = json!({
         "k": {
             "type": ["integer", "null"], "minimum": 1, "maximum": 1000,
@@ -115,12 +130,42 @@ pub fn constrain(document: &mut Value, app: &App) {
         },
         "llm": {
             "type": ["string", "null"],
+            "enum": language_models(app),
             "description": "Name of the language model to write with; also as the header X-Rag-Llm",
         },
     });
     for body in ["ChatBody", "ResponsesBody", "OllamaChatBody", "GenerateBody"] {
         merge(&format!("{schemas}/{body}/properties"), extras.clone());
     }
+}
+
+/// Whole tables, or the rows of tags or domains in tables whose rows have them.
+fn purge_schema() -> Value {
+    let selectable = WITH_ORIGIN.map(Table::name);
+    let tables = json!({ "anyOf": [
+        { "type": "null" },
+        { "items": { "enum": selectable } },
+        { "contains": { "enum": ["all"] } },
+    ] });
+    let some = json!({ "minItems": 1 });
+    json!({ "anyOf": [
+        {
+            "properties": {
+                "tables": { "type": "array" },
+                "tags": { "maxItems": 0 },
+                "domains": { "maxItems": 0 },
+            },
+            "required": ["tables"],
+        },
+        { "properties": { "tables": tables, "tags": some }, "required": ["tags"] },
+        { "properties": { "tables": tables, "domains": some }, "required": ["domains"] },
+    ] })
+}
+
+/// The names that a request may give in `llm`.
+fn language_models(app: &App) -> Vec<Value> {
+    let names = params::language_models(&app.engine().config);
+    names.into_iter().map(Value::from).chain([Value::Null]).collect()
 }
 
 /// Show the `OpenAPI` document

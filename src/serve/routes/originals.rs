@@ -36,12 +36,9 @@ const POLICY: &str = "default-src 'none'; sandbox";
     tag = "documents",
     params(DocumentQuery),
     responses(
-        (
-            status = 200,
-            description = "The file",
-            body = Vec<u8>,
-            content_type = "application/octet-stream",
-        ),
+        (status = 200, description = "The file", content(
+            (String = "text/plain"), (Vec<u8> = "application/pdf"), (Vec<u8> = "image/png"),
+            (Vec<u8> = "image/jpeg"), (Vec<u8> = "application/octet-stream"))),
         (status = 404, description = "No such document, or its file is gone", body = ErrorBody),
     )
 )]
@@ -106,7 +103,9 @@ fn media_type(format: Option<Format>, path: &str) -> (&'static str, bool) {
             | Format::Org
             | Format::AsciiDoc
             | Format::Man
-            | Format::Subtitles,
+            | Format::Subtitles
+            | Format::Calendar
+            | Format::Contacts,
         ) => ("text/plain; charset=utf-8", true),
         _ => ("application/octet-stream", false),
     }

@@ -5,7 +5,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
 use crate::answer::Intent;
 use crate::cache::Caching;
-use crate::config::{self, Generator, Mode};
+use crate::config::{self, Config, Generator, Mode};
 use crate::filter::Filter;
 use crate::serve::access::Scope;
 use crate::serve::error::{Error, Result};
@@ -36,6 +36,23 @@ pub fn intent(name: Option<&str>) -> Result<Option<Intent>> {
 
 pub fn generator(name: Option<&str>) -> Result<Option<Generator>> {
     named("generator", name, &Generator::ALL, Generator::name)
+}
+
+/// The name of a language model. It must be known even where a request writes without one.
+pub fn language_model(name: Option<&str>, config: &Config) -> Result<Option<String>> {
+    let Some(name) = name else { return Ok(None) };
+    match language_models(config).contains(&name) {
+        true => Ok(Some(name.to_owned())),
+        false => Err(config.unknown_language_model(name).into()),
+    }
+}
+
+/// The names that [`language_model`] accepts.
+pub fn language_models(config: &Config) -> Vec<&str> {
+    // The model of `llm` itself has the empty name, unless it is one of the others.
+    let own = config.llm.name.as_str();
+    let is_other = !config.llms.contains_key(own) && !config.llm.base_url.is_empty();
+    config.llms.keys().map(String::as_str).chain(is_other.then_some(own)).collect()
 }
 
 pub fn mode(name: Option<&str>) -> Result<Option<Mode>> {
@@ -89,9 +106,14 @@ fn filter_pattern() -> String {
         "[0-9]{4}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])",
         "|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31))",
     );
-    let value = r#"([^\s()"=][^\s()"]*|"[^"\\]+")"#;
+    // Which control characters are white space depends on the language of the client.
+    let value =
+        r#"([^\s\x00-\x20\x7f-\x9f()"=][^\s\x00-\x20\x7f-\x9f()"]*|"[^"\\\x00-\x1f\x7f-\x9f]+")"#;
     // A glob with an unclosed bracket is invalid.
-    let path = r#"([0-9A-Za-z_*?][^\s()"\\\[\]{}]*|"[0-9A-Za-z_*?][^"\\\[\]{}]*")"#;
+    let path = concat!(
+        r#"([0-9A-Za-z_*?][^\s\x00-\x20\x7f-\x9f()"\\\[\]{}]*"#,
+        r#"|"[0-9A-Za-z_*?][^"\\\[\]{}\x00-\x1f\x7f-\x9f]*")"#,
+    );
     let size = "[0-9]{1,9}[kmg]?b?";
     let order = "(:|=|<=?|>=?)";
     let test = format!(

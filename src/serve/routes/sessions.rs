@@ -21,6 +21,7 @@ use crate::sessions::Turn;
 use crate::wire;
 
 const MAX_TITLE_CHARS: usize = 200;
+const MAX_WORDS_CHARS: usize = 1000;
 
 /// A new session
 #[derive(Serialize, ToSchema)]
@@ -134,10 +135,13 @@ pub async fn sessions_list(
     Query(SessionsQuery { words }): Query<SessionsQuery>,
 ) -> Result<axum::Json<SessionsReply>> {
     allowed.check_all_indexes()?;
-    let found = app.blocking(move |app| {
-        let words = words.unwrap_or_default();
-        Ok(app.engine().sessions()?.search(&words, app.engine().now_s())?)
-    });
+    let words = words.unwrap_or_default();
+    if words.chars().count() > MAX_WORDS_CHARS {
+        let what = format!("`words` must have at most {MAX_WORDS_CHARS} characters");
+        return Err(Error::usage(what).param("words"));
+    }
+    let found = app
+        .blocking(move |app| Ok(app.engine().sessions()?.search(&words, app.engine().now_s())?));
     let found = found.await?;
     Ok(axum::Json(SessionsReply { sessions: found.iter().map(wire::session).collect() }))
 }

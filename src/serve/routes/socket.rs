@@ -13,6 +13,7 @@ use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -84,17 +85,20 @@ enum Kind {
     responses(
         (status = 101, description = "The connection is a WebSocket from now on"),
         (status = 400, description = "Not the handshake of a WebSocket", body = ErrorBody),
+        (
+            status = 426,
+            description = "An ordinary request; the connection must become a WebSocket",
+            body = ErrorBody,
+        ),
     )
 )]
 pub async fn socket(
     Call { app, id, allowed }: Call,
     Extension(connection): Extension<Connection>,
+    headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response> {
-    let upgrade = upgrade.map_err(|_| {
-        Error::usage("the request is not the handshake of a WebSocket")
-            .hint("connect with a WebSocket client to ws://HOST/ws")
-    })?;
+    let upgrade = upgrade.map_err(|_| no_handshake(&headers))?;
     let max_bytes = app.settings().max_body_bytes;
     let span = Span::current();
     let upgrade = upgrade
@@ -113,6 +117,17 @@ pub async fn socket(
         }
         .instrument(span)
     }))
+}
+
+/// The error of a request that does not open a WebSocket. One that does not try to, such as that of
+/// a browser, gets the status for it.
+fn no_handshake(headers: &HeaderMap) -> Error {
+    let what = "the request is not the handshake of a WebSocket";
+    let error = match headers.contains_key(header::UPGRADE) {
+        true => Error::usage(what),
+        false => Error::upgrade_required(what),
+    };
+    error.hint("connect with a WebSocket client to ws://HOST/ws")
 }
 
 /// One socket.
@@ -244,7 +259,7 @@ impl Talk {
             .map_err(|misfit| Error::misfit(&misfit, "the message"))?;
         guard::admit_message(&self.app, &self.allowed).await?;
         body.index = self.allowed.index(body.index, &self.app)?;
-        let mut question = body.question(&self.allowed)?;
+        let mut question = body.question(&self.allowed, &self.app.engine().config)?;
         if let (Some(name), RequestKind::Answer { session, .. }) =
             (&body.session, &mut question.kind)
         {

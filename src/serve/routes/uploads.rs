@@ -401,10 +401,15 @@ fn restore_removed(
     own: &Root,
     name: &FileName,
 ) -> Result<()> {
-    if meta.removed.binary_search(&own.absolute(name.as_str())).is_err() {
+    let absolute = own.absolute(name.as_str());
+    if meta.removed.binary_search(&absolute).is_err() {
         return Ok(());
     }
-    let glob = params::exact_glob(&naming::name(&own.given, name.as_str()));
+    // Without its folder in the index, a removed document is known by its absolute path only.
+    let glob = match meta.roots.iter().any(|root| root.real == own.real) {
+        true => params::exact_glob(&naming::name(&own.given, name.as_str())),
+        false => params::exact_glob(&absolute),
+    };
     documents::restore(&engine.of_index(index), &[glob], WRITER_WAIT)?;
     Ok(())
 }

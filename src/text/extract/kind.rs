@@ -140,6 +140,8 @@ pub(super) fn format_of(path: &str, bytes: &[u8]) -> Result<Format, NoText> {
             Format::Man
         }
         "srt" | "vtt" => Format::Subtitles,
+        "ics" | "ical" | "ifb" | "vcs" => Format::Calendar,
+        "vcf" | "vcard" => Format::Contacts,
         "xml" => Format::Xml,
         // A drawing has few words among many coordinates.
         "svg" => return Err(NoText::Binary("SVG image".into())),
@@ -150,6 +152,8 @@ pub(super) fn format_of(path: &str, bytes: &[u8]) -> Result<Format, NoText> {
         _ if begins_like(bytes, "<?xml") => Format::Xml,
         "" if begins_like_troff(bytes) => Format::Man,
         _ if begins_like(bytes, "WEBVTT") => Format::Subtitles,
+        _ if begins_like(bytes, "BEGIN:VCALENDAR") => Format::Calendar,
+        _ if begins_like(bytes, "BEGIN:VCARD") => Format::Contacts,
         _ => Format::Plain,
     };
     Ok(format)

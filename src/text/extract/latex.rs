@@ -1,6 +1,7 @@
 //! LaTeX as the printed page: commands, comments and layout are left out; accents, symbols,
 //! quantities and the author's macros become their text; footnotes follow their paragraph.
 
+mod labels;
 mod language;
 mod names;
 mod source;
@@ -13,6 +14,7 @@ use std::collections::HashMap;
 use super::doc::BlockKind;
 use super::rendered::{Inline, Rendered};
 use crate::strings::StrExt as _;
+use labels::Labels;
 use language::{has_german_shorthands, shorthand, skip_overlay, theorems};
 use names::{dropped_arguments, is_accent, is_code, is_left_out, section_level};
 use source::{
@@ -35,6 +37,7 @@ pub(super) fn parse(source: &str) -> Rendered {
     let context = Context {
         macros: macros(source),
         theorems: theorems(source),
+        labels: Labels::read(source),
         has_shorthands: has_german_shorthands(source),
         fuel: Cell::new(MAX_EXPANSION_BYTES),
     };
@@ -63,6 +66,7 @@ pub(super) fn parse(source: &str) -> Rendered {
 struct Context {
     macros: HashMap<String, Macro>,
     theorems: HashMap<String, String>,
+    labels: Labels,
     /// The document writes `"a` for `ä`.
     has_shorthands: bool,
     fuel: Cell<usize>,
@@ -228,6 +232,7 @@ impl<'a> Reader<'a> {
                     if name == "captionof" { self.skip(end, 1) } else { skip_options(source, end) };
                 self.argument(from, |reader, caption| {
                     let held = std::mem::take(&mut reader.content);
+                    let caption = reader.numbered(at, caption);
                     reader.out.prose(BlockKind::Paragraph, &caption);
                     reader.content = held;
                 })
@@ -302,6 +307,7 @@ impl<'a> Reader<'a> {
                 self.end_row();
                 end
             }
+            _ if labels::is_reference(name) => self.reference(name, at, end),
             _ if is_accent(name) => self.accent(name, at, end),
             _ => match dropped_arguments(name) {
                 Some(n) => {

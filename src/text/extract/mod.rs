@@ -11,6 +11,7 @@
 
 mod asciidoc;
 mod build;
+mod cards;
 mod code;
 mod comments;
 #[cfg(feature = "office")]
@@ -208,6 +209,8 @@ impl Reading {
                 let (text, map, blocks) = subtitles::parse(source);
                 Self { rendering: Some((text, map)), blocks, ..Self::default() }
             }
+            Format::Calendar => Self::of_rendered(cards::calendar(source)),
+            Format::Contacts => Self::of_rendered(cards::contacts(source)),
             Format::Latex => Self::of_rendered(latex::parse(source)),
             Format::ReStructuredText => Self::of_rendered(rst::parse(source)),
             Format::Org => Self::of_rendered(org::parse(source)),

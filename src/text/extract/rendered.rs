@@ -56,6 +56,33 @@ impl Inline {
         }
     }
 
+    /// The parts between empty lines.
+    pub(super) fn paragraphs(&self) -> Vec<Self> {
+        let mut found = vec![Self::default()];
+        let mut line = Self::default();
+        for (c, &(at, len)) in
+            self.text.chars().chain(['\n']).zip(self.places.iter().chain([&(0, 0)]))
+        {
+            if c != '\n' {
+                line.put(c, at, len);
+                continue;
+            }
+            let line = std::mem::take(&mut line);
+            match found.last_mut() {
+                Some(_) if line.is_blank() => found.push(Self::default()),
+                Some(last) => {
+                    if let (false, Some((at, len))) = (last.text.is_empty(), last.places.last()) {
+                        last.put('\n', at + len, 0);
+                    }
+                    last.append(line);
+                }
+                None => {}
+            }
+        }
+        found.retain(|paragraph| !paragraph.is_blank());
+        found
+    }
+
     pub(super) fn is_blank(&self) -> bool {
         self.text.trim().is_empty()
     }

@@ -1,6 +1,7 @@
 //! `rag serve`: its replies, its refusals, and its behaviour with many, slow or hostile clients.
 
 mod crowds;
+mod described;
 mod dialects;
 mod examples;
 mod refusals;

@@ -51,6 +51,12 @@ impl Api {
             "{method} {target} gives {}, which is not described\n{reply:?}",
             reply.status
         );
+        let kinds = response.and_then(|response| response["content"].as_object());
+        if let (Some(kinds), Some(kind)) = (kinds, reply.headers.get("content-type"))
+            && !kinds.contains_key(kind.split(';').next().unwrap_or_default())
+        {
+            panic!("{method} {target} replies with {kind}, which is not described\n{reply:?}");
+        }
         let described = response.map(|response| &response["content"]["application/json"]["schema"]);
         if reply.headers.get("content-type").is_some_and(|kind| kind == "application/json")
             && let Some(why) =
@@ -1353,5 +1359,20 @@ fn a_language_model_is_streamed_to_openai_clients() {
         text.concat(),
         "Bees dance to tell where flowers are [1].\n\nSources:\n[1] docs/bees.md:3"
     );
+    api.server.stop();
+}
+
+#[test]
+fn a_removed_upload_is_uploaded_again_after_its_folder_has_left_the_index() {
+    let Some(sandbox) = indexed() else { return };
+    let api = Api::start(&sandbox, &[]);
+    let text = "# Otters\n\nAn otter eats fish and crabs.\n";
+    api.done(&api.upload("/documents?path=%3Dï/otter*.md", text));
+    wait_for_workers(&sandbox);
+    api.delete("/documents?root=uploads&path=%3Dï/otter*.md").ok();
+    api.delete("/indexes/default/folders?folder=uploads").ok();
+    api.done(&api.upload("/documents?path=%3Dï/otter*.md", text));
+    let found = api.post("/search", &json!({ "query": "otter" })).ok().json();
+    assert_eq!(found["hits"][0]["root"], "uploads");
     api.server.stop();
 }

@@ -96,7 +96,10 @@ fn a_socket_refuses_what_a_request_would_be_refused_for() {
     assert_eq!(refused(&[]), 401);
     assert_eq!(refused(&[("sec-websocket-protocol", "rag, bearer.wrong-token-00000000")]), 401);
     assert_eq!(refused(&[("authorization", &bearer), ("origin", "http://evil.example")]), 403);
-    server.request("GET", "/ws", &[("authorization", &bearer)], "").is(400);
+    let ordinary = server.request("GET", "/ws", &[("authorization", &bearer)], "").is(426);
+    assert_eq!(ordinary.headers["upgrade"], "websocket");
+    let half = [("authorization", bearer.as_str()), ("upgrade", "websocket")];
+    server.request("GET", "/ws", &half, "").is(400);
 
     // A page sends the token as a protocol.
     let offered = format!("rag, bearer.{token}");

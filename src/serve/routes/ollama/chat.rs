@@ -8,9 +8,11 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{
+    ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type,
+};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::names::{index_of, no_model, timestamp};
 use crate::ask::{self, n_tokens};
@@ -49,17 +51,44 @@ pub struct OllamaChatBody {
 }
 
 /// A message; unknown fields are ignored
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize)]
 struct OllamaMessage {
-    /// user and assistant are the conversation; other roles are ignored
-    #[schema(pattern = "^(system|user|assistant|tool)$")]
     role: String,
-    #[serde(default)]
-    #[schema(pattern = "\\S")]
-    content: String,
-    /// Must be empty in the question
-    #[schema(schema_with = images_schema)]
+    content: Option<String>,
     images: Option<Vec<Value>>,
+}
+
+/// User messages have a text; other messages may have none, such as a call of a tool.
+impl PartialSchema for OllamaMessage {
+    fn schema() -> RefOr<Schema> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let question = ObjectBuilder::new()
+            .property("role", text().enum_values(Some(["user"])))
+            .property(
+                "content",
+                text().min_length(Some(1)).max_length(Some(1 << 15)).pattern(Some("\\S")),
+            )
+            .property("images", images_schema())
+            .required("role")
+            .required("content");
+        let null_or_text = text().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
+        let other = ObjectBuilder::new()
+            .property("role", text().enum_values(Some(["system", "assistant", "tool"])))
+            .property("content", null_or_text)
+            .required("role");
+        let words = "Messages of user and assistant are the conversation; other roles are ignored. \
+             Images are refused in the question, and ignored before it";
+        let either = OneOfBuilder::new().item(question).item(other).description(Some(words));
+        RefOr::T(Schema::OneOf(either.build()))
+    }
+}
+
+impl ToSchema for OllamaMessage {}
+
+impl OllamaMessage {
+    fn text(&self) -> &str {
+        self.content.as_deref().unwrap_or_default()
+    }
 }
 
 /// A question; unknown fields are ignored
@@ -152,7 +181,7 @@ impl Asked {
             if question.images.as_ref().is_some_and(|images| !images.is_empty()) {
                 return Err(Misfit::of(format!("messages[{n}].images"), NO_IMAGES));
             }
-            if question.content.trim().is_empty() {
+            if question.text().trim().is_empty() {
                 let words = "is empty: the last user message is the question";
                 return Err(Misfit::of(format!("messages[{n}].content"), words));
             }
@@ -161,7 +190,9 @@ impl Asked {
         Ok(Self {
             shape: Shape::Chat,
             model: body.model,
-            messages: messages.map(|message| (author(&message.role), message.content)).collect(),
+            messages: messages
+                .map(|message| (author(&message.role), message.content.unwrap_or_default()))
+                .collect(),
             is_streamed: body.stream.unwrap_or(true),
             unknown: body.unknown,
         })
@@ -188,14 +219,14 @@ impl Asked {
     }
 
     /// The extra fields of the body and of its `options`.
-    fn extras(&self, allowed: &Allowed, headers: &HeaderMap) -> Result<Extras> {
+    fn extras(&self, app: &App, allowed: &Allowed, headers: &HeaderMap) -> Result<Extras> {
         let mut fields = self.unknown.clone();
         if let Some(options) = self.unknown.get("options").and_then(Value::as_object) {
             for (name, value) in options {
                 fields.entry(name.clone()).or_insert_with(|| value.clone());
             }
         }
-        Extras::new(allowed, &fields, headers)
+        Extras::new(allowed, &app.engine().config, &fields, headers)
     }
 }
 
@@ -280,7 +311,7 @@ async fn answer(
     mut asked: Asked,
 ) -> Result<Response> {
     let index = index_of(&app, allowed, &asked.model)?;
-    let extras = asked.extras(allowed, headers)?;
+    let extras = asked.extras(&app, allowed, headers)?;
     let n_prompt_tokens = asked.messages.iter().map(|(_, text)| n_tokens(text)).sum::<usize>();
     let frame = Frame {
         id,
@@ -290,6 +321,11 @@ async fn answer(
         n_prompt_tokens,
     };
     let Some((_, question)) = asked.messages.pop() else {
+        let names = app.blocking(|app| Ok(app.engine().store.names()?)).await?;
+        // The model of the configured index is listed before there is an index.
+        if index != app.engine().config.index && !names.contains(&index) {
+            return Err(no_model(&asked.model));
+        }
         let mut line = frame.line(&app, "");
         line["done"] = true.into();
         line["done_reason"] = "load".into();

@@ -384,7 +384,7 @@ pub async fn chat_completions(
     if let Some(refused) = body.refused() {
         return Err(refused.into());
     }
-    let extras = Extras::new(&allowed, &body.unknown, &headers)?;
+    let extras = Extras::new(&allowed, &app.engine().config, &body.unknown, &headers)?;
     let question = body.question(&index, extras)?;
     let mut ticket = app.service.ask(question).await.map_err(|problem| match problem {
         crate::service::Problem::NoIndex(_) => no_model(&body.model),

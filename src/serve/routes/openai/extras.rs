@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::answer::Intent;
 use crate::cache::Caching;
+use crate::config::Config;
 use crate::filter::Filter;
 use crate::serve::error::{Error, Result};
 use crate::serve::guard::Allowed;
@@ -45,7 +46,12 @@ impl Extras {
     /// # Errors
     /// A usage error that names the field; status 404 for an unknown session. `index` is refused:
     /// to ignore it would let an answer rest on documents that the client meant to exclude.
-    pub fn new(allowed: &Allowed, body: &Map<String, Value>, headers: &HeaderMap) -> Result<Self> {
+    pub fn new(
+        allowed: &Allowed,
+        config: &Config,
+        body: &Map<String, Value>,
+        headers: &HeaderMap,
+    ) -> Result<Self> {
         if body.get("index").is_some_and(|value| !value.is_null()) {
             return Err(Error::usage("`index` has no effect on this route")
                 .param("index")
@@ -64,6 +70,7 @@ impl Extras {
         let filter = fields.filter.or(headers.filter);
         let intent = fields.intent.or(headers.intent);
         let session = fields.session.or(headers.session);
+        let llm = fields.llm.or(headers.llm);
         Ok(Self {
             k: params::k(fields.k.or(headers.k)).map_err(|error| error.param("k"))?,
             filter: params::filter(filter.as_deref()).map_err(|error| error.param("filter"))?,
@@ -72,7 +79,8 @@ impl Extras {
                 .transpose()
                 .map_err(|error| error.param("session"))?,
             intent: params::intent(intent.as_deref()).map_err(|error| error.param("intent"))?,
-            llm: fields.llm.or(headers.llm),
+            llm: params::language_model(llm.as_deref(), config)
+                .map_err(|error| error.param("llm"))?,
         })
     }
 

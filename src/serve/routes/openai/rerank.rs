@@ -73,6 +73,8 @@ impl RerankBody {
     fn scorer(&self, app: &App) -> Result<Scorer> {
         let config = &app.engine().config;
         match self.model.as_str() {
+            // An empty setting means that there is no cross-encoder.
+            "" => Err(no_model("")),
             model if model == config.rerank_model => Ok(Scorer::CrossEncoder),
             model if model == config.model => Ok(Scorer::Cosine),
             model => Err(no_model(model)),

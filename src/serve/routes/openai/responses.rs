@@ -211,7 +211,7 @@ pub async fn responses(
     let question = all.pop().map(|(_, text)| text).unwrap_or_default();
     let n_prompt_tokens =
         all.iter().map(|(_, text)| n_tokens(text)).sum::<usize>() + n_tokens(&question);
-    let mut extras = Extras::new(&allowed, &body.unknown, &headers)?;
+    let mut extras = Extras::new(&allowed, &app.engine().config, &body.unknown, &headers)?;
     let mut stored = None;
     if let Some(previous) = &body.previous_response_id {
         let session = session_of(previous).ok_or_else(|| no_response(previous))?;

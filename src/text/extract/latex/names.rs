@@ -30,12 +30,12 @@ pub(super) fn is_left_out(name: &str) -> bool {
 
 /// How many arguments of a command are not text; `None` when they are.
 pub(super) fn dropped_arguments(name: &str) -> Option<usize> {
-    const ONE: &str = "label ref eqref pageref autoref cref Cref vref nameref input include \
+    const ONE: &str = "label input include \
          includegraphics includeonly vspace hspace usepackage documentclass bibliography \
          bibliographystyle addbibresource pagestyle thispagestyle pagenumbering index hypersetup \
          color geometry graphicspath phantom hphantom vphantom todo hyphenation title author date \
          institute subtitle affiliation email usetikzlibrary usetheme textcolor colorbox parbox \
-         rotatebox scalebox hyperref lstset sisetup tikzset pgfplotsset cellcolor \
+         rotatebox scalebox lstset sisetup tikzset pgfplotsset cellcolor \
          rowcolor columncolor captionsetup selectlanguage setmainfont linespread nocite fontsize \
          addtocounter stepcounter newcounter theoremstyle DeclareUnicodeCharacter foreignlanguage \
          hskip vskip newlength markright IfFileExists lstinputlisting verbatiminput glsadd \

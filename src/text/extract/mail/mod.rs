@@ -126,8 +126,27 @@ fn write(message: &Message<'_>, build: &mut Build, position: &Position) {
             _ => {}
         }
     }
+    let has_calendar = attached.iter().any(|name| name.to_lowercase().ends_with(".ics"));
     for attachment in message.attachments().take(MAX_ATTACHMENTS) {
-        attach(attachment, build, position);
+        // An invitation is often given twice: as a part without a name and as a file.
+        if !(has_calendar && unnamed_card(attachment) == Some(INVITATION)) {
+            attach(attachment, build, position);
+        }
+    }
+}
+
+const INVITATION: &str = "invitation.ics";
+
+/// A name for a part without one that is an invitation or a contact.
+fn unnamed_card(part: &MessagePart<'_>) -> Option<&'static str> {
+    if part.attachment_name().is_some() {
+        return None;
+    }
+    let kind = part.content_type().filter(|kind| kind.ctype().eq_ignore_ascii_case("text"))?;
+    match kind.subtype()?.to_ascii_lowercase().as_str() {
+        "calendar" => Some(INVITATION),
+        "vcard" | "x-vcard" => Some("contact.vcf"),
+        _ => None,
     }
 }
 
@@ -140,7 +159,7 @@ fn head(build: &mut Build, name: &str, value: &str) {
 
 /// Writes an attached file, if it is one that can be read.
 fn attach(part: &MessagePart<'_>, build: &mut Build, position: &Position) {
-    let name = part.attachment_name().map(short_name);
+    let name = part.attachment_name().or_else(|| unnamed_card(part)).map(short_name);
     let path = |name: String| match &position.within {
         Some(outer) => format!("{outer} › {name}"),
         None => name,

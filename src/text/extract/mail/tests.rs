@@ -23,6 +23,33 @@ fn page(body: &str, expected: &[&str]) {
 }
 
 #[test]
+fn an_invitation_is_read_once() {
+    const EVENT: &str = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:Kiln firing\n\
+        DTSTART:20260304T100000\nEND:VEVENT\nEND:VCALENDAR\n";
+    let part = |head: &str| format!("--b\nContent-Type: {head}\n\n{EVENT}\n");
+    let mail = |parts: &str| {
+        let head = "From: Ada <ada@x.org>\nSubject: Invitation\nMIME-Version: 1.0\n\
+            Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nCome.\n";
+        let mail = format!("{head}{parts}--b--\n");
+        message(mail.as_bytes(), 0, super::super::extract_within).unwrap()
+    };
+    let own = part("text/calendar; method=REQUEST; charset=utf-8");
+    let file = part("application/ics; name=invite.ics");
+    for (parts, name) in [
+        (own.clone(), "invitation.ics"),
+        (file.clone(), "invite.ics"),
+        (format!("{own}{file}"), "invite.ics"),
+    ] {
+        let found = mail(&parts);
+        assert_eq!(found.text.matches("Kiln firing").count(), 1, "{}", found.text);
+        assert!(found.text.contains("When: Wednesday, 4 March 2026, 10:00"), "{}", found.text);
+        let at = found.text.find("When:").unwrap();
+        let place = found.place_at(at).unwrap().to_string();
+        assert_eq!(place, format!("attachment {name}"), "{}", found.text);
+    }
+}
+
+#[test]
 fn a_reply_says_only_what_its_sender_wrote() {
     plain(
         "It is lit on Friday.\n\nOn Mon, 2 Feb 2026 at 09:10, Ben <ben@x.org> wrote:\n> It is lit \

@@ -306,3 +306,62 @@ fn notes_beside_the_main_part_are_text_unless_they_are_links() {
     check("a.html", &page("<p>Keep it dry.</p>"), &[main, "paragraph Keep it dry."]);
     check("a.html", &page("<ul><li><a href='b'>Valves</a></li></ul>"), &[main]);
 }
+
+#[test]
+fn references_of_latex_show_their_numbers() {
+    let read = |preamble: &str, body: &str| {
+        let source = format!("{preamble}\\begin{{document}}\n{body}\n\\end{{document}}\n");
+        extract("a.tex", source.as_bytes()).unwrap().text
+    };
+    let article = |body: &str| read("\\documentclass{article}\n", body);
+    let check = |text: &str, expected: &str| assert!(text.contains(expected), "{expected}\n{text}");
+    let text = article(
+        "\\section{One}\\label{sec:one}\n\\section*{Unnumbered}\n\\section{Two}\n\
+         \\subsection{Deep}\\label{sec:deep}\nSee Section~\\ref{sec:one} and \\cref{sec:deep}. \
+         \\Cref{sec:one,sec:deep} agree.\n\n\\appendix\\section{Data}\\label{app}\nSo does \
+         Appendix~\\ref{app}, but not \\ref{gone} on page~\\pageref{app}.",
+    );
+    check(&text, "See Section 1 and section 2.1. Section 1, Section 2.1 agree.");
+    check(&text, "So does Appendix A, but not [gone] on page [app].");
+    let text = article(
+        "\\begin{equation}\\label{eq:a}a=b\\end{equation}\n\\begin{align}\nc&=d \\nonumber\\\\\n\
+         e&=f \\label{eq:e}\\\\\ng&=h \\label{eq:g}\n\\end{align}\n\
+         \\begin{equation*}x\\end{equation*}\n\\[y\\]\n\
+         \\begin{equation}z\\tag{Z}\\label{eq:z}\\end{equation}\n\
+         \\begin{equation}z\\label{eq:last}\\end{equation}\n\n\
+         By \\eqref{eq:a}, \\eqref{eq:e}, \\ref{eq:g}, \\eqref{eq:z} and \\autoref{eq:last}.",
+    );
+    check(&text, "By (1), (2), 3, (Z) and equation (4).");
+    let text = article(
+        "\\begin{figure}\\input{plot}\\caption{A kiln}\\label{fig:kiln}\\end{figure}\n\
+         \\begin{table}\\caption[short]{Heats}\\label{tab:heat}\\begin{tabular}{l}a\\\\b\
+         \\end{tabular}\\end{table}\n\
+         \\begin{figure*}\\caption{A pot}\\label{fig:pot}\\end{figure*}\n\n\
+         Figure~\\ref{fig:pot}, \\cref{fig:kiln} and \\cref{tab:heat}. % \\label{fig:no}\n\
+         \\begin{enumerate}\\item one\\item two\\label{it}\\end{enumerate} Item \\ref{it}.",
+    );
+    check(&text, "Figure 2, figure 1 and table 1.");
+    check(&text, "Figure 1: A kiln");
+    check(&text, "Table 1: Heats");
+    check(&text, "Item 2.");
+    // Chapters number figures; a document in German has German words.
+    let text = read(
+        "\\documentclass{scrbook}\\usepackage[ngerman]{babel}\n\
+         \\newtheorem{satz}{Satz}\\newtheorem{lemma}[satz]{Lemma}\n",
+        "\\chapter{A}\\chapter{B}\\section{C}\\label{c}\n\\begin{figure}\\caption{x}\\label{f}\
+         \\end{figure}\n\\begin{satz}\\label{s}x\\end{satz}\\begin{lemma}\\label{l}y\\end{lemma}\n\n\
+         Siehe \\cref{f}, \\cref{c}, \\cref{l} und \\ref{s}.",
+    );
+    check(&text, "Siehe Abbildung 2.1, Abschnitt 2.1, Lemma 2 und 1.");
+    // A macro of the author; a label in code is none.
+    let text = read(
+        "\\newcommand{\\fig}[1]{Fig.~\\ref{#1}}\n",
+        "\\begin{verbatim}\\section{x}\\label{no}\\end{verbatim}\n\\section{S}\\label{s}\n\n\
+         \\fig{s}, \\ref{no}, \\hyperref[s]{the section}.",
+    );
+    check(&text, "Fig. 1, [no], the section.");
+    // What other files number is not known.
+    check(&article("\\input{first}\\section{S}\\label{s}\n\nSee \\ref{s}."), "See [s].");
+    let part = extract("b.tex", b"\\section{S}\\label{s}\n\nSee \\ref{s}.").unwrap().text;
+    check(&part, "See [s].");
+}
