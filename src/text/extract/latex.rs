@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use super::doc::BlockKind;
 use super::rendered::{Inline, Rendered};
 use crate::strings::StrExt as _;
-use labels::Labels;
+use labels::{Labels, is_reference};
 use language::{has_german_shorthands, shorthand, skip_overlay, theorems};
 use names::{dropped_arguments, is_accent, is_code, is_left_out, section_level};
 use source::{
@@ -41,8 +41,7 @@ pub(super) fn parse(source: &str) -> Rendered {
         has_shorthands: has_german_shorthands(source),
         fuel: Cell::new(MAX_EXPANSION_BYTES),
     };
-    let begin = "\\begin{document}";
-    let body = source.find(begin).map_or(0, |at| at + begin.len());
+    let body = labels::body(source).unwrap_or(0);
     let mut rendered = Rendered::default();
     for name in ["setkomavar{subject}", "title", "author", "date"] {
         // Authors are parted by `\and`.
@@ -188,8 +187,7 @@ impl<'a> Reader<'a> {
         at + len
     }
 
-    /// Reads the command at `at`; returns the offset after it, or `None` at the end of the
-    /// document.
+    /// Reads a command; returns the offset after it, or `None` at the end of the document.
     fn command(&mut self, at: usize) -> Option<usize> {
         let source = self.source;
         let len = name_len(source, at + 1);
@@ -232,7 +230,7 @@ impl<'a> Reader<'a> {
                     if name == "captionof" { self.skip(end, 1) } else { skip_options(source, end) };
                 self.argument(from, |reader, caption| {
                     let held = std::mem::take(&mut reader.content);
-                    let caption = reader.numbered(at, caption);
+                    let caption = reader.context.labels.numbered(at, reader.depth, caption);
                     reader.out.prose(BlockKind::Paragraph, &caption);
                     reader.content = held;
                 })
@@ -307,7 +305,9 @@ impl<'a> Reader<'a> {
                 self.end_row();
                 end
             }
-            _ if labels::is_reference(name) => self.reference(name, at, end),
+            _ if is_reference(name) => {
+                self.context.labels.write(source, at, end, &mut self.content)
+            }
             _ if is_accent(name) => self.accent(name, at, end),
             _ => match dropped_arguments(name) {
                 Some(n) => {

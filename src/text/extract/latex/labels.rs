@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::super::rendered::Inline;
-use super::Reader;
+use super::names::is_code;
 use super::source::{group, is_commented, name_len, option, skip_options};
 use crate::strings::StrExt as _;
 
@@ -58,6 +58,12 @@ impl Kind {
     }
 }
 
+/// Where the text of a whole document begins.
+pub(super) fn body(source: &str) -> Option<usize> {
+    let begin = "\\begin{document}";
+    source.find(begin).map(|at| at + begin.len())
+}
+
 /// Whether a command refers to labels.
 pub(super) fn is_reference(name: &str) -> bool {
     matches!(name, "ref" | "eqref" | "pageref" | "autoref" | "cref" | "Cref" | "vref" | "nameref")
@@ -65,7 +71,7 @@ pub(super) fn is_reference(name: &str) -> bool {
 
 impl Labels {
     /// What a command such as `ref` or `cref` shows for labels parted by commas.
-    pub(super) fn shown(&self, command: &str, labels: &str) -> String {
+    fn shown(&self, command: &str, labels: &str) -> String {
         let shown: Vec<String> =
             labels.split(',').map(|label| self.shown_one(command, label.trim())).collect();
         shown.join(", ")
@@ -94,17 +100,29 @@ impl Labels {
         }
     }
 
-    /// The number of the caption at an offset: `Figure 3: `.
-    pub(super) fn caption(&self, at: usize) -> Option<&str> {
-        self.captions.get(&at).map(String::as_str)
+    /// Writes the reference at `at`, whose name ends at `end`; returns the offset after it.
+    pub(super) fn write(&self, source: &str, at: usize, end: usize, out: &mut Inline) -> usize {
+        let from = skip_options(source, end);
+        let Some((start, to)) = group(source, from) else { return end };
+        let shown = self.shown(source.slice(at + 1..end), source.slice(start..to));
+        out.insert(&shown, at, to + 1 - at);
+        to + 1
+    }
+
+    /// The caption at an offset with its number before it: `Figure 3: `.
+    pub(super) fn numbered(&self, at: usize, depth: usize, caption: Inline) -> Inline {
+        let mut out = Inline::default();
+        // Deeper arguments have offsets of their own.
+        if let Some(number) = self.captions.get(&at).filter(|_| depth == 0) {
+            out.insert(number, at, 0);
+        }
+        out.append(caption);
+        out
     }
 
     /// Reads the labels of a document.
     pub(super) fn read(source: &str) -> Self {
-        let begin = "\\begin{document}";
-        let Some(body) = source.find(begin).map(|at| at + begin.len()) else {
-            return Self::default();
-        };
+        let Some(body) = body(source) else { return Self::default() };
         let preamble = source.slice(..body);
         let mut counting = Counting {
             source,
@@ -236,7 +254,7 @@ impl<'a> Counting<'a> {
     }
 
     fn is_verbatim(&self) -> bool {
-        super::is_code(self.innermost()) || self.innermost() == "comment"
+        is_code(self.innermost()) || self.innermost() == "comment"
     }
 
     fn command(&mut self, name: &str, at: usize, end: usize) -> Option<()> {
@@ -419,27 +437,4 @@ fn is_float(name: &str) -> bool {
 fn letter(n: usize) -> String {
     let letter = n.checked_sub(1).and_then(|n| u8::try_from(n).ok()).filter(|n| *n < 26);
     letter.map_or_else(|| n.to_string(), |n| char::from(b'A' + n).to_string())
-}
-
-impl Reader<'_> {
-    /// A reference as the printed page shows it.
-    pub(super) fn reference(&mut self, name: &str, at: usize, end: usize) -> usize {
-        let from = skip_options(self.source, end);
-        let Some((start, to)) = group(self.source, from) else { return end };
-        let shown = self.context.labels.shown(name, self.source.slice(start..to));
-        self.content.insert(&shown, at, to + 1 - at);
-        to + 1
-    }
-
-    /// The caption at an offset with its number before it.
-    pub(super) fn numbered(&self, at: usize, caption: Inline) -> Inline {
-        // Arguments have offsets of their own.
-        let number = self.context.labels.caption(at).filter(|_| self.depth == 0);
-        let mut out = Inline::default();
-        if let Some(number) = number {
-            out.insert(number, at, 0);
-        }
-        out.append(caption);
-        out
-    }
 }

@@ -349,7 +349,8 @@ fn references_of_latex_show_their_numbers() {
         "\\documentclass{scrbook}\\usepackage[ngerman]{babel}\n\
          \\newtheorem{satz}{Satz}\\newtheorem{lemma}[satz]{Lemma}\n",
         "\\chapter{A}\\chapter{B}\\section{C}\\label{c}\n\\begin{figure}\\caption{x}\\label{f}\
-         \\end{figure}\n\\begin{satz}\\label{s}x\\end{satz}\\begin{lemma}\\label{l}y\\end{lemma}\n\n\
+         \\end{figure}\n\\begin{satz}\\label{s}x\\end{satz}\n\
+         \\begin{lemma}\\label{l}y\\end{lemma}\n\n\
          Siehe \\cref{f}, \\cref{c}, \\cref{l} und \\ref{s}.",
     );
     check(&text, "Siehe Abbildung 2.1, Abschnitt 2.1, Lemma 2 und 1.");
