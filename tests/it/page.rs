@@ -24,8 +24,13 @@ fn url(server: &Server) -> String {
 fn opened(server: &Server, size: (u32, u32)) -> Option<Browser> {
     let browser = has_loopback().then(|| Browser::start(size.0, size.1)).flatten()?;
     browser.go(&url(server));
-    browser.wait("document.querySelector('#welcome h2')");
+    started(&browser);
     Some(browser)
+}
+
+/// Waits until the scripts of the page have read what the server has.
+fn started(browser: &Browser) {
+    browser.wait("document.body.dataset.view");
 }
 
 /// Types a question and waits for the answer.
@@ -349,7 +354,7 @@ fn a_conversation_survives_a_reload_and_can_be_saved() {
     browser.click("#fresh");
     assert_eq!(browser.count("#turns > li"), 0);
     browser.reload();
-    browser.wait("document.querySelector('#welcome h2')");
+    started(&browser);
     assert_eq!(browser.count("#turns > li"), 0);
     assert_no_complaints(&browser);
 }

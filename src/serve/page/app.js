@@ -22,7 +22,6 @@ async function start() {
     return;
   }
   ask.start(state);
-  upload.start(state, refresh);
   show();
 }
 
@@ -99,8 +98,11 @@ function keys(event) {
 
 source.start();
 corpus.start(state);
+upload.start(state, refresh);
 addEventListener("hashchange", show);
 addEventListener("keydown", keys);
+// Before the page knows the index, a question must not be sent as a form.
+$("composer").addEventListener("submit", (event) => event.preventDefault());
 $("skip").addEventListener("click", (event) => {
   event.preventDefault();
   $("main").focus();

@@ -58,10 +58,16 @@ export function announce(text) {
   region.textContent = region.textContent === text ? `${text}\u00a0` : text;
 }
 
+/** Answers the question of the dialog. */
+let decide;
+
 /** Asks for confirmation in a dialog; `label` is the text of the button that confirms. */
 export function sure(question, text, label) {
   const dialog = $("sure");
   if (dialog.open) return Promise.resolve(false);
+  // The event of a dialog that was closed just now may come when the next one is open.
+  decide?.(false);
+  dialog.onclose = () => !dialog.open && decide?.(dialog.returnValue === "yes");
   $("sure-title").textContent = question;
   $("sure-text").textContent = text;
   $("sure-yes").textContent = label;
@@ -69,7 +75,7 @@ export function sure(question, text, label) {
   dialog.showModal();
   $("sure-no").focus();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+    decide = resolve;
   });
 }
 

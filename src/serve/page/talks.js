@@ -122,7 +122,7 @@ function row({ id, title, first_question: first, turns, last_used: used }) {
 function rename(path, name) {
   const input = $("rename-input");
   input.value = name.slice(0, 200);
-  const submitted = async (event) => {
+  $("rename-form").onsubmit = async (event) => {
     event.preventDefault();
     $("rename").close();
     try {
@@ -133,8 +133,6 @@ function rename(path, name) {
       $("talks-list").prepend(h("li", {}, problem(error)));
     }
   };
-  $("rename-form").addEventListener("submit", submitted);
-  $("rename").addEventListener("close", () => $("rename-form").removeEventListener("submit", submitted), { once: true });
   $("rename").showModal();
   input.select();
 }

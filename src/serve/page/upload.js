@@ -14,17 +14,17 @@ let refresh;
 /** Where progress is shown, on the corpus page. */
 const progress = h("div", { class: "progress", id: "upload-progress" });
 
+/** Before anything is loaded: a browser would leave the page for a file that is dropped on it. */
 export function start(state, reload) {
-  if (refresh) return void ([shared, refresh] = [state, reload]);
   [shared, refresh] = [state, reload];
   let depth = 0;
-  const hasFiles = (event) => may() && [...(event.dataTransfer?.types ?? [])].includes("Files");
+  const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
   const show = (is) => { $("drop").hidden = !is; };
   addEventListener("dragenter", (event) => {
     if (!hasFiles(event)) return;
     event.preventDefault();
     depth += 1;
-    show(true);
+    show(may());
   });
   addEventListener("dragover", (event) => {
     if (hasFiles(event)) event.preventDefault();
@@ -38,13 +38,14 @@ export function start(state, reload) {
     show(false);
     if (!hasFiles(event)) return;
     event.preventDefault();
+    if (!may()) return;
     const files = await dropped(event.dataTransfer);
     if (location.hash !== "#corpus") location.hash = "#corpus";
     send(files);
   });
 }
 
-const may = () => shared.config.features?.uploads !== false && (shared.config.auth?.scope ?? "admin") !== "read";
+const may = () => shared.index !== undefined && shared.config.features?.uploads !== false && (shared.config.auth?.scope ?? "admin") !== "read";
 
 /** The controls of the card: a zone to drop on, buttons to choose, and progress. */
 export function controls() {
