@@ -15,9 +15,9 @@ use crate::error::Result;
 
 /// Open a source of the last answer or search
 ///
-/// Opens text in $VISUAL or $EDITOR at its line, a PDF in a viewer at its page, and a web page or
-/// an office file in the program of the desktop. N is a number that the last `rag search`, `rag
-/// ask` or `rag chat` in this terminal showed.
+/// Opens text in $VISUAL or $EDITOR at its line, a PDF in a viewer at its page, and a web page, a
+/// mail or an office file in the program of the desktop. N is a number that the last `rag search`,
+/// `rag ask` or `rag chat` in this terminal showed.
 #[derive(Debug, Args)]
 pub struct OpenArgs {
     /// Number of the source, or a document or citation as hits show it, such as `guide.md:12` or

@@ -46,11 +46,10 @@ enum PageOption {
 /// Editors that are tried when neither `VISUAL` nor `EDITOR` is set.
 const EDITORS: [&str; 4] = ["editor", "nano", "vim", "vi"];
 
-/// Extensions of files that an editor cannot show.
-const BINARY: [&str; 16] = [
-    "pdf", "docx", "pptx", "xlsx", "doc", "ppt", "xls", "odt", "odp", "ods", "epub", "zip", "gz",
-    "xz", "zst", "msg",
-];
+/// Extensions of files that an editor does not show as they are read: the text of a mail is often
+/// in base64.
+const OF_THE_DESKTOP: &str = "pdf docx docm pptx pptm xlsx xlsm doc ppt xls odt odp ods odg epub \
+                              rtf eml msg zip gz xz zst png jpg jpeg tif tiff webp bmp gif";
 
 /// The program for a place.
 ///
@@ -58,7 +57,7 @@ const BINARY: [&str; 16] = [
 /// A failure that says what to install or to set.
 pub fn launch(target: &Target, terminal: &Terminal) -> Result<Launch> {
     let extension = extension_of(&target.path).to_lowercase();
-    if target.is_address() || BINARY.contains(&extension.as_str()) {
+    if target.is_address() || OF_THE_DESKTOP.split(' ').any(|known| known == extension) {
         return window(target, extension == "pdf", terminal);
     }
     let found = || EDITORS.into_iter().find(|name| pager::found(name, &terminal.path).is_some());
@@ -201,6 +200,8 @@ mod tests {
         install("evince");
         let launched = launch(&target, &terminal).unwrap();
         assert_eq!(launched.words(), ["evince", "-i", "3", "/r.pdf"]);
+        let mail = Target { path: "/m.eml".into(), line: Some(9), page: None };
+        assert_eq!(launch(&mail, &terminal).unwrap().words(), ["xdg-open", "/m.eml"]);
         terminal.has_display = false;
         assert!(program(&terminal).unwrap_err().to_string().contains("display"));
         // A text needs no window, but an editor.
