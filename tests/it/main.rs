@@ -18,6 +18,9 @@ mod artifacts;
 mod ask;
 // `rag cache`.
 mod cache;
+// Citations of documents of every format, given back to `rag show`.
+#[cfg(all(feature = "pdf", feature = "office"))]
+mod cited;
 // Source code through the real binary.
 #[cfg(all(feature = "code", feature = "pdf", feature = "office"))]
 mod code;
