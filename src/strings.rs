@@ -80,6 +80,13 @@ impl StrExt for str {
     }
 }
 
+/// A word with a capital.
+pub fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).collect()
+}
+
 /// Truncates `text` to its first `len` bytes, by the rules of [`StrExt::slice`].
 pub fn shorten(text: &mut String, len: usize) {
     let kept = text.slice(..len).len();

@@ -4,7 +4,7 @@
 use super::chunk::Limits;
 use super::extract::{BlockKind, Extracted};
 use crate::document::{Chunk, Lines, Location, Span, Unit, UnitKind, context_line, embedded_text};
-use crate::strings::StrExt as _;
+use crate::strings::{StrExt as _, capitalised};
 
 /// Keys that say something about the file as a file.
 const OF_THE_FILE: [&str; 3] = ["title", "language", "unreadable"];
@@ -72,12 +72,6 @@ fn entries(doc: &Extracted) -> Vec<(String, Vec<&str>)> {
         }
     }
     entries
-}
-
-fn capitalised(key: &str) -> String {
-    let mut letters = key.chars();
-    let first = letters.next().into_iter().flat_map(char::to_uppercase);
-    first.chain(letters).collect()
 }
 
 /// The bytes and the line of a value in a file, preferably in a line that has its key, too; the

@@ -253,8 +253,8 @@ fn a_depot_that_is_gone_stops_writers_but_not_readers() {
     assert_eq!(reader.depot_status().unwrap().failure, None);
 }
 
-/// A server copies what another machine has committed, while a worker of its own data directory
-/// commits and collects.
+/// A server copies the commit of another machine. Meanwhile a worker, which uses the same data
+/// directory as the server, removes what has no name.
 #[test]
 fn a_copy_that_has_no_name_yet_is_kept() {
     let dir = tempfile::tempdir().unwrap();

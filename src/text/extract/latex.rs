@@ -15,7 +15,7 @@ use super::doc::BlockKind;
 use super::rendered::{Inline, Rendered};
 use crate::strings::StrExt as _;
 use labels::{Labels, is_reference};
-use language::{has_german_shorthands, shorthand, skip_overlay, theorems};
+use language::{Theorem, has_german_shorthands, shorthand, skip_overlay, theorems};
 use names::{dropped_arguments, is_accent, is_code, is_left_out, section_level};
 use source::{
     Macro, address, definition, delimited, group, macros, name_len, option, skip_options,
@@ -34,14 +34,14 @@ const MAX_SPAN: usize = 100;
 const MAX_EXPANSION_BYTES: usize = 1 << 20;
 
 pub(super) fn parse(source: &str) -> Rendered {
+    let theorems = theorems(source);
     let context = Context {
         macros: macros(source),
-        theorems: theorems(source),
-        labels: Labels::read(source),
+        labels: Labels::read(source, &theorems),
+        theorems,
         has_shorthands: has_german_shorthands(source),
         fuel: Cell::new(MAX_EXPANSION_BYTES),
     };
-    let body = labels::body(source).unwrap_or(0);
     let mut rendered = Rendered::default();
     for name in ["setkomavar{subject}", "title", "author", "date"] {
         // Authors are parted by `\and`.
@@ -56,7 +56,7 @@ pub(super) fn parse(source: &str) -> Rendered {
     }
     let mut reader = Reader::new(source, &context, 0);
     reader.out = rendered;
-    reader.run(body, source.len());
+    reader.run(labels::body(source).unwrap_or(0), source.len());
     reader.end_table();
     reader.flush();
     reader.out
@@ -64,7 +64,7 @@ pub(super) fn parse(source: &str) -> Rendered {
 
 struct Context {
     macros: HashMap<String, Macro>,
-    theorems: HashMap<String, String>,
+    theorems: HashMap<String, Theorem>,
     labels: Labels,
     /// The document writes `"a` for `ä`.
     has_shorthands: bool,
@@ -615,7 +615,7 @@ impl<'a> Reader<'a> {
     /// Begins the paragraph of a theorem with its kind and its name.
     fn name_theorem(&mut self, environment: &str, at: usize) {
         let Some(kind) = self.context.theorems.get(environment) else { return };
-        let kind = plain(kind, self.context, self.depth + 1);
+        let kind = plain(&kind.shown, self.context, self.depth + 1);
         let shown = match option(self.source, at) {
             Some((from, to)) => {
                 let name = plain(self.source.slice(from..to), self.context, self.depth + 1);

@@ -63,7 +63,7 @@ impl Property {
         parts
     }
 
-    /// `text`, which stands for the whole property.
+    /// `text`, with the place of the whole property.
     pub(super) fn stated(&self, text: &str) -> Inline {
         let mut out = Inline::default();
         out.insert(text, self.place.0, self.place.1);

@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 
 use super::super::rendered::Inline;
+use super::language::{Theorem, is_german};
 use super::names::is_code;
-use super::source::{group, is_commented, name_len, option, skip_options};
-use crate::strings::StrExt as _;
+use super::source::{group, name_len, option, skip_options};
+use crate::strings::{StrExt as _, capitalised};
 
 /// Larger documents have their labels in brackets.
 const MAX_LABELS: usize = 20_000;
@@ -89,14 +90,8 @@ impl Labels {
             "ref" | "eqref" | "vref" => number,
             // Pages and titles are not counted.
             "pageref" | "nameref" => format!("[{label}]"),
-            _ => {
-                let word = kind.word(self.is_german);
-                let mut letters = word.chars();
-                match letters.next().filter(|_| command == "Cref") {
-                    Some(first) => format!("{}{} {number}", first.to_uppercase(), letters.as_str()),
-                    None => format!("{word} {number}"),
-                }
-            }
+            "Cref" => format!("{} {number}", capitalised(kind.word(self.is_german))),
+            _ => format!("{} {number}", kind.word(self.is_german)),
         }
     }
 
@@ -120,21 +115,26 @@ impl Labels {
         out
     }
 
-    /// Reads the labels of a document.
-    pub(super) fn read(source: &str) -> Self {
+    /// Reads the labels of a document with these theorems.
+    pub(super) fn read(source: &str, theorems: &HashMap<String, Theorem>) -> Self {
         let Some(body) = body(source) else { return Self::default() };
         let preamble = source.slice(..body);
         let mut counting = Counting {
             source,
-            labels: Self {
-                is_german: preamble.contains("german]") || preamble.contains("german,"),
-                ..Self::default()
-            },
+            theorems,
+            labels: Self { is_german: is_german(source), ..Self::default() },
             has_chapters: source.contains("\\chapter{") || source.contains("\\chapter["),
             equations_within_sections: preamble.contains("\\numberwithin{equation}{section}")
                 || preamble.contains("\\counterwithin{equation}{section}"),
-            theorems: theorem_counters(preamble),
-            ..Counting::new(source)
+            is_appendix: false,
+            counters: HashMap::new(),
+            sections: [0; 5],
+            figures: 0,
+            tables: 0,
+            equations: 0,
+            is_unnumbered: false,
+            open: Vec::new(),
+            current: None,
         };
         match counting.run(body) {
             Some(()) => counting.labels,
@@ -142,25 +142,6 @@ impl Labels {
             None => Self { is_german: counting.labels.is_german, ..Self::default() },
         }
     }
-}
-
-/// The kinds of theorems: the name that is shown, and the counter.
-fn theorem_counters(preamble: &str) -> HashMap<String, (String, String)> {
-    let mut found = HashMap::new();
-    for (at, command) in preamble.match_indices("\\newtheorem{") {
-        let text = |range: (usize, usize)| preamble.slice(range.0..range.1).to_owned();
-        let Some(environment) = group(preamble, at + command.len() - 1) else { continue };
-        let shared = option(preamble, environment.1 + 1);
-        let next = shared.map_or(environment.1, |shared| shared.1) + 1;
-        let Some(name) = group(preamble, next) else { continue };
-        // A counter that begins anew with each section.
-        let is_within = option(preamble, name.1 + 1).is_some();
-        if !is_commented(preamble, at) && !is_within {
-            let counter = shared.map_or_else(|| text(environment), text);
-            found.insert(text(environment), (text(name), counter));
-        }
-    }
-    found
 }
 
 /// An open environment.
@@ -178,7 +159,7 @@ struct Counting<'a> {
     has_chapters: bool,
     is_appendix: bool,
     equations_within_sections: bool,
-    theorems: HashMap<String, (String, String)>,
+    theorems: &'a HashMap<String, Theorem>,
     counters: HashMap<String, usize>,
     /// Of chapters, sections and the three levels below.
     sections: [usize; 5],
@@ -192,25 +173,6 @@ struct Counting<'a> {
 }
 
 impl<'a> Counting<'a> {
-    fn new(source: &'a str) -> Self {
-        Self {
-            source,
-            labels: Labels::default(),
-            has_chapters: false,
-            is_appendix: false,
-            equations_within_sections: false,
-            theorems: HashMap::new(),
-            counters: HashMap::new(),
-            sections: [0; 5],
-            figures: 0,
-            tables: 0,
-            equations: 0,
-            is_unnumbered: false,
-            open: Vec::new(),
-            current: None,
-        }
-    }
-
     /// Counts up to the end of the document; `None` when a part of it is in another file.
     fn run(&mut self, start: usize) -> Option<()> {
         let source = self.source;
@@ -355,10 +317,8 @@ impl<'a> Counting<'a> {
         *n += 1;
         let n = *n;
         let number = self.within(n, false);
-        let word = kind.word(self.labels.is_german);
-        let mut letters = word.chars();
-        let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-        self.labels.captions.insert(at, format!("{first}{} {number}: ", letters.as_str()));
+        let word = capitalised(kind.word(self.labels.is_german));
+        self.labels.captions.insert(at, format!("{word} {number}: "));
         self.current = Some(Target { kind, number });
     }
 
@@ -369,11 +329,11 @@ impl<'a> Counting<'a> {
         self.is_unnumbered = false;
         if is_equation(name) {
             self.current = Some(self.next_equation());
-        } else if let Some((shown, counter)) = self.theorems.get(name).cloned() {
-            let n = self.counters.entry(counter).or_default();
+        } else if let Some(Theorem { shown, counter: Some(counter) }) = self.theorems.get(name) {
+            let n = self.counters.entry(counter.clone()).or_default();
             *n += 1;
             let number = n.to_string();
-            self.current = Some(Target { kind: Kind::Theorem(shown), number });
+            self.current = Some(Target { kind: Kind::Theorem(shown.clone()), number });
         } else if matches!(name, "subequations" | "subfigure" | "subtable") {
             // Their numbers have letters.
             self.current = None;

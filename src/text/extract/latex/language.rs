@@ -5,13 +5,22 @@ use std::collections::HashMap;
 use super::source::{group, is_commented, option};
 use crate::strings::StrExt as _;
 
+const GERMAN: [&str; 5] = ["german", "ngerman", "austrian", "naustrian", "swissgerman"];
+
+/// Whether the document is in German, by the options of its preamble.
+pub(super) fn is_german(source: &str) -> bool {
+    names_language(source, &|name| GERMAN.contains(&name))
+}
+
 /// Whether the document writes `"a` for `ä`.
 pub(super) fn has_german_shorthands(source: &str) -> bool {
-    const NAMES: [&str; 6] = ["german", "ngerman", "austrian", "naustrian", "swissgerman", "dutch"];
+    names_language(source, &|name| GERMAN.contains(&name) || name == "dutch")
+}
+
+fn names_language(source: &str, is_it: &dyn Fn(&str) -> bool) -> bool {
     let preamble = source.split("\\begin{document}").next().unwrap_or_default();
-    let is_named = |options: &str| {
-        options.split([',', '{', '}', '=']).any(|name| NAMES.contains(&name.trim()))
-    };
+    let is_named =
+        |options: &str| options.split([',', '{', '}', '=']).any(|name| is_it(name.trim()));
     preamble.lines().any(|line| {
         let line = line.trim_start();
         let loads = line.starts_with("\\usepackage") || line.starts_with("\\documentclass");
@@ -46,17 +55,34 @@ pub(super) fn skip_overlay(source: &str, at: usize) -> usize {
     if len > 0 && inner.slice(len..).starts_with('>') { at + len + 2 } else { at }
 }
 
-/// The environments that a document names with `\newtheorem`, and what they are called.
-pub(super) fn theorems(source: &str) -> HashMap<String, String> {
+/// An environment that a document names with `\newtheorem`.
+pub(super) struct Theorem {
+    /// What it is called.
+    pub(super) shown: String,
+    /// What counts it; none without a number, and where the number is that of a section, too.
+    pub(super) counter: Option<String>,
+}
+
+/// The theorems of a document, by the names of their environments.
+pub(super) fn theorems(source: &str) -> HashMap<String, Theorem> {
     let mut found = HashMap::new();
     for (at, definer) in source.match_indices("\\newtheorem") {
-        let at = at + definer.len() + usize::from(source.slice(at..).starts_with("\\newtheorem*"));
+        let is_starred = source.slice(at..).starts_with("\\newtheorem*");
+        let at = at + definer.len() + usize::from(is_starred);
         let Some((from, to)) = group(source, at).filter(|_| !is_commented(source, at)) else {
             continue;
         };
-        let next = option(source, to + 1).map_or(to + 1, |(_, end)| end + 1);
+        let shared = option(source, to + 1);
+        let next = shared.map_or(to + 1, |(_, end)| end + 1);
         if let Some((start, end)) = group(source, next) {
-            found.insert(source.slice(from..to).to_owned(), source.slice(start..end).to_owned());
+            let (counting, counted) = shared.unwrap_or((from, to));
+            let is_within = option(source, end + 1).is_some();
+            let counter = (!is_starred && !is_within).then(|| source.slice(counting..counted));
+            let theorem = Theorem {
+                shown: source.slice(start..end).to_owned(),
+                counter: counter.map(str::to_owned),
+            };
+            found.insert(source.slice(from..to).to_owned(), theorem);
         }
     }
     found

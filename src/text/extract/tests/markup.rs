@@ -354,7 +354,7 @@ fn references_of_latex_show_their_numbers() {
          Siehe \\cref{f}, \\cref{c}, \\cref{l} und \\ref{s}.",
     );
     check(&text, "Siehe Abbildung 2.1, Abschnitt 2.1, Lemma 2 und 1.");
-    // A macro of the author; a label in code is none.
+    // References work inside macros. In code, `\label` is only text.
     let text = read(
         "\\newcommand{\\fig}[1]{Fig.~\\ref{#1}}\n",
         "\\begin{verbatim}\\section{x}\\label{no}\\end{verbatim}\n\\section{S}\\label{s}\n\n\
