@@ -17,8 +17,6 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -250,20 +248,19 @@ struct Hasher {
 }
 
 impl Hasher {
-    /// Reads the key, or makes one with permissions for the user only.
+    /// Reads the key, or makes one with permissions for the user only. Of several writers that
+    /// make one at once, all use the first.
     fn open(path: &Path) -> Result<Self> {
-        let mut options = std::fs::OpenOptions::new();
-        match options.write(true).create_new(true).mode(0o600).open(path) {
-            Ok(mut file) => {
-                file.write_all(disk::random_id()?.as_bytes()).or_cannot("use", path)?;
+        if !path.exists() {
+            let made =
+                disk::write_file(path, disk::random_id()?.as_bytes(), disk::Existing::Refuse);
+            if !path.exists() {
+                made?;
             }
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(e).or_cannot("use", path),
         }
         let key = std::fs::read(path).or_cannot("use", path)?;
         match key.len() {
             32 => Ok(Self { key }),
-            // Another process is writing it, or it was truncated.
             n => Err(Fault::failed(format!("{} has {n} bytes instead of 32", path.display()))
                 .hint("remove it: rag makes a new key, and hashes differ from then on")),
         }

@@ -30,6 +30,22 @@ fn now() -> i64 {
 }
 
 #[test]
+fn writers_that_make_the_key_at_once_use_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    for n in 0..20 {
+        let path = dir.path().join(n.to_string());
+        let keys: Vec<Vec<u8>> = std::thread::scope(|scope| {
+            let open = || Hasher::open(&path).unwrap().key;
+            let writers: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+        });
+        assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert_eq!(dir.path().read_dir().unwrap().count(), 20, "no temporary file is left");
+}
+
+#[test]
 fn text_is_hashed_unless_the_settings_keep_it() {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path().join("analytics");

@@ -4,7 +4,6 @@
 //! folder embeds only questions.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::questions::{BeirLine, each_beir_line};
 use crate::config::{Config, DepotPlace};
@@ -15,9 +14,6 @@ use crate::ingest;
 
 /// Longest name of a file, without its ending. Most file systems allow 255 bytes.
 const MAX_STEM_BYTES: usize = 240;
-
-/// Distinguishes the folders of indexes that exist together.
-static N_BUILT: AtomicUsize = AtomicUsize::new(0);
 
 /// A temporary index. It is removed on drop.
 pub struct Corpus {
@@ -36,8 +32,7 @@ impl Corpus {
         dir: &Path,
         on_event: &mut dyn FnMut(ingest::Event),
     ) -> Result<Self> {
-        let n = N_BUILT.fetch_add(1, Ordering::Relaxed);
-        let scratch = Scratch::new(&engine.config.data_dir, &format!("eval-{n}"))?;
+        let scratch = Scratch::new(&engine.config.data_dir, "eval")?;
         let is_beir = dir.join("corpus.jsonl").is_file() && dir.join("qrels").is_dir();
         let dir = if is_beir { write_documents(dir, scratch.path())? } else { dir.to_owned() };
         let config = Config {
