@@ -52,6 +52,12 @@ fn answered(browser: &Browser, n: u64) {
     ));
 }
 
+/// Waits until the whole document of a citation is shown; its passage alone is shown before.
+#[track_caller]
+fn source_loaded(browser: &Browser) {
+    browser.wait("document.querySelector('#source[open] #source-body:not([aria-busy])')");
+}
+
 /// The states of the last answer's badges, by name.
 fn badges(browser: &Browser) -> Value {
     browser.js("const badges = document.querySelectorAll('#turns > li:last-child [data-badge]');
@@ -87,7 +93,7 @@ fn a_citation_opens_its_passage_and_badges_show_the_cache() {
     assert!(times.as_str().unwrap().contains(" ms"), "{times}");
 
     browser.click(".answer button.cite");
-    browser.wait("document.querySelector('#source[open] .cited mark')");
+    source_loaded(&browser);
     assert_eq!(browser.text("#source-title"), "bees.md");
     assert!(browser.text("#source-place").starts_with("docs · line"));
     let marked =
@@ -152,7 +158,7 @@ fn an_answer_is_shown_while_it_is_written_and_can_be_stopped() {
     assert_eq!(browser.count("#turns > li:last-child .answer button.cite"), 1);
     assert!(browser.text("#turns > li:last-child .ledger").contains("Written by scripted"));
     browser.click("#turns > li:last-child .answer button.cite");
-    browser.wait("document.querySelector('#source[open] .cited .said')");
+    source_loaded(&browser);
     let said = browser.text(".cited .said");
     assert_eq!(said, "Honey bees dance to tell the others where flowers are.");
     assert_no_complaints(&browser);
@@ -192,7 +198,7 @@ fn the_keyboard_reaches_everything() {
     let outline = browser.js("return getComputedStyle(document.activeElement).outlineStyle");
     assert_eq!(outline, "solid", "the focus is visible");
     browser.press(&[key::ENTER]);
-    browser.wait("document.querySelector('#source[open] .cited')");
+    source_loaded(&browser);
     assert_eq!(focused(), "source-title");
     let first = browser.text("#source-title");
     browser.press(&[key::RIGHT]);
@@ -345,9 +351,8 @@ fn a_conversation_survives_a_reload_and_can_be_saved() {
     assert_eq!(badges(&browser)["answer"], "miss", "details come back");
     // A source of an earlier turn is found by its position in the document.
     browser.click("#turns .answer .cite");
-    browser.wait(
-        "document.querySelector('#source[open] .cited')?.textContent.includes('Honey bees dance')",
-    );
+    source_loaded(&browser);
+    assert!(browser.text("#source .cited").contains("Honey bees dance"));
     browser.press(&[key::ESCAPE]);
 
     check_conversations(&browser);
@@ -529,7 +534,7 @@ fn what_is_quoted_is_marked_in_every_kind_of_answer() {
         }
         n_marked += 1;
         browser.click("#turns .answer .cite");
-        browser.wait("document.querySelector('#source[open] #source-body:not([aria-busy])')");
+        source_loaded(&browser);
         let marked = browser
             .js("return [...document.querySelectorAll('.cited .said')].map((node) => \
              node.textContent).join('')");
@@ -571,7 +576,8 @@ fn files_are_dropped_shown_opened_deleted_and_restored() {
     browser.wait(&format!("{first}?.textContent === 'wax.mduploads'"));
     browser.js(&format!("{first}.click()"));
     // Markdown, tables and code are rendered.
-    browser.wait("document.querySelector('#source[open] .text strong')?.textContent === '62'");
+    source_loaded(&browser);
+    assert_eq!(browser.text("#source .text strong"), "62");
     assert_eq!(browser.text("#source .text td:last-child"), "62");
     assert_eq!(browser.text("#source .text pre"), "melt(wax)");
     browser.js("window.opened = []; window.open = (...all) => { window.opened.push(all); };");
@@ -764,7 +770,7 @@ fn every_citation_opens_its_passage() {
             // Passages are listed by number below the answer, supported or not.
             let at = citation["n"].as_u64().unwrap();
             browser.click(&format!("#turns > li:last-child .sources li:nth-child({at}) .source"));
-            browser.wait("document.querySelector('#source[open] #source-body:not([aria-busy])')");
+            source_loaded(&browser);
             let what = format!("{question} [{at}]");
             assert_eq!(
                 browser.count("#source .note, #source .problem"),
@@ -812,7 +818,7 @@ fn a_citation_is_shown_after_its_document_has_changed() {
     ask(&browser, "Why do honey bees dance?");
     let open = || {
         browser.click("#turns .answer .cite");
-        browser.wait("document.querySelector('#source[open] #source-body:not([aria-busy])')");
+        source_loaded(&browser);
         let seen = (browser.count("#source .note"), browser.text("#source .cited"));
         browser.press(&[key::ESCAPE]);
         seen
@@ -908,7 +914,8 @@ fn document_text_is_never_markup() {
     ask(&browser, "Why do penguins huddle?");
     assert!(browser.text(".answer").contains("<script>"), "{}", browser.text(".answer"));
     browser.click(".source");
-    browser.wait("document.querySelector('#source[open] .cited')?.textContent.includes('onerror')");
+    source_loaded(&browser);
+    assert!(browser.text("#source .cited").contains("onerror"));
     let strange = "return document.querySelectorAll('main img, main script, main b, #source \
          :is(img, script, b, a)').length";
     assert_eq!(browser.js(strange), 0);
@@ -959,7 +966,7 @@ fn the_page_fits_a_narrow_screen_and_passes_axe() {
     ask(&browser, "Who was elected president of France?");
     check("the nearest passages");
     browser.click("#turns .answer .cite");
-    browser.wait("document.querySelector('#source[open] .cited')");
+    source_loaded(&browser);
     check("a source");
     browser.press(&[key::ESCAPE]);
     browser.click("#nav-corpus");
