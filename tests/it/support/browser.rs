@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -95,29 +95,37 @@ impl Browser {
         value
     }
 
-    /// Waits in the page until an expression is true and returns its value.
+    /// Waits in the page until an expression is true and returns its value. While it cannot be
+    /// evaluated, as in a document that is being replaced, it counts as false.
     #[track_caller]
     pub fn wait(&self, expression: &str) -> Value {
-        let value = self.js_async(&format!(
-            "const end = performance.now() + 50000;
-            for (;;) {{
-                const value = {expression};
-                if (value) return value;
-                if (performance.now() > end) return {{ late: document.body.innerText }};
-                await new Promise((resolve) => setTimeout(resolve, 10));
-            }}"
-        ));
-        assert!(
-            value.get("late").is_none(),
-            "waited for {expression}; the page says\n{}",
-            shown(&value["late"])
+        let script = format!(
+            "const done = arguments[0], end = performance.now() + 1000;
+            const look = () => {{
+                let value, problem;
+                try {{ value = {expression}; }} catch (error) {{ problem = String(error); }}
+                if (value) return done({{ value }});
+                const text = `${{problem ?? 'the page says'}}\n${{document.body?.innerText}}`;
+                if (performance.now() > end) return done({{ text }});
+                setTimeout(look, 10);
+            }};
+            look();"
         );
-        value
+        let (body, end) = (json!({ "script": script, "args": [] }), Instant::now() + HANG);
+        loop {
+            let text = match self.try_ask("/execute/async", &body) {
+                Ok(mut seen) if seen.get("value").is_some() => return seen["value"].take(),
+                Ok(seen) => shown(&seen["text"]).to_owned(),
+                Err((_, fault)) => shown(&fault["message"]).to_owned(),
+            };
+            assert!(Instant::now() < end, "waited for {expression}; {text}");
+        }
     }
 
-    /// The visible text of the first element that matches a selector.
+    /// The visible text of the first element that matches a selector, once there is one.
     #[track_caller]
     pub fn text(&self, selector: &str) -> String {
+        self.wait(&format!("document.querySelector({})", json!(selector)));
         let text =
             self.js(&format!("return document.querySelector({})?.innerText", json!(selector)));
         text.as_str().unwrap_or_else(|| panic!("there is no {selector}")).to_owned()
@@ -128,16 +136,36 @@ impl Browser {
         n.as_u64().expect("a number")
     }
 
-    /// Clicks like a mouse: a hidden or covered element cannot be clicked.
+    /// Clicks like a mouse: a hidden or covered element cannot be clicked. Waits until the element
+    /// is there, and finds it again if it is drawn again meanwhile.
     #[track_caller]
     pub fn click(&self, selector: &str) {
-        let element =
-            self.ask("POST", "/element", &json!({ "using": "css selector", "value": selector }));
-        let id = element[ELEMENT].as_str().unwrap_or_else(|| panic!("there is no {selector}"));
+        self.wait(&format!("document.querySelector({})", json!(selector)));
+        while let Err((status, value)) = self.try_click(selector) {
+            let is_redrawn = ["stale element reference", "no such element"]
+                .map(Value::from)
+                .contains(&value["error"]);
+            assert!(is_redrawn, "click {selector}: {status}: {}", shown(&value["message"]));
+        }
+    }
+
+    fn try_click(&self, selector: &str) -> Result<(), (u16, Value)> {
+        let by = json!({ "using": "css selector", "value": selector });
+        let element = self.try_ask("/element", &by)?;
         // As a reader does first with what is behind the bar at the top.
         let scroll = "arguments[0].scrollIntoView({ block: 'center' })";
-        self.ask("POST", "/execute/sync", &json!({ "script": scroll, "args": [element] }));
-        self.ask("POST", &format!("/element/{id}/click"), &json!({}));
+        self.try_ask("/execute/sync", &json!({ "script": scroll, "args": [element] }))?;
+        let id = element[ELEMENT].as_str().expect("an element");
+        self.try_ask(&format!("/element/{id}/click"), &json!({}))?;
+        Ok(())
+    }
+
+    /// The value, or the status and what the driver says about its error.
+    fn try_ask(&self, path: &str, body: &Value) -> Result<Value, (u16, Value)> {
+        let (status, value) = self
+            .exchange("POST", &format!("{}{path}", self.session), body)
+            .expect("chromedriver answers");
+        if status == 200 { Ok(value) } else { Err((status, value)) }
     }
 
     /// Presses keys one after another.
@@ -232,7 +260,6 @@ impl Browser {
     }
 }
 
-/// Capabilities of a new session with this profile and folder of downloads.
 /// A running `chromedriver` and its port. It chooses a free port of IPv4 and ends if the same port
 /// of IPv6 was taken by another program meanwhile: it is then started again.
 fn driver(dir: &Path) -> (Child, u16) {
@@ -268,6 +295,7 @@ fn driver(dir: &Path) -> (Child, u16) {
     panic!("chromedriver was started {STARTS} times and printed no port:\n{printed}");
 }
 
+/// Capabilities of a new session with this profile and folder of downloads.
 fn capabilities(profile: &Path, downloads: &Path) -> Value {
     let args = [
         "--headless".to_owned(),
