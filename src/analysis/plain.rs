@@ -55,7 +55,9 @@ pub(super) fn heading(line: &str) -> Option<&str> {
 /// The text of a list item without its mark, if `line` is one.
 pub(super) fn item(line: &str) -> Option<&str> {
     let marked = line.strip_prefix(['-', '*', '+', '•', '◦', '▪', '‣', '–']).or_else(|| {
+        // reStructuredText numbers items marked with `#.` by itself.
         let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+        let digits = if line.starts_with('#') { 1 } else { digits };
         let rest = line.slice(digits..);
         if (1..=3).contains(&digits) { rest.strip_prefix(['.', ')']) } else { None }
     })?;

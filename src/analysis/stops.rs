@@ -289,8 +289,8 @@ fn is_abbreviated(before: &str, following: &str) -> bool {
             return true;
         }
     }
-    if before.trim().chars().all(|c| c.is_ascii_digit()) {
-        // "1." at the head of a list item.
+    if before.trim().chars().all(|c| c.is_ascii_digit() || c == '#') {
+        // "1." or "#." at the head of a list item.
         return true;
     }
     is_ordinal(head, word, next_word) || is_initial(head, word, following)

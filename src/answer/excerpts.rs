@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::extractive::Ranked;
 use super::render;
-use super::score;
+use super::score::{self, Candidate};
 use super::trees::LEARNED;
 use super::window::{LIST_STRETCH, Window};
 use crate::document::UnitKind;
@@ -12,8 +12,9 @@ use crate::document::UnitKind;
 impl Ranked {
     /// The units of a window with what belongs to it: the sentence that its first one refers to,
     /// the rest of its list, and the list or the code that its last unit announces. An announcement
-    /// of what has no room is left out.
-    pub fn completed(&self, at: usize, max_words: usize) -> Range<usize> {
+    /// of what has no room is left out. One item by itself is complete, unless the question
+    /// `wants_list`.
+    pub fn completed(&self, at: usize, max_words: usize, wants_list: bool) -> Range<usize> {
         let Window { source, units } = &self.windows[at];
         let units = &self.shown(self.with_referent(units, max_words));
         let is_of_kind = |at: usize, is: &dyn Fn(UnitKind) -> bool| {
@@ -22,7 +23,10 @@ impl Ranked {
         let is_item = |at| is_of_kind(at, &|kind| matches!(kind, UnitKind::Item { .. }));
         let last = &self.candidates[units.end - 1];
         let mut end = units.end;
-        if last.announces() || is_item(end - 1) {
+        let window = &self.candidates[units.clone()];
+        let is_one_item = !window.iter().any(Candidate::announces)
+            && window.iter().filter(|unit| unit.begins_item()).count() == 1;
+        if last.announces() || is_item(end - 1) && (wants_list || !is_one_item) {
             while is_item(end) {
                 end += 1;
             }
@@ -52,17 +56,36 @@ impl Ranked {
         units
     }
 
-    /// The units, and the one before them if the first refers to it.
+    /// The units, and those before them that the first needs: the sentence that it refers to, or
+    /// the beginning of a sentence that goes around a block of code.
     fn with_referent(&self, units: &Range<usize>, max_words: usize) -> Range<usize> {
-        let first = &self.candidates[units.start];
-        let before = units.start.checked_sub(1).map(|at| &self.candidates[at]);
-        let has_referent = !first.is_alone()
-            && score::is_dependent(&first.text)
-            && before.is_some_and(|unit| {
-                unit.source == first.source && unit.kind == UnitKind::Sentence && !unit.is_title()
-            });
-        let with = units.start - usize::from(has_referent)..units.end;
+        let mut start = units.start;
+        while let Some(before) = self.beginning(start) {
+            start = before;
+        }
+        let first = &self.candidates[start];
+        let has_referent =
+            !first.is_alone() && score::is_dependent(&first.text) && self.is_prose_before(start);
+        let with = start - usize::from(has_referent)..units.end;
         if self.n_words(with.clone()) <= max_words { with } else { units.clone() }
+    }
+
+    /// Where the sentence begins whose rest is the unit `at`, behind a block of code.
+    fn beginning(&self, at: usize) -> Option<usize> {
+        let rest = &self.candidates[at];
+        let code = at.checked_sub(1)?;
+        let is_rest = rest.kind == UnitKind::Sentence && rest.text.starts_with(char::is_lowercase);
+        let is_code = self.candidates[code].kind == UnitKind::Code
+            && self.candidates[code].source == rest.source;
+        (is_rest && is_code && self.is_prose_before(code)).then(|| code - 1)
+    }
+
+    fn is_prose_before(&self, at: usize) -> bool {
+        at.checked_sub(1).map(|before| &self.candidates[before]).is_some_and(|unit| {
+            unit.source == self.candidates[at].source
+                && unit.kind == UnitKind::Sentence
+                && !unit.is_title()
+        })
     }
 
     /// The best further excerpt beside that of the window `best`, in the words that are left, where

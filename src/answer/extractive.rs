@@ -163,10 +163,11 @@ fn find(
     }
     let chosen = match spec.intent {
         Intent::Summary => ranked.sections(best, evidence, options),
-        _ => ranked.with_rows(best),
+        _ => ranked.with_rows(best, options.max_words),
     };
-    let mut excerpts: Vec<Range<usize>> =
-        chosen.iter().map(|at| ranked.completed(*at, options.max_words)).collect();
+    let wants_list = matches!(spec.intent, Intent::List | Intent::HowTo | Intent::Summary);
+    let complete = |at: &usize| ranked.completed(*at, options.max_words, wants_list);
+    let mut excerpts: Vec<Range<usize>> = chosen.iter().map(complete).collect();
     let second = match &mut excerpts[..] {
         [first] if options.has_second && !is_newest && spec.intent != Intent::Summary => {
             ranked.second(best, first, options.max_words)
@@ -290,8 +291,9 @@ impl Ranked {
 
     /// The best window, and further rows or records if it is one: each says something about
     /// another thing of the question.
-    fn with_rows(&self, best: usize) -> Vec<usize> {
-        let mut chosen = vec![best];
+    fn with_rows(&self, best: usize, max_words: usize) -> Vec<usize> {
+        let n_words = |at: usize| self.features[at].n_words as usize;
+        let (mut chosen, mut left) = (vec![best], max_words.saturating_sub(n_words(best)));
         if !self.unit(best).is_alone() {
             return chosen;
         }
@@ -299,8 +301,10 @@ impl Ranked {
         for at in self.order() {
             let is_known = |term| chosen.iter().any(|other| self.unit(*other).found.has(term));
             let has_new = (0..n_terms).any(|term| self.unit(at).has_own(term) && !is_known(term));
-            if has_new && self.unit(at).is_alone() && chosen.len() < MAX_ROWS {
+            let has_room = n_words(at) <= left && chosen.len() < MAX_ROWS;
+            if has_new && self.unit(at).is_alone() && has_room {
                 chosen.push(at);
+                left -= n_words(at);
             }
         }
         chosen

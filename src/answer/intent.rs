@@ -544,11 +544,18 @@ struct Words<'a> {
 
 impl<'a> Words<'a> {
     fn of(text: &'a str) -> Self {
-        let words = text
+        let mut words: Vec<String> = text
             .split(|c: char| !c.is_alphanumeric())
             .filter(|word| !word.is_empty())
-            .map(str::to_lowercase);
-        Self { text, words: words.collect() }
+            .map(str::to_lowercase)
+            .collect();
+        // The editor VS Code is one thing, not two that are compared.
+        words.dedup_by(|next, word| {
+            let is_editor = word == "vs" && next == "code";
+            is_editor.then(|| word.push_str(next));
+            is_editor
+        });
+        Self { text, words }
     }
 
     fn has_any(&self, phrases: &[&str]) -> bool {

@@ -200,7 +200,9 @@ fn things_by(
     question: &str,
     (opens, between, closes): &(&[&str], &[&str], &[&str]),
 ) -> Vec<String> {
-    let lower = question.to_ascii_lowercase();
+    // The name of an editor separates nothing.
+    let lowered = |text: &str| text.to_ascii_lowercase().replace(" vs code", " vs_code");
+    let lower = lowered(question);
     let Some(start) = opens.iter().find_map(|open| Some(lower.find(open)? + open.len())) else {
         return Vec::new();
     };
@@ -216,7 +218,7 @@ fn things_by(
     let mut things = Vec::new();
     while let Some((at, len)) = between
         .iter()
-        .filter_map(|mark| Some((rest.to_ascii_lowercase().find(mark)?, mark.len())))
+        .filter_map(|mark| Some((lowered(rest).find(mark)?, mark.len())))
         .min_by_key(|&(at, len)| (at, std::cmp::Reverse(len)))
     {
         things.push(rest.slice(..at));

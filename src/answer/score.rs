@@ -234,7 +234,7 @@ impl Maker<'_> {
             unit,
             kind,
             sheet: None,
-            is_numbered: raw.starts_with(|c: char| c.is_ascii_digit())
+            is_numbered: raw.starts_with(|c: char| c.is_ascii_digit() || c == '#')
                 && matches!(kind, UnitKind::Item { .. }),
             n_words: n_words(&text),
             repeats_question: question.says_all_of(&found),

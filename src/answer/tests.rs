@@ -235,6 +235,7 @@ fn questions_are_split_into_parts() {
     check("线程与进程的区别是什么？", &["线程与进程的区别是什么？", "线程", "进程"]);
     for single in [
         "What are the pros and cons of buoys?",
+        "How do I set up the VS Code editor?",
         "Explain what a buoy is and how it works",
         "Who painted the beacon and when?",
         "How do I install and start the lamp?",
@@ -462,6 +463,7 @@ fn intents() {
         (
             HowTo,
             &[
+                "How do I set up VS Code?",
                 "How do I install it?",
                 "how to install",
                 "How can I run rag without a network?",

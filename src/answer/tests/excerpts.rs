@@ -33,6 +33,32 @@ fn nothing_is_announced_that_does_not_follow() {
 }
 
 #[test]
+fn a_sentence_around_code_is_quoted_from_its_beginning() {
+    let text = "If the valve is renamed to match its pipe:\n\n```\nrename valve pipe\n```\n\nthe gauge \
+                must keep the old name to avoid breaking the alarm of the boiler.\n";
+    let answer = ask(
+        "Why must the gauge keep the old name?",
+        &[hit(1, "a.md", 0, text), hit(2, "b.md", 0, ELSEWHERE)],
+        &Options::default(),
+    );
+    let expected = "If the valve is renamed to match its pipe: [1]\n```\nrename valve pipe\n```\n\
+                    [1]\nthe gauge must keep";
+    assert!(answer.text.starts_with(expected), "{}", answer.text);
+}
+
+#[test]
+fn items_that_are_numbered_automatically_have_numbers() {
+    let text = "Make tea like this:\n\n#. Boil the water.\n#. Pour it over the leaves.\n";
+    let answer = ask(
+        "How do I make tea?",
+        &[hit(1, "a.rst", 0, text), hit(2, "b.md", 0, ELSEWHERE)],
+        &Options::default(),
+    );
+    let steps = "\n1. Boil the water. [1]\n2. Pour it over the leaves. [1]";
+    assert!(answer.text.ends_with(steps), "{}", answer.text);
+}
+
+#[test]
 fn a_second_excerpt_is_a_paragraph_within_the_bound() {
     let first = "The ferry to the island leaves the north pier at nine o'clock every morning.";
     let second = "On Sundays the ferry to the island leaves an hour later, from the south pier.";
