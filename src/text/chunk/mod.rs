@@ -107,8 +107,9 @@ impl<'a> Chunker<'a> {
         let max = self.rest_budget(self.budget(&self.fitted(&section.path)));
         let divider = Divider { text: &self.doc.text, count: self.count, max };
         let mut units = Vec::new();
+        let mut before = None;
         for block in &self.doc.blocks[section.body.clone()] {
-            divider.push(block, &mut units);
+            divider.push(block, before.replace(block), &mut units);
         }
         let heading_tokens = section.heading.map_or(0, |i| divider.weigh(self.doc.blocks[i].span));
         let body_tokens = units.iter().map(|unit| unit.tokens).sum();

@@ -75,7 +75,7 @@ fn price(cut: Cut) -> f64 {
     match cut {
         Cut::Block | Cut::Heading => 0.0,
         Cut::Item => 0.02,
-        Cut::Announced | Cut::Stanza => 0.06,
+        Cut::Announced | Cut::Listed | Cut::Stanza => 0.06,
         Cut::Sentence => 0.08,
         Cut::Line => 0.12,
         Cut::Word => 0.4,

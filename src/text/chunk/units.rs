@@ -30,6 +30,8 @@ pub(super) enum Cut {
     Announced,
     /// A section and the heading of the next: the unit is a heading.
     Heading,
+    /// Two items of a list.
+    Listed,
     /// Two items of code at the outermost indentation of a block.
     Item,
     /// Two paragraphs within an item of code.
@@ -67,8 +69,9 @@ impl Divider<'_> {
         tokens.max(n_visible / MAX_BYTES_PER_TOKEN)
     }
 
-    /// Appends the units of a block; a block without a letter or digit has none.
-    pub(super) fn push(&self, block: &Block, units: &mut Vec<Unit>) {
+    /// Appends the units of a block, which follows the block `before`; a block without a letter or
+    /// digit has none.
+    pub(super) fn push(&self, block: &Block, before: Option<&Block>, units: &mut Vec<Unit>) {
         if !self.text.slice(block.span.range()).contains(char::is_alphanumeric) {
             return;
         }
@@ -77,7 +80,12 @@ impl Divider<'_> {
             && units
                 .last()
                 .is_some_and(|unit| !unit.is_code && announces(self.text.slice(unit.span.range())));
-        let cut = if announces { Cut::Announced } else { Cut::Block };
+        let is_item = |block: &Block| block.kind == BlockKind::ListItem;
+        let cut = match before {
+            _ if announces => Cut::Announced,
+            Some(before) if is_item(before) && is_item(block) => Cut::Listed,
+            _ => Cut::Block,
+        };
         let level = if is_code { SplitLevel::Stanzas } else { SplitLevel::Sentences };
         self.divide(block.span, cut, level, is_code, units);
     }
