@@ -41,11 +41,16 @@ impl Ranked {
         if self.n_words(units.start..end) <= bound && end > units.end {
             return units.start..end;
         }
-        let mut end = units.end;
-        while end - units.start > 1 && self.candidates[end - 1].announces() {
-            end -= 1;
+        let said = self.without_announcement(units.clone());
+        if said.is_empty() { units.start..units.start + 1 } else { said }
+    }
+
+    /// The units without those at the end that announce what is not among them.
+    fn without_announcement(&self, mut units: Range<usize>) -> Range<usize> {
+        while !units.is_empty() && self.candidates[units.end - 1].announces() {
+            units.end -= 1;
         }
-        units.start..end
+        units
     }
 
     /// The units without those at the end of which an answer shows nothing.
@@ -108,12 +113,15 @@ impl Ranked {
         };
         let at = self.order().into_iter().find(|at| {
             let units = &self.windows[*at].units;
-            self.n_words(units.clone()) <= left && is_apart(units) && is_new(units)
+            let is_cut = self.features[*at].ends_in_list > 0.0 && units.len() > 1;
+            let says = !self.without_announcement(units.clone()).is_empty();
+            let has_room = self.n_words(units.clone()) <= left;
+            says && !is_cut && has_room && is_apart(units) && is_new(units)
         })?;
         if self.scores[best] - self.scores[at] > LEARNED.second_within {
             return None;
         }
-        let units = self.windows[at].units.clone();
+        let units = self.without_announcement(self.windows[at].units.clone());
         if self.candidates[first.start].source == self.windows[at].source {
             if units.start == first.end {
                 first.end = units.end;
