@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::extractive::Ranked;
+use super::intent::Intent;
 use super::render;
 use super::score::{self, Candidate};
 use super::trees::LEARNED;
@@ -13,9 +14,12 @@ impl Ranked {
     /// The units of a window with what belongs to it: the sentence that its first one refers to,
     /// the rest of its list, and the list or the code that its last unit announces. An announcement
     /// of what has no room is left out. One item by itself is complete, unless the question
-    /// `wants_list`.
-    pub fn completed(&self, at: usize, max_words: usize, wants_list: bool) -> Range<usize> {
+    /// asks for a list or steps.
+    pub fn completed(&self, at: usize, max_words: usize, intent: Intent) -> Range<usize> {
         let Window { source, units } = &self.windows[at];
+        let wants_list = matches!(intent, Intent::List | Intent::HowTo | Intent::Summary);
+        // Steps may begin with a command.
+        let units = &if wants_list { units.clone() } else { self.without_leading_code(units) };
         let units = &self.shown(self.with_referent(units, max_words));
         let is_of_kind = |at: usize, is: &dyn Fn(UnitKind) -> bool| {
             self.candidates.get(at).is_some_and(|unit| unit.source == *source && is(unit.kind))
@@ -59,6 +63,24 @@ impl Ranked {
             units.end -= 1;
         }
         units
+    }
+
+    /// The units without code at the beginning that has no word of the question that the others
+    /// lack: the end of an example above.
+    fn without_leading_code(&self, units: &Range<usize>) -> Range<usize> {
+        let has = |units: &Range<usize>, term: usize| {
+            self.candidates[units.clone()].iter().any(|unit| unit.found.has(term))
+        };
+        let mut start = units.start;
+        while start + 1 < units.end && self.candidates[start].kind == UnitKind::Code {
+            start += 1;
+        }
+        let (code, rest) = (units.start..start, start..units.end);
+        let n_terms = self.candidates[units.start].found.positions.len();
+        match (0..n_terms).any(|term| has(&code, term) && !has(&rest, term)) {
+            true => units.clone(),
+            false => rest,
+        }
     }
 
     /// The units, and those before them that the first needs: the sentence that it refers to, or

@@ -165,8 +165,7 @@ fn find(
         Intent::Summary => ranked.sections(best, evidence, options),
         _ => ranked.with_rows(best, options.max_words),
     };
-    let wants_list = matches!(spec.intent, Intent::List | Intent::HowTo | Intent::Summary);
-    let complete = |at: &usize| ranked.completed(*at, options.max_words, wants_list);
+    let complete = |at: &usize| ranked.completed(*at, options.max_words, spec.intent);
     let mut excerpts: Vec<Range<usize>> = chosen.iter().map(complete).collect();
     let second = match &mut excerpts[..] {
         [first] if options.has_second && !is_newest && spec.intent != Intent::Summary => {

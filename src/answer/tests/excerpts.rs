@@ -47,6 +47,29 @@ fn a_sentence_around_code_is_quoted_from_its_beginning() {
 }
 
 #[test]
+fn the_end_of_an_example_above_is_left_out() {
+    let text = "```\n$ lamp status\n3 lamps lit\n```\n\nThe lighthouse keeper winds the clockwork of \
+                the lens every four hours.\n";
+    check_answer(
+        "How often does the keeper wind the clockwork?",
+        &[text, ELSEWHERE],
+        "The lighthouse keeper winds the clockwork of the lens every four hours. [1]",
+    );
+}
+
+#[test]
+fn one_item_is_quoted_without_its_list() {
+    let items: Vec<String> =
+        (1..=9).map(|n| format!("- `lamp{n}` shines for {n} seconds over the bay")).collect();
+    let text = format!("The lamps of the harbour.\n\n{}\n", items.join("\n"));
+    check_answer(
+        "For how many seconds does lamp7 shine?",
+        &[&text, ELSEWHERE],
+        "`lamp7` shines for 7 seconds over the bay [1]",
+    );
+}
+
+#[test]
 fn items_that_are_numbered_automatically_have_numbers() {
     let text = "Make tea like this:\n\n#. Boil the water.\n#. Pour it over the leaves.\n";
     let answer = ask(
