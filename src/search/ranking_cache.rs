@@ -10,7 +10,7 @@ use crate::index::Meta;
 
 /// Version of the ranking. Raise it when the same query, corpus and settings may rank differently
 /// than before, when hits have other fields, or when exemplars of risks change.
-const RANKING_VERSION: u32 = 11;
+const RANKING_VERSION: u32 = 12;
 
 /// The place of one request's ranking in the cache.
 pub(super) struct CachedRanking<'a> {

@@ -290,6 +290,24 @@ fn of_many_files_alike_the_named_one_comes_first() {
 }
 
 #[test]
+fn common_words_in_a_path_name_no_document() {
+    let other = |what: &str| {
+        format!("# {what}\n\nBefore you get to the {what}, you get a card first. Get it early.\n")
+    };
+    let (travel, profile, tools) = (other("travel"), other("profile"), other("tools"));
+    let sandbox = with(&[
+        ("first-time-travel-get-in.md", travel.as_str()),
+        ("first-time-travel-get-profile.md", profile.as_str()),
+        ("get-tools.md", tools.as_str()),
+        ("benefits.md", "# Pay\n\nThe first paycheck comes three weeks after the start.\n"),
+        ("leave.md", "# Leave\n\nYou get leave in the first month.\n"),
+        ("tools.md", "# Tools\n\nYou get your tools in the first week.\n"),
+    ]);
+    let query = "When do I get my first paycheck?";
+    assert_eq!(paths(&search(&sandbox, query, &["--mode", "lexical"]))[0], "benefits.md");
+}
+
+#[test]
 fn the_one_passage_with_an_identifier_comes_first() {
     let mut log: String = (0..400)
         .map(|n| {

@@ -116,8 +116,14 @@ impl LexicalScores {
 const NAMED: f32 = 2.0;
 
 /// Gain of a document whose path has at least two terms of the query, in units of the best score,
-/// for the path with the rarest of them. Others gain by the square of their share: a yearly report
-/// of the right company and another year also has the year before in its text.
+/// for the path with the rarest of them, times their share of the query: a path with all of it names
+/// the document, one with *get* and *first* of a question about a paycheck does not. Others gain by
+/// the square of their share: a yearly report of the right company and another year also has the
+/// year before in its text.
+///
+/// Gold place first among the hits without the share, with it, and with no gain at all: the Rust
+/// book 55, 60, 60 %; git's manual 69, 76, 74; Caddy's 68, 75, 75; a staff handbook 76, 83, 83.
+/// Among ten without a gain: the Rust book 95 % for 97.
 const FITTING_NAME: f32 = 1.0;
 
 /// Passages by the terms of the query in the paths of their documents.
@@ -138,14 +144,15 @@ impl Names {
         }
     }
 
-    /// The gain of each passage; empty where none gains.
-    fn gains(self) -> Vec<f32> {
+    /// The gain of each passage; empty where none gains. `rarity` is that of the whole query.
+    fn gains(self, rarity: f32) -> Vec<f32> {
         let fits = |(n, sum): &(u8, f32)| if *n > 1 { *sum } else { 0.0 };
         let most = self.found.iter().map(fits).fold(0.0, f32::max);
         if most <= 0.0 {
             return Vec::new();
         }
-        self.found.iter().map(|found| FITTING_NAME * (fits(found) / most).powi(2)).collect()
+        let share = (most / rarity).min(1.0);
+        self.found.iter().map(|found| FITTING_NAME * share * (fits(found) / most).powi(2)).collect()
     }
 }
 
@@ -208,12 +215,14 @@ impl LexicalReader {
             for (ordinal, frequency) in &found.passages {
                 scores[*ordinal as usize] += rarity * frequency * (K1 + 1.0) / (K1 + frequency);
             }
-            names.add(&found.in_name, term.weight * self.idf(found.in_name.len()));
+            names.add(&found.in_name, rarity.min(term.weight * self.idf(found.in_name.len())));
             occurs.push(!found.passages.is_empty());
             knows.push(!found.passages.is_empty() || !found.in_name.is_empty());
             rarities.push(rarity);
         }
-        let mut result = LexicalScores { occurs, named: names.gains(), ..LexicalScores::default() };
+        let known = rarities.iter().zip(&knows).filter(|(_, knows)| **knows);
+        let named = names.gains(known.map(|(rarity, _)| rarity).sum());
+        let mut result = LexicalScores { occurs, named, ..LexicalScores::default() };
         self.add_named(query, &mut scores, &mut result.named)?;
         self.add_titled(query, &mut scores, &mut result.named)?;
         self.weigh_phrases(query, allowed, &mut scores, &mut result)?;
