@@ -161,10 +161,11 @@ impl Stop<'_> {
 const TITLES: &[&str] = &[
     "mr", "mrs", "ms", "dr", "prof", "st", "gen", "col", "lt", "sgt", "capt", "cmdr", "adm", "rep",
     "sen", "gov", "rev", "hon", "pres", "mt", "messrs", "e.g", "i.e", "vs", "cf", "viz", "approx",
-    "resp", "esp", "incl", "z.b", "d.h", "u.a", "o.ä", "s.o", "s.u", "i.d.r", "i.a", "bzw", "ggf",
-    "ca", "hr", "fr", "frl", "dipl", "ing", "mme", "mlle", "mm", "ste", "mgr", "p.ex", "sr", "sra",
-    "srta", "dra", "ud", "uds", "excmo", "dott", "sig", "avv", "dhr", "mevr", "drs", "o.a", "bijv",
-    "t.ex", "bl.a", "f.eks", "np", "tzn", "т.е", "т.к", "т.н", "г-н", "г-жа", "им", "ул", "проф",
+    "resp", "esp", "incl", "ex", "z.b", "d.h", "u.a", "o.ä", "s.o", "s.u", "i.d.r", "i.a", "bzw",
+    "ggf", "ca", "hr", "fr", "frl", "dipl", "ing", "mme", "mlle", "mm", "ste", "mgr", "p.ex", "sr",
+    "sra", "srta", "dra", "ud", "uds", "excmo", "dott", "sig", "avv", "dhr", "mevr", "drs", "o.a",
+    "bijv", "t.ex", "bl.a", "f.eks", "np", "tzn", "т.е", "т.к", "т.н", "г-н", "г-жа", "им", "ул",
+    "проф",
 ];
 
 /// Abbreviations that do not end a sentence before a number or a bracket.

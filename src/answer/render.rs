@@ -20,19 +20,20 @@ pub(super) struct Quote {
     /// Index of its unit.
     unit: Option<usize>,
     kind: UnitKind,
-    is_numbered: bool,
+    /// Of an item, in its document.
+    number: Option<u32>,
     text: String,
 }
 
 impl Quote {
     pub(super) fn of(candidates: &[Candidate], at: usize) -> Self {
-        let Candidate { source, unit, kind, is_numbered, text, .. } = &candidates[at];
+        let Candidate { source, unit, kind, number, text, .. } = &candidates[at];
         Self {
             source: *source,
             at,
             unit: *unit,
             kind: *kind,
-            is_numbered: *is_numbered,
+            number: *number,
             text: neutralise(text).into_owned(),
         }
     }
@@ -44,7 +45,7 @@ impl Quote {
             at: usize::MAX - unit,
             unit: Some(unit),
             kind: UnitKind::Record,
-            is_numbered: false,
+            number: None,
             text: neutralise(&record(text)).into_owned(),
         }
     }
@@ -108,10 +109,10 @@ fn paragraph(quotes: &[Quote], number: &dyn Fn(usize) -> usize) -> String {
         |quote: &&Quote| is_alone(quote.kind) || matches!(quote.kind, UnitKind::Item { .. });
     let is_list = quotes.iter().filter(is_listed).count() > 1;
     let mut text = String::new();
-    let mut step = 0;
+    let (mut step, mut last) = (0, None);
     // Whether the last piece is alone on its line.
     let mut on_line = false;
-    for Quote { source, kind, is_numbered, text: sentence, .. } in quotes {
+    for Quote { source, kind, number: in_document, text: sentence, .. } in quotes {
         let continues_item = on_line && *kind == UnitKind::Item { first: false };
         let begins_item = is_list && (is_alone(*kind) || *kind == UnitKind::Item { first: true });
         let begins_line = *kind == UnitKind::Code || is_alone(*kind) || begins_item;
@@ -126,12 +127,16 @@ fn paragraph(quotes: &[Quote], number: &dyn Fn(usize) -> usize) -> String {
             continue;
         }
         if begins_item {
-            step += 1;
             // Clauses show their own numbers: 3.1.
             let has_number = sentence.starts_with(|c: char| c.is_ascii_digit());
-            let bullet = match *is_numbered && !has_number {
-                true => format!("{step}. "),
-                false => "- ".to_owned(),
+            let bullet = match in_document.filter(|_| !has_number) {
+                Some(found) => {
+                    // Markdown lists may have the same number at all items.
+                    step = if last == Some(found) || found == 0 { step + 1 } else { found };
+                    last = Some(found);
+                    format!("{step}. ")
+                }
+                None => "- ".to_owned(),
             };
             text.push_str(&bullet);
         }

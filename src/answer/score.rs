@@ -20,8 +20,8 @@ pub(super) struct Candidate {
     pub kind: UnitKind,
     /// Its slide, sheet or attachment: what stands by itself. Sentences run over pages.
     pub sheet: Option<Location>,
-    /// A list item that the document numbers.
-    pub is_numbered: bool,
+    /// The number of a list item in its document; 0 where the format numbers items by itself.
+    pub number: Option<u32>,
     /// As an answer shows it.
     pub text: String,
     pub n_words: usize,
@@ -234,8 +234,7 @@ impl Maker<'_> {
             unit,
             kind,
             sheet: None,
-            is_numbered: raw.starts_with(|c: char| c.is_ascii_digit() || c == '#')
-                && matches!(kind, UnitKind::Item { .. }),
+            number: number(raw).filter(|_| matches!(kind, UnitKind::Item { .. })),
             n_words: n_words(&text),
             repeats_question: question.says_all_of(&found),
             found,
@@ -380,6 +379,12 @@ fn oddness(candidate: &Candidate, spec: &AnswerSpec) -> f64 {
         }
         UnitKind::Sentence | UnitKind::Item { .. } | UnitKind::Header => 0.0,
     }
+}
+
+/// The number with which a line begins; 0 for the `#.` of an item that reStructuredText numbers.
+fn number(line: &str) -> Option<u32> {
+    let digits = line.len() - line.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    if line.starts_with('#') { Some(0) } else { line.slice(..digits).parse().ok() }
 }
 
 /// Whether a sentence begins with a word that refers to the one before.

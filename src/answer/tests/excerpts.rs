@@ -47,6 +47,25 @@ fn a_sentence_around_code_is_quoted_from_its_beginning() {
 }
 
 #[test]
+fn steps_have_the_numbers_of_their_document() {
+    let text = "To close the monkey house:\n\n1. Open the gate.\n2. Count the monkeys:\n   - Read \
+                the list.\n   - Tick the list.\n3. Give them bananas.\n4. Close the gate.\n";
+    let steps = |text: &str| {
+        let answer = ask(
+            "How do I close the monkey house?",
+            &[hit(1, "a.md", 0, text), hit(2, "b.md", 0, ELSEWHERE)],
+            &Options::default(),
+        );
+        let marks = answer.text.lines().skip(1).filter_map(|line| line.split(' ').next());
+        marks.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(steps(text), ["1.", "2.", "-", "-", "3.", "4."]);
+    // Markdown counts by itself where all have the same number.
+    let same = text.replace("2. ", "1. ").replace("3. ", "1. ").replace("4. ", "1. ");
+    assert_eq!(steps(&same), ["1.", "2.", "-", "-", "3.", "4."]);
+}
+
+#[test]
 fn the_end_of_an_example_above_is_left_out() {
     let text = "```\n$ lamp status\n3 lamps lit\n```\n\nThe lighthouse keeper winds the clockwork of \
                 the lens every four hours.\n";
