@@ -150,6 +150,7 @@ fn inline(text: &str, out: &mut String) {
         let rest = text.slice(at..);
         at += match c {
             '`' => code_span(rest, out),
+            '{' => template_tag(rest, out).unwrap_or_else(|| copy(c, out)),
             '<' => tag(rest, out),
             '!' if rest.starts_with("![[") && rest.contains("]]") => embedded(rest, out),
             '!' if rest.starts_with("![") => {
@@ -166,6 +167,24 @@ fn inline(text: &str, out: &mut String) {
             c => copy(c, out),
         };
     }
+}
+
+/// The tag of a template, as of Jekyll, Liquid and Hugo. It shows its words if it has just some, and
+/// nothing if they are a path or several arguments.
+fn template_tag(rest: &str, out: &mut String) -> Option<usize> {
+    const TAGS: [(&str, &str); 3] = [("{%", "%}"), ("{{<", ">}}"), ("{{%", "%}}")];
+    let (open, close) = TAGS.into_iter().find(|(open, _)| rest.starts_with(open))?;
+    let len = rest.find(close)?;
+    let inside = rest.slice(open.len()..len);
+    let mut parts = inside.split(['"', '\'', '“', '”']);
+    if let (Some(_), Some(words), Some(end), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+        && end.trim_matches(|c: char| c.is_whitespace() || c == '-').is_empty()
+        && !words.contains(['/', '.'])
+    {
+        out.push_str(words);
+    }
+    Some(len + close.len())
 }
 
 fn copy(c: char, out: &mut String) -> usize {

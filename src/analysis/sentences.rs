@@ -205,7 +205,9 @@ fn unwrapped(text: &str, lines: &[Range<usize>], kind: UnitKind, blocks: &mut Ve
         let word = next.split_whitespace().next().unwrap_or_default();
         let had_room = width(&pair[0]) + 1 + word.chars().count() <= margin;
         let begins = next.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit());
-        if stops_short && had_room && begins {
+        let count = |mark: char| line.matches(mark).count();
+        let is_open = count('[') > count(']') || count('(') > count(')');
+        if stops_short && had_room && begins && !is_open {
             blocks.push(Block { kind, range: start..pair[0].end });
             start = pair[1].start;
         }

@@ -397,6 +397,12 @@ fn plain_text() {
     check_plain("Code `a[1] * b` stays; ``x`` too.", "Code `a[1] * b` stays; `x` too.");
     check_plain("Notes[1][2, 3] go[^n] and [5] stays.", "Notes go and (5) stays.");
     check_plain("- [ ] do\n  this", "do this");
+    check_plain(
+        "See {% slack_channel \"penguins\" %} for {%- raw -%}news.",
+        "See penguins for news.",
+    );
+    check_plain("{{< figure src=\"a.png\" >}} The [desk]({% page \"/desk\" %}).", "The desk.");
+    check_plain("Braces {x} and {{y}} and {% stay.", "Braces {x} and {{y}} and {% stay.");
     check_plain("One line \\\nand a `C:\\` one\\\\\nmore.", "One line and a `C:\\` one\\ more.");
     check_plain("1. First", "First");
     check_plain("> quoted\n> text", "quoted text");
