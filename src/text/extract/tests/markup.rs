@@ -120,7 +120,7 @@ fn asciidoc_has_its_attributes_substituted() {
             "code # {port}",
             "listitem - one",
             "listitem   - two",
-            "record Term:: meaning",
+            "record Term\nmeaning",
         ],
     );
     let doc = read("a.adoc", source);
