@@ -236,3 +236,18 @@ fn asciidoc_keeps_code_and_the_lines_of_a_synopsis() {
         &["record a\nOne.", "listitem - two", "paragraph End."],
     );
 }
+
+#[test]
+fn org_keeps_code_in_ticks() {
+    check(
+        "a.org",
+        "* Use of =-q=\nPut =\\= and ~$?~ first, *bold*.\n- ~-q~ :: Be\n  quiet.\n#+BEGIN_EXAMPLE\n\
+         a ~b~\n#+END_EXAMPLE\n",
+        &[
+            "h1 Use of -q",
+            "paragraph Put `\\` and `$?` first, bold.",
+            "record `-q`\nBe quiet.",
+            "code a ~b~",
+        ],
+    );
+}
