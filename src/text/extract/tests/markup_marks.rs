@@ -251,3 +251,28 @@ fn org_keeps_code_in_ticks() {
         ],
     );
 }
+
+#[test]
+fn a_page_in_markdown_shows_preformatted_lines() {
+    let source = "To reload:\n\
+        <pre><code class=\"cmd\"><span class=\"bash\">one --a &lt;file&gt;</span>\n\
+                  \n<span class=\"bash\">cp <from> x<br>end</span></code></pre>\n\n\
+                  Then <pre>\nx\n</pre> stop.\n\
+                  In `<pre>` no.\n\n```\n<pre>a</pre>\n```\n\n<pre\n";
+    check(
+        "a.md",
+        source,
+        &[
+            "paragraph To reload:",
+            "code ```\none --a <file>\n\ncp <from> x\nend\n```",
+            "paragraph Then ",
+            "code ```\nx\n```",
+            "paragraph  stop.\nIn `<pre>` no.",
+            "code ```\n<pre>a</pre>\n```",
+            "paragraph <pre",
+        ],
+    );
+    let doc = read("a.md", source);
+    let at = doc.text.find("cp").unwrap();
+    assert_eq!(doc.origin.lines(crate::document::Span::new(at, at + 2)).first, 4);
+}
