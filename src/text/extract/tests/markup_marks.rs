@@ -276,3 +276,12 @@ fn a_page_in_markdown_shows_preformatted_lines() {
     let at = doc.text.find("cp").unwrap();
     assert_eq!(doc.origin.lines(crate::document::Span::new(at, at + 2)).first, 4);
 }
+
+#[test]
+fn two_colons_alone_only_announce_code_in_restructuredtext() {
+    check(
+        "a.rst",
+        "Run this.\n\n::\n\n  go now\n\nEnd.",
+        &["paragraph Run this.", "code   go now", "paragraph End."],
+    );
+}
