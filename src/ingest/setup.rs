@@ -22,7 +22,7 @@ pub fn lock(engine: &Engine, wait: Duration, on_event: &mut dyn FnMut(Event)) ->
 }
 
 /// Version of extraction and chunking. Raise it when the same file would give other chunks.
-const TEXT_VERSION: u32 = 0xc | text::LEFT_OUT << 16;
+const TEXT_VERSION: u32 = 0xd | text::LEFT_OUT << 16;
 
 pub fn chunking(engine: &Engine, model: &ModelFiles) -> Result<Chunking> {
     let (max, overlap) = engine.config.chunk_limits(&model.name, model.spec.max_tokens)?;

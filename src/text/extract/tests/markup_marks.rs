@@ -285,3 +285,24 @@ fn two_colons_alone_only_announce_code_in_restructuredtext() {
         &["paragraph Run this.", "code   go now", "paragraph End."],
     );
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_order_of_marks_is_read(
+        marks in proptest::collection::vec(proptest::sample::select(vec![
+            "<pre", "<pre>", "</pre>", "<br>", "<b>", "&lt;", "&", "`", "``", "```", "~~~", "\n",
+            "\n\n", "\r\n", "    ", "word", "é", "::", ";;", "a:: ", "--", "----", "====", "____",
+            "+", "[verse]", "'", "* ", "= ", "linkgit:a[1]", "\\", "//", "data:a/b;base64,AAAA",
+        ]), 0..30),
+    ) {
+        let text = format!("Text\n{}\nend", marks.concat());
+        for path in ["a.md", "a.adoc", "a.rst", "a.1"] {
+            let doc = read(path, &text);
+            for block in &doc.blocks {
+                let bytes = doc.origin.bytes(block.span);
+                proptest::prop_assert!(text.get(bytes.range()).is_some(), "{path} {text:?}");
+            }
+            super::blocks(path, &text);
+        }
+    }
+}
