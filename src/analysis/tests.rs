@@ -374,6 +374,7 @@ fn markup_divides_sentences() {
 #[test]
 fn a_sentence_does_not_end_inside_code() {
     check_sentences("It leaves `$?` = 255. Then so.", &["It leaves `$?` = 255.", "Then so."]);
+    check_sentences("Run `a ```? B` now. E.", &["Run `a ```? B` now.", "E."]);
     check_sentences("Run `a ```? B` or ``c`. D``. E.", &["Run `a ```? B` or ``c`. D``.", "E."]);
 }
 
