@@ -30,8 +30,14 @@ pub fn plain(text: &str) -> String {
         None => inline(joined, &mut out),
     }
     let out = collapse(&out);
-    // reStructuredText introduces code with two colons.
-    out.strip_suffix("::").map_or(out.clone(), |sentence| format!("{sentence}:"))
+    // reStructuredText introduces code with two colons; after a space they are not shown.
+    match out.strip_suffix("::") {
+        Some(sentence) if sentence.is_empty() || sentence.ends_with(' ') => {
+            sentence.trim_end().to_owned()
+        }
+        Some(sentence) => format!("{sentence}:"),
+        None => out,
+    }
 }
 
 /// Whether `text` begins with the opening line of a code fence; ``` ```this``` ``` is a code span.
@@ -222,7 +228,7 @@ fn code_span(rest: &str, out: &mut String) -> usize {
 }
 
 /// The offset of a run of exactly `ticks` backticks.
-fn find_run(text: &str, ticks: usize) -> Option<usize> {
+pub(super) fn find_run(text: &str, ticks: usize) -> Option<usize> {
     let mut at = 0;
     while let Some(found) = text.slice(at..).find('`') {
         let len = run_len(text.slice(at + found..), '`');

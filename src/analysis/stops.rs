@@ -40,8 +40,8 @@ pub(super) fn sentences(paragraph: &str) -> Vec<Range<usize>> {
 fn masked(paragraph: &str) -> String {
     let is_lower_case = !paragraph.contains(char::is_uppercase);
     let mut out = String::with_capacity(paragraph.len());
-    let mut code = Code { end: 0, unclosed: usize::MAX };
-    let mut note_end = 0;
+    let mut code = Code { end: 0, unclosed: 0 };
+    let (mut note_end, mut break_end) = (0, 0);
     // The last character, and the one before the white space after it.
     let (mut last, mut before_space) = (' ', ' ');
     for (at, c) in paragraph.char_indices() {
@@ -50,9 +50,14 @@ fn masked(paragraph: &str) -> String {
         if is_after_mark && c == '[' {
             note_end = at + footnote_len(paragraph.slice(at..)).unwrap_or(0);
         }
+        let in_code = code.contains(paragraph, at, c);
+        if c == '<' && !in_code {
+            break_end = at + break_len(paragraph.slice(at..));
+        }
         let mask = match c {
             _ if at < note_end => ')',
-            _ if code.contains(paragraph, at, c) => 'X',
+            _ if in_code => 'X',
+            _ if at < break_end => ' ',
             '\n' | '\r' => ' ',
             '\u{85}' => '\u{A0}',
             '\u{2028}' | '\u{2029}' => '\u{2003}',
@@ -72,9 +77,16 @@ fn masked(paragraph: &str) -> String {
         if c.is_whitespace() && !last.is_whitespace() {
             before_space = last;
         }
-        last = c;
+        last = if at < break_end { ' ' } else { c };
     }
     out
+}
+
+/// The length of the line break `<br>` at the head of `rest`.
+fn break_len(rest: &str) -> usize {
+    let tag = rest.get(1..3).filter(|name| name.eq_ignore_ascii_case("br"));
+    let end = tag.and_then(|_| rest.slice(3..).trim_start_matches([' ', '/']).strip_prefix('>'));
+    end.map_or(0, |after| rest.len() - after.len())
 }
 
 /// The capital of a letter, if it is as long.
@@ -90,8 +102,8 @@ fn capital(c: char) -> char {
 struct Code {
     /// The end of the current or last one.
     end: usize,
-    /// So many backticks in a row do not occur again.
-    unclosed: usize,
+    /// A bit for each number of backticks in a row that does not occur again.
+    unclosed: u64,
 }
 
 impl Code {
@@ -99,13 +111,13 @@ impl Code {
     fn contains(&mut self, text: &str, at: usize, c: char) -> bool {
         if at >= self.end && c == '`' {
             let rest = text.slice(at..);
-            let ticks = rest.slice(..rest.find(|c| c != '`').unwrap_or(rest.len()));
-            let n = ticks.len();
+            let n = rest.find(|c| c != '`').unwrap_or(rest.len());
             self.end = at + n;
-            if n < self.unclosed {
-                match rest.slice(n..).find(ticks) {
+            let bit = u32::try_from(n).ok().and_then(|n| 1_u64.checked_shl(n)).unwrap_or(0);
+            if bit > 0 && self.unclosed & bit == 0 {
+                match super::plain::find_run(rest.slice(n..), n) {
                     Some(close) => self.end = at + n + close + n,
-                    None => self.unclosed = n,
+                    None => self.unclosed |= bit,
                 }
             }
         }

@@ -368,6 +368,14 @@ fn markup_divides_sentences() {
         &["A Short Title", "The paragraph under it is a good deal longer than that."],
     );
     check_sentences("<div>\nText.\n<!-- note -->\n</div>", &["Text."]);
+    check_sentences("One is open.<br/>Two is shut.", &["One is open.<br/>", "Two is shut."]);
+}
+
+#[test]
+fn a_sentence_does_not_end_inside_code() {
+    check_sentences("It leaves `$?` = 255. Then so.", &["It leaves `$?` = 255.", "Then so."]);
+    check_sentences("Run `a ```? B` now. E.", &["Run `a ```? B` now.", "E."]);
+    check_sentences("Run `a ```? B` or ``c`. D``. E.", &["Run `a ```? B` or ``c`. D``.", "E."]);
 }
 
 #[track_caller]
@@ -413,6 +421,12 @@ fn plain_text() {
     );
     check_plain(":func:`foo` and `link <http://x>`_ ok::", "`foo` and link ok:");
     check_plain("| a | `b` |", "a | `b`");
+    check_plain("::", "");
+    check_plain("As follows ::", "As follows");
+    check_plain(
+        "Put a backslash (\"`\\`\") first, `\\!`.",
+        "Put a backslash (\"`\\`\") first, `\\!`.",
+    );
     check_plain("\\*not\\* markup", "*not* markup");
     check_plain("It is ==red== where a == b^2 or x==y.", "It is red where a == b^2 or x==y.");
     check_plain("The hull^[painted in May] is dry. ^hull-1", "The hull (painted in May) is dry.");

@@ -45,7 +45,10 @@ fn a_whole_book_becomes_passages() {
             assert!(tokens <= 256, "{} {chunk:?}", file.path);
             let source = std::str::from_utf8(&bytes[chunk.bytes.range()]).unwrap();
             let text = without_comments(&chunk.text);
-            assert_eq!(without_comments(source), text, "{}", file.path);
+            // Preformatted HTML becomes fenced code.
+            if !source.contains("<pre>") {
+                assert_eq!(without_comments(source), text, "{}", file.path);
+            }
             n_chunks += 1;
             n_tokens += tokens;
         }

@@ -1,6 +1,8 @@
 //! `AsciiDoc` with its attributes substituted; comments, attributes and anchors are left out.
 
+mod begins;
 mod conditions;
+mod entries;
 mod marks;
 mod table;
 
@@ -10,19 +12,28 @@ use super::doc::BlockKind;
 use super::numbered::NumberedLines;
 use super::rendered::{Inline, Rendered};
 use crate::strings::StrExt as _;
+use begins::{heading, term, underlined};
 use conditions::attribute;
-use marks::{cross_reference, emphasis, inline_macro, passed, script, symbol};
+use marks::{cross_reference, emphasis, inline_macro, passed, script, shows_ticks, symbol};
 
 pub(super) fn parse(source: &str) -> Rendered {
     let source: &str = &conditions::resolved(source);
+    let lines = NumberedLines::new(source);
+    let delimiters = (0..lines.len()).map(|i| lines.content(i).trim_end()).enumerate();
+    let last_delimiters = delimiters
+        .filter(|(_, line)| delimiter(line).is_some_and(Delimiter::holds_blocks))
+        .map(|(i, line)| (line, i))
+        .collect();
     let mut reader = Reader {
-        lines: NumberedLines::new(source),
+        lines,
         out: Rendered::default(),
         attributes: HashMap::new(),
         options: String::new(),
         label: None,
         quote: None,
         counts: Vec::new(),
+        last_delimiters,
+        open: Vec::new(),
     };
     let mut i = 0;
     while i < reader.lines.len() {
@@ -43,15 +54,22 @@ struct Reader<'a> {
     quote: Option<String>,
     /// The last numbers of the open numbered lists, by depth.
     counts: Vec<usize>,
+    /// The last line of each form that begins and ends blocks with blocks in them.
+    last_delimiters: HashMap<&'a str, usize>,
+    /// The first lines of such blocks that are open: there are no titles in them.
+    open: Vec<&'a str>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     /// Reads the block that starts at line `i`; returns the line after it.
     fn block(&mut self, i: usize) -> usize {
         let line = self.lines.content(i).trim_end();
         if line.is_empty() {
             self.options.clear();
             return i + 1;
+        }
+        if let Some(level) = self.underlined(i, line) {
+            return self.heading(i, i + 2, level, line);
         }
         if let Some(end) = self.delimited(i, line) {
             self.options.clear();
@@ -64,7 +82,8 @@ impl Reader<'_> {
             return self.attribute(i, name, value);
         }
         if let Some((level, at)) = heading(line) {
-            return self.heading(i, level, at, line);
+            self.open.clear();
+            return self.heading(i, i + 1, level, line.slice(at..));
         }
         if line.starts_with('[') && line.ends_with(']') && !line.starts_with("[[") {
             self.options = line.trim_matches(['[', ']']).to_owned();
@@ -98,23 +117,27 @@ impl Reader<'_> {
             return end;
         }
         if term(line).is_some() {
-            let end = self.term_end(i);
-            self.prose(i, end, BlockKind::Record, 0);
-            return end;
+            return self.entry(i);
         }
         let mut end = i + 1;
         while end < self.lines.len() && !self.ends_paragraph(end) {
             end += 1;
         }
-        let is_quote = self.options.starts_with("quote") || self.options.starts_with("verse");
+        let is_verse = self.options.starts_with("verse");
+        let is_quote = self.options.starts_with("quote") || is_verse;
         let kind =
             if is_quote || self.quote.is_some() { BlockKind::Quote } else { BlockKind::Paragraph };
         if i == 0 || self.lines.content(i - 1).trim_end() != "+" {
             self.counts.clear();
         }
-        let is_code = self.options.starts_with("source") || self.options.starts_with("listing");
+        // Without an author the lines of a verse are those of a synopsis.
+        let is_code = ["source", "listing", "literal", "synopsis"]
+            .iter()
+            .any(|style| self.options.starts_with(style));
         if is_code {
             self.copy(i, end, BlockKind::Code);
+        } else if is_verse && attributed(&self.options).is_empty() {
+            self.verse(i, end);
         } else {
             self.prose(i, end, kind, 0);
             if is_quote {
@@ -138,29 +161,13 @@ impl Reader<'_> {
         line.is_empty()
             || line == "+"
             || delimiter(line).is_some()
+            || line.trim_start() == "--"
             || item(line).is_some()
             || term(line).is_some()
     }
 
     fn item_end(&self, first: usize) -> usize {
         let mut end = first + 1;
-        while end < self.lines.len() && !self.ends_paragraph(end) {
-            end += 1;
-        }
-        end
-    }
-
-    /// A term and its meaning, which may follow an empty line.
-    fn term_end(&self, first: usize) -> usize {
-        let mut end = first + 1;
-        if self.lines.content(first).trim_end().ends_with("::") {
-            while end < self.lines.len() && self.lines.is_blank(end) {
-                end += 1;
-            }
-            if self.ends_paragraph(end) {
-                return first + 1;
-            }
-        }
         while end < self.lines.len() && !self.ends_paragraph(end) {
             end += 1;
         }
@@ -207,33 +214,45 @@ impl Reader<'_> {
         end
     }
 
-    /// A heading; below the title of the document may be lines with the author and the revision.
-    fn heading(&mut self, i: usize, level: u8, at: usize, line: &str) -> usize {
+    /// The level of a title with a line below it.
+    fn underlined(&self, i: usize, line: &str) -> Option<u8> {
+        let is_free = self.open.is_empty() && (i == 0 || self.lines.content(i - 1).trim() != "+");
+        let level = underlined(line, self.lines.content(i + 1)).filter(|_| is_free)?;
+        let is_other = delimiter(line).is_some() || item(line).is_some() || term(line).is_some();
+        (!is_other && !is_left_out(line) && !is_silent_macro(line)).then_some(level)
+    }
+
+    /// A heading, and the line after it: below the title of the document may be lines with the
+    /// author and the revision.
+    fn heading(&mut self, i: usize, next: usize, level: u8, text: &str) -> usize {
         let mut content = Inline::default();
-        self.inline(line.slice(at..), self.lines.start(i) + at, &mut content);
+        let line = self.lines.content(i);
+        let at = line.find(text).unwrap_or(0);
+        self.inline(text, self.lines.start(i) + at, &mut content);
+        let content = content.without('`');
         if level == 1 && self.out.title.is_none() {
             self.out.title = Some(content.squeezed().text);
         }
         self.out.heading(level, &content);
         self.counts.clear();
         if level > 1 {
-            return i + 1;
+            return next;
         }
-        let author = self.lines.content(i + 1).trim();
+        let author = self.lines.content(next).trim();
         let is_author = author.starts_with(char::is_alphabetic)
             && (author.contains('<') || author.split_whitespace().count() <= 4)
             && attribute(author).is_none();
         if !is_author {
-            return i + 1;
+            return next;
         }
         for author in author.split(';') {
             self.out.metadata("author", author.split('<').next().unwrap_or_default());
         }
-        let revision = self.lines.content(i + 2).trim();
+        let revision = self.lines.content(next + 1).trim();
         let has_number =
             revision.starts_with('v') || revision.starts_with(|c: char| c.is_ascii_digit());
         if !has_number {
-            return i + 2;
+            return next + 1;
         }
         let (number, date) = revision.split_once(',').unwrap_or(if revision.starts_with('v') {
             (revision, "")
@@ -242,12 +261,21 @@ impl Reader<'_> {
         });
         self.out.metadata("version", number.trim_start_matches('v'));
         self.out.metadata("date", date.split(':').next().unwrap_or_default());
-        i + 3
+        next + 2
     }
 
     /// A block between two equal lines.
-    fn delimited(&mut self, i: usize, line: &str) -> Option<usize> {
+    fn delimited(&mut self, i: usize, line: &'a str) -> Option<usize> {
+        // An open block may be indented.
+        let line = if line.trim_start() == "--" { "--" } else { line };
         let kind = delimiter(line)?;
+        if kind.holds_blocks() {
+            if self.open.last() == Some(&line) {
+                self.open.pop();
+            } else if self.last_delimiters.get(line).is_some_and(|last| *last > i) {
+                self.open.push(line);
+            }
+        }
         if kind == Delimiter::Table {
             return Some(self.table(i, line));
         }
@@ -296,11 +324,7 @@ impl Reader<'_> {
         let mut content = Inline::default();
         content.insert(&format!("{}{shown} ", "  ".repeat(depth)), self.lines.start(first), 0);
         let mut text = Inline::default();
-        self.inline(line.slice(at..), self.lines.start(first) + at, &mut text);
-        for i in first + 1..end {
-            text.put(' ', self.lines.start(i), 0);
-            self.inline(self.lines.content(i), self.lines.start(i), &mut text);
-        }
+        self.joined(first, end, at, &mut text);
         content.append(text.squeezed());
         self.out.block(BlockKind::ListItem, content);
     }
@@ -322,26 +346,32 @@ impl Reader<'_> {
         self.out.block(kind, content);
     }
 
+    /// The lines of a synopsis, in which a command may be in quotation marks.
+    fn verse(&mut self, first: usize, end: usize) {
+        let mut content = Inline::default();
+        for i in first..end {
+            if i > first {
+                content.put('\n', self.lines.start(i), 0);
+            }
+            let line = self.lines.content(i);
+            let quoted = line.strip_prefix('\'').and_then(|rest| rest.split_once('\''));
+            let rest = quoted.map_or(line, |(command, rest)| {
+                self.inline(command, self.lines.start(i) + 1, &mut content);
+                rest
+            });
+            self.inline(rest, self.lines.start(i) + line.len() - rest.len(), &mut content);
+            content.trim_trailing_spaces();
+        }
+        self.out.block(BlockKind::Code, content.without('`'));
+    }
+
     /// Adds lines as text, the first without its first `skip` bytes.
     fn prose(&mut self, first: usize, end: usize, kind: BlockKind, skip: usize) {
         let mut content = Inline::default();
         if let Some(label) = self.label.take() {
             content.insert(&format!("{label}: "), self.lines.start(first), 0);
         }
-        let is_comment = |i: usize| is_left_out(self.lines.content(i));
-        let mut from = first;
-        // Links and emphasis may go over the end of a line, but not over a comment.
-        while from < end {
-            let to = (from..end).find(|i| is_comment(*i)).unwrap_or(end);
-            if from < to {
-                let span = self.lines.span(from, to);
-                let skip = if from == first { skip } else { 0 };
-                let text = self.lines.text().slice(span.start + skip..span.end);
-                self.inline(text, span.start + skip, &mut content);
-                content.put(' ', span.end, 0);
-            }
-            from = to + 1;
-        }
+        self.joined(first, end, skip, &mut content);
         self.out.prose(kind, &content);
     }
 
@@ -389,7 +419,12 @@ impl Reader<'_> {
             if "*_`#+".contains(c)
                 && let Some((n, close)) = emphasis(rest, c, before)
             {
-                self.nested(rest.slice(n..close), at + i + n, out);
+                let inner = rest.slice(n..close);
+                if c == '`' && shows_ticks(inner, before) {
+                    self.code(inner, at + i + n, out);
+                } else {
+                    self.nested(inner, at + i + n, out);
+                }
                 i += close + n;
                 before = c;
                 continue;
@@ -398,6 +433,18 @@ impl Reader<'_> {
             i += c.len_utf8();
             before = c;
         }
+    }
+
+    /// A piece of code, in ticks: nothing in it is markup to its readers either.
+    fn code(&self, inner: &str, at: usize, out: &mut Inline) {
+        let literal = inner.strip_prefix('+').and_then(|inner| inner.strip_suffix('+'));
+        let ticks = if inner.contains('`') { "``" } else { "`" };
+        out.insert(ticks, at, 0);
+        match literal {
+            Some(literal) => out.copy(literal, at + 1),
+            None => self.nested(inner, at, out),
+        }
+        out.insert(ticks, at + inner.len(), 0);
     }
 
     /// The text inside marks of emphasis: attributes are substituted, marks stay.
@@ -482,6 +529,13 @@ enum Delimiter {
     Table,
 }
 
+impl Delimiter {
+    /// Whether what it delimits is read as blocks.
+    fn holds_blocks(self) -> bool {
+        matches!(self, Self::Open | Self::Quote)
+    }
+}
+
 /// A comment, or a line whose condition does not hold.
 fn is_left_out(line: &str) -> bool {
     line.starts_with("//") || conditions::is_false(line)
@@ -505,14 +559,6 @@ fn closes(fence: &str, line: &str) -> bool {
     line == fence || (fence.starts_with("```") && line == "```")
 }
 
-/// The level of a heading, and where its text starts.
-fn heading(line: &str) -> Option<(u8, usize)> {
-    let mark = line.chars().next().filter(|c| matches!(c, '=' | '#'))?;
-    let n = line.len() - line.trim_start_matches(mark).len();
-    let level = u8::try_from(n).ok().filter(|n| *n <= 6)?;
-    line.slice(n..).starts_with(' ').then_some((level, n + 1))
-}
-
 /// Where the text of a list item starts.
 fn item(line: &str) -> Option<usize> {
     let text = line.trim_start();
@@ -528,14 +574,6 @@ fn item(line: &str) -> Option<usize> {
     };
     let spaced = rest.trim_start();
     (spaced.len() < rest.len() && !spaced.is_empty()).then(|| line.len() - spaced.len())
-}
-
-/// The term of `term:: meaning`.
-fn term(line: &str) -> Option<&str> {
-    let (term, rest) = line.split_once("::")?;
-    let is_term = !term.is_empty() && term.len() <= 120 && !term.contains("http");
-    let rest = rest.trim_start_matches(':');
-    (is_term && (rest.is_empty() || rest.starts_with(' '))).then_some(term)
 }
 
 /// `include::`, `ifdef::` and other macros of a line without text.

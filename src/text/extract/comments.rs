@@ -45,6 +45,26 @@ pub(super) fn comments(source: &str) -> Vec<Range<usize>> {
     found
 }
 
+/// The fenced code of a Markdown text, with its fences, in order.
+pub(super) fn code(source: &str) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    let mut open: Option<(&str, usize)> = None;
+    for line in lines(source) {
+        let trimmed = line.of(source).trim_start();
+        let mark = ["```", "~~~"].into_iter().find(|mark| trimmed.starts_with(mark));
+        match (open, mark) {
+            (Some((opened, start)), Some(mark)) if opened == mark => {
+                found.push(start..line.end);
+                open = None;
+            }
+            (None, Some(mark)) => open = Some((mark, line.start)),
+            _ => {}
+        }
+    }
+    found.extend(open.map(|(_, start)| start..source.len()));
+    found
+}
+
 /// Adds the comments that begin in a line.
 fn inline(source: &str, start: usize, line: &str, found: &mut Vec<Range<usize>>) {
     let mut at = 0;

@@ -9,35 +9,62 @@ use crate::strings::StrExt as _;
 
 /// The text without embedded files, and its map to the source; `None` when there are none.
 pub(super) fn without_embedded(source: &str) -> Option<(String, OffsetMap)> {
-    without(source, embedded(source))
+    without_hidden(source, Vec::new(), &[])
 }
 
-/// The text without embedded files and these comments, which are in order.
+/// The text without embedded files and with these changes. In `code`, what is embedded is visibly
+/// shortened: readers would take a listing with a gap for the whole. Of long tokens and keys there
+/// nothing is left out.
 pub(super) fn without_hidden(
     source: &str,
-    comments: Vec<Range<usize>>,
+    mut changes: Vec<(Range<usize>, String)>,
+    code: &[Range<usize>],
 ) -> Option<(String, OffsetMap)> {
-    let mut ranges = embedded(source);
-    if !comments.is_empty() {
-        ranges.extend(comments);
-        ranges.sort_unstable_by_key(|range| (range.start, range.end));
+    /// More letters without a space are a file.
+    const MAX_TOKEN: usize = 1000;
+    for range in embedded(source) {
+        let before = code.partition_point(|code| code.end <= range.start);
+        if code.get(before).is_none_or(|code| code.start > range.start) {
+            changes.push((range, String::new()));
+            continue;
+        }
+        let found = source.slice(range.clone());
+        let kept = match found.find(',').filter(|_| found.get(..5).is_some_and(is_address)) {
+            Some(comma) => comma + 1,
+            None if range.len() <= MAX_TOKEN => continue,
+            None => 0,
+        };
+        let shown = range.len().min(kept + 24);
+        if shown < range.len() {
+            changes.push((range.start + shown..range.end, "…".to_owned()));
+        }
     }
-    without(source, ranges)
+    changes.sort_by_key(|(range, _)| (range.start, range.end));
+    without(source, changes)
 }
 
-fn without(source: &str, ranges: Vec<Range<usize>>) -> Option<(String, OffsetMap)> {
-    if ranges.is_empty() {
+fn is_address(begin: &str) -> bool {
+    begin.eq_ignore_ascii_case("data:")
+}
+
+fn without(source: &str, changes: Vec<(Range<usize>, String)>) -> Option<(String, OffsetMap)> {
+    if changes.is_empty() {
         return None;
     }
     let mut text = String::with_capacity(source.len());
     let mut map = OffsetMap::default();
     let mut start = 0;
-    for range in ranges.into_iter().chain([source.len()..source.len()]) {
+    for (range, shown) in changes.into_iter().chain([(source.len()..source.len(), String::new())]) {
         // A file may be embedded in a comment.
         let kept = source.slice(start..range.start.max(start));
         map.seek(start);
         map.copy(kept.len());
         text.push_str(kept);
+        if range.start >= start && !shown.is_empty() {
+            map.seek(range.start);
+            map.unit(shown.len(), range.len());
+            text.push_str(&shown);
+        }
         start = start.max(range.end);
     }
     Some((text, map))

@@ -84,7 +84,10 @@ impl Page {
             return;
         }
         if !self.content.text.is_empty() {
-            let gap = if self.in_code || (self.is_tagged && !self.content.text.contains('\n')) {
+            let gap = if self.tag_follows {
+                self.content.put(',', 0, 0);
+                ' '
+            } else if self.in_code || (self.is_tagged && !self.content.text.contains('\n')) {
                 '\n'
             } else {
                 ' '
@@ -145,6 +148,8 @@ impl Page {
                     self.out.heading(level, &heading);
                 }
             }
+            // One more tag of the same text.
+            "TQ" if self.is_tagged && !self.content.text.contains('\n') => self.tag_follows = true,
             "TP" | "TQ" => {
                 self.flush();
                 self.tag_follows = true;

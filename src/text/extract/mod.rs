@@ -37,6 +37,7 @@ mod packed;
 mod pdf;
 mod placeholder;
 mod plain;
+mod preformatted;
 mod records;
 mod rendered;
 mod rst;
@@ -240,11 +241,14 @@ impl Reading {
 
     /// A format that people read as it is written; embedded files and comments are left out.
     fn as_written(format: Format, source: &str) -> Self {
-        let comments = match format {
-            Format::Markdown => comments::comments(source),
-            _ => Vec::new(),
-        };
-        if let Some((text, map)) = embedded::without_hidden(source, comments) {
+        let (mut changes, mut code) = (Vec::new(), Vec::new());
+        if format == Format::Markdown {
+            changes = preformatted::preformatted(source);
+            let comments = comments::comments(source).into_iter();
+            changes.extend(comments.map(|comment| (comment, String::new())));
+            code = comments::code(source);
+        }
+        if let Some((text, map)) = embedded::without_hidden(source, changes, &code) {
             let reading = Self::as_written_whole(format, &text);
             return Self { rendering: Some((text, map)), ..reading };
         }

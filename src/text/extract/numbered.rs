@@ -27,6 +27,11 @@ impl<'a> NumberedLines<'a> {
         self.content(i).trim().is_empty()
     }
 
+    /// The first line from `i` on that is not blank.
+    pub(super) fn skip_blank(&self, i: usize) -> usize {
+        (i..self.len()).find(|i| !self.is_blank(*i)).unwrap_or(self.len())
+    }
+
     pub(super) fn is_indented(&self, i: usize) -> bool {
         self.content(i).starts_with([' ', '\t'])
     }

@@ -108,7 +108,7 @@ impl Reader<'_> {
         let start = self.lines.start(i) + at;
         let mut heading = Inline::default();
         inline(text, start, &mut heading);
-        self.out.heading(level, &heading);
+        self.out.heading(level, &heading.without('`'));
         let tags: Vec<&str> = tags.split(':').filter(|tag| !tag.is_empty()).collect();
         if !tags.is_empty() {
             for tag in &tags {
@@ -266,8 +266,21 @@ impl Reader<'_> {
             None => inline(text, span.start, &mut content),
         }
         // A term with its meaning.
-        let is_entry = kind == BlockKind::ListItem && text.contains(" :: ");
-        let kind = if is_entry { BlockKind::Record } else { kind };
+        if kind == BlockKind::ListItem
+            && let Some(at) = text.find(" :: ").filter(|at| text.slice(..*at).trim().len() > 1)
+        {
+            let (term, meaning) = (text.slice(..at), text.slice(at + 4..));
+            let term = term.trim_start().trim_start_matches(['-', '+', '*']).trim_start();
+            let mut entry = Inline::default();
+            inline(term, span.start + at - term.len(), &mut entry);
+            let mut explained = Inline::default();
+            inline(meaning, span.start + at + 4, &mut explained);
+            let mut entry = entry.squeezed();
+            entry.put('\n', span.start + at, 0);
+            entry.append(explained.squeezed());
+            self.out.block(BlockKind::Record, entry);
+            return;
+        }
         self.out.prose(kind, &content);
     }
 }
@@ -402,7 +415,11 @@ fn inline(text: &str, at: usize, out: &mut Inline) {
             && !before.is_alphanumeric()
             && let Some(len) = emphasis(rest, c)
         {
+            // Code keeps its marks as ticks: nothing in it is markup to its readers.
+            let tick = if matches!(c, '=' | '~') { "`" } else { "" };
+            out.insert(tick, at + i, 0);
             out.copy(rest.slice(1..len), at + i + 1);
+            out.insert(tick, at + i + len, 0);
             i += len + 1;
             before = c;
             continue;

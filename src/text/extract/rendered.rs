@@ -41,7 +41,7 @@ impl Inline {
     }
 
     /// Removes spaces at the end, but no line ends.
-    fn trim_trailing_spaces(&mut self) {
+    pub(super) fn trim_trailing_spaces(&mut self) {
         while self.text.ends_with(' ') {
             self.text.pop();
             self.places.pop();
@@ -85,6 +85,15 @@ impl Inline {
 
     pub(super) fn is_blank(&self) -> bool {
         self.text.trim().is_empty()
+    }
+
+    /// The text without a character.
+    pub(super) fn without(&self, mark: char) -> Self {
+        let mut out = Self::default();
+        for (c, &(at, len)) in self.text.chars().zip(&self.places).filter(|(c, _)| *c != mark) {
+            out.put(c, at, len);
+        }
+        out
     }
 
     /// The text with each run of white space as one space, and none at the ends.

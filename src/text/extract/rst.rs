@@ -386,6 +386,10 @@ fn blocks(lines: &NumberedLines<'_>, first: usize) -> Vec<Block> {
         }
         literal_follows =
             content(i - 1).trim_end().ends_with("::") || is_code_directive(content(first));
+        // It only announces what follows.
+        if content(first).trim() == "::" && i == first + 1 {
+            continue;
+        }
         blocks.push(lines.block(first, i, kind_of(content(first))));
     }
     blocks

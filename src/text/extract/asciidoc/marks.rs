@@ -38,6 +38,9 @@ pub(super) fn inline_macro(text: &str) -> (usize, Option<String>) {
         "icon:",
     ];
     const MAX_BYTES: usize = 2000;
+    if let Some(found) = manual_page(text) {
+        return found;
+    }
     let Some(name) = NAMES.iter().find(|name| text.starts_with(**name)) else { return (0, None) };
     let ends = text.find(|c: char| c == '[' || c.is_whitespace()).unwrap_or(text.len());
     if *name == "latexmath:" || *name == "asciimath:" || *name == "stem:" {
@@ -71,6 +74,25 @@ pub(super) fn inline_macro(text: &str) -> (usize, Option<String>) {
         _ => inner.split(",window=").next().unwrap_or_default().trim_end_matches('^').to_owned(),
     };
     (ends + close + 1, Some(shown))
+}
+
+/// A reference to a manual page, `linkgit:git-pull[1]`.
+fn manual_page(text: &str) -> Option<(usize, Option<String>)> {
+    const NAMES: [&str; 4] = ["linkgit:", "gitlink:", "man:", "manpage:"];
+    const MAX_BYTES: usize = 200;
+    let name = NAMES.iter().find(|name| text.starts_with(**name))?;
+    let end = text.find(']').filter(|end| *end < MAX_BYTES)?;
+    let (page, section) = text.slice(name.len()..end).split_once('[')?;
+    let is_name = !page.is_empty() && !page.contains(char::is_whitespace);
+    let is_section = section.starts_with(|c: char| c.is_ascii_digit()) && section.len() <= 5;
+    let shown = if section.is_empty() { page.to_owned() } else { format!("{page}({section})") };
+    (is_name && (section.is_empty() || is_section)).then(|| (end + 1, Some(shown)))
+}
+
+/// Whether text between ticks is code. Between quotation marks, words with ticks are in curved
+/// quotation marks: "`so`".
+pub(super) fn shows_ticks(inner: &str, before: char) -> bool {
+    !matches!(before, '"' | '\'') || !inner.starts_with(char::is_alphabetic)
 }
 
 /// The length of the mark at the start of `text`, and the offset of the mark that closes it.

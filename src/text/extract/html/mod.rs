@@ -16,6 +16,8 @@ mod tag;
 mod writer;
 mod zones;
 
+use std::borrow::Cow;
+
 use html5gum::Tokenizer;
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 
@@ -42,6 +44,11 @@ pub(super) fn parse(source: &str) -> Page {
     let title = rendered.title.map(|title| decode_entities(&title));
     let title = title.filter(|t| !t.trim().is_empty()).or_else(|| first_heading(&blocks));
     Page { title, text, map, blocks, metadata: rendered.metadata }
+}
+
+/// The entity at the start of a text that starts with `&`: its length and its value.
+pub(super) fn entity(text: &str) -> (usize, Cow<'static, str>) {
+    entities::entity(text)
 }
 
 fn render(source: &str, keep: Keep) -> Renderer<'_> {

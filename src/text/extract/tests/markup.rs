@@ -99,7 +99,7 @@ fn org_is_read_as_exported() {
     let doc = read("a.org", source);
     assert_eq!(doc.title.as_deref(), Some("House jobs"));
     assert_eq!(metadata(&doc), [("tags", "home"), ("tags", "roof")]);
-    check("b.org", "- Term :: meaning\n- a\n  b", &["record - Term :: meaning", "listitem - a b"]);
+    check("b.org", "- Term :: meaning\n- a\n  b", &["record Term\nmeaning", "listitem - a b"]);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn asciidoc_has_its_attributes_substituted() {
             "code # {port}",
             "listitem - one",
             "listitem   - two",
-            "record Term:: meaning",
+            "record Term\nmeaning",
         ],
     );
     let doc = read("a.adoc", source);

@@ -119,6 +119,26 @@ fn embedded_files_are_not_text() {
 }
 
 #[test]
+fn code_with_a_long_token_is_whole() {
+    let hash = "JDJhJDEwJEVCNmdaNEg2Ti5iejRMYkF3MFZhZ3VtV3E1SzBWZEZ5Q3VWc0tzOEJwZE9TaFlZdEVkZDhX";
+    let code = format!("```\nBob {hash}\n```");
+    check("a.md", &format!("Users:\n\n{code}\n"), &["paragraph Users:", &format!("code {code}")]);
+    // What is embedded is visibly shortened.
+    let source =
+        format!("~~~css\na {{ src: url(data:font/woff;base64,{hash}) }}\n~~~\n\nEnd {hash}.");
+    check(
+        "a.md",
+        &source,
+        &[
+            "code ~~~css\na { src: url(data:font/woff;base64,JDJhJDEwJEVCNmdaNEg2Ti5i…) }\n~~~",
+            "paragraph End .",
+        ],
+    );
+    let source = format!("```\n{}\n```", hash.repeat(20));
+    check("a.md", &source, &[&format!("code ```\n{}…\n```", &hash[..24])]);
+}
+
+#[test]
 fn outputs_of_notebooks_are_records() {
     let notebook = r#"{"cells": [{"cell_type": "code", "source": "fit()", "outputs": [
         {"output_type": "stream", "text": ["rmse 0.042\n", "n 7\n"]},
