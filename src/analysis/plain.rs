@@ -175,8 +175,8 @@ fn inline(text: &str, out: &mut String) {
     }
 }
 
-/// The tag of a template, as of Jekyll, Liquid and Hugo. It shows its words if it has just some, and
-/// nothing if they are a path or several arguments.
+/// The tag of a template, as of Jekyll, Liquid and Hugo. It shows its only argument if that is
+/// quoted words, and nothing if it is a path or there are several.
 fn template_tag(rest: &str, out: &mut String) -> Option<usize> {
     const TAGS: [(&str, &str); 3] = [("{%", "%}"), ("{{<", ">}}"), ("{{%", "%}}")];
     let (open, close) = TAGS.into_iter().find(|(open, _)| rest.starts_with(open))?;

@@ -34,8 +34,8 @@ fn nothing_is_announced_that_does_not_follow() {
 
 #[test]
 fn a_sentence_around_code_is_quoted_from_its_beginning() {
-    let text = "If the valve is renamed to match its pipe:\n\n```\nrename valve pipe\n```\n\nthe gauge \
-                must keep the old name to avoid breaking the alarm of the boiler.\n";
+    let text = "If the valve is renamed to match its pipe:\n\n```\nrename valve pipe\n```\n\nthe \
+                gauge must keep the old name to avoid breaking the alarm of the boiler.\n";
     let answer = ask(
         "Why must the gauge keep the old name?",
         &[hit(1, "a.md", 0, text), hit(2, "b.md", 0, ELSEWHERE)],
@@ -67,8 +67,8 @@ fn steps_have_the_numbers_of_their_document() {
 
 #[test]
 fn the_end_of_an_example_above_is_left_out() {
-    let text = "```\n$ lamp status\n3 lamps lit\n```\n\nThe lighthouse keeper winds the clockwork of \
-                the lens every four hours.\n";
+    let text = "```\n$ lamp status\n3 lamps lit\n```\n\nThe lighthouse keeper winds the \
+                clockwork of the lens every four hours.\n";
     check_answer(
         "How often does the keeper wind the clockwork?",
         &[text, ELSEWHERE],

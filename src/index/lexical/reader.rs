@@ -116,10 +116,10 @@ impl LexicalScores {
 const NAMED: f32 = 2.0;
 
 /// Gain of a document whose path has at least two terms of the query, in units of the best score,
-/// for the path with the rarest of them, times their share of the query: a path with all of it names
-/// the document, one with *get* and *first* of a question about a paycheck does not. Others gain by
-/// the square of their share: a yearly report of the right company and another year also has the
-/// year before in its text.
+/// for the path with the rarest of them, times their share of the query: a path with all of it
+/// names the document, one with *get* and *first* of a question about a paycheck does not. Others
+/// gain by the square of their share: a yearly report of the right company and another year also
+/// has the year before in its text.
 ///
 /// Gold place first among the hits without the share, with it, and with no gain at all: the Rust
 /// book 55, 60, 60 %; git's manual 69, 76, 74; Caddy's 68, 75, 75; a staff handbook 76, 83, 83.
@@ -222,7 +222,7 @@ impl LexicalReader {
         }
         let known = rarities.iter().zip(&knows).filter(|(_, knows)| **knows);
         let named = names.gains(known.map(|(rarity, _)| rarity).sum());
-        let mut result = LexicalScores { occurs, named, ..LexicalScores::default() };
+        let mut result = LexicalScores { named, occurs, ..LexicalScores::default() };
         self.add_named(query, &mut scores, &mut result.named)?;
         self.add_titled(query, &mut scores, &mut result.named)?;
         self.weigh_phrases(query, allowed, &mut scores, &mut result)?;
