@@ -30,10 +30,12 @@ impl Ranked {
         let window = &self.candidates[units.clone()];
         let is_one_item = !window.iter().any(Candidate::announces)
             && window.iter().filter(|unit| unit.begins_item()).count() == 1;
-        if last.announces() || is_item(end - 1) && (wants_list || !is_one_item) {
-            while is_item(end) {
-                end += 1;
-            }
+        let is_whole_list = last.announces() || wants_list || !is_one_item;
+        let is_rest = |at| is_of_kind(at, &|kind| matches!(kind, UnitKind::Item { first: false }));
+        while (last.announces() || is_item(end - 1))
+            && (is_rest(end) || is_whole_list && is_item(end))
+        {
+            end += 1;
         }
         let is_code = |at| {
             is_of_kind(at, &|kind| kind == UnitKind::Code) && render::has_text(&self.candidates[at])

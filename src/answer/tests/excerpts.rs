@@ -81,10 +81,14 @@ fn one_item_is_quoted_without_its_list() {
     let items: Vec<String> =
         (1..=9).map(|n| format!("- `lamp{n}` shines for {n} seconds over the bay")).collect();
     let text = format!("The lamps of the harbour.\n\n{}\n", items.join("\n"));
+    let question = "For how many seconds does lamp7 shine?";
+    check_answer(question, &[&text, ELSEWHERE], "`lamp7` shines for 7 seconds over the bay [1]");
+    // To its end.
+    let text = text.replace("over the bay", "over the bay. The keeper dims it. It rests then.");
     check_answer(
-        "For how many seconds does lamp7 shine?",
+        question,
         &[&text, ELSEWHERE],
-        "`lamp7` shines for 7 seconds over the bay [1]",
+        "`lamp7` shines for 7 seconds over the bay. [1] The keeper dims it. [1] It rests then. [1]",
     );
 }
 
