@@ -9,13 +9,35 @@ use crate::strings::StrExt as _;
 /// Longer comments of notes are percent signs by chance.
 const MAX_BYTES: usize = 10_000;
 
+/// The fences of code in the lines of a Markdown text.
+#[derive(Default)]
+pub(super) struct Fences {
+    /// The mark of the one that is open.
+    open: Option<&'static str>,
+}
+
+impl Fences {
+    /// Whether the next line is code between fences, or a fence.
+    pub(super) fn have(&mut self, line: &str) -> bool {
+        let line = line.trim_start();
+        let mark = ["```", "~~~"].into_iter().find(|mark| line.starts_with(mark));
+        let was_open = self.open;
+        match (was_open, mark) {
+            (Some(open), Some(mark)) if open == mark => self.open = None,
+            (None, Some(_)) => self.open = mark,
+            _ => {}
+        }
+        was_open.is_some() || mark.is_some()
+    }
+}
+
 /// The comments of a Markdown text, in order.
 pub(super) fn comments(source: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     if !source.contains("<!--") && !source.contains("%%") {
         return found;
     }
-    let mut fence: Option<&str> = None;
+    let mut fences = Fences::default();
     let mut is_hidden_to = 0;
     for line in lines(source) {
         let text = line.of(source);
@@ -23,13 +45,7 @@ pub(super) fn comments(source: &str) -> Vec<Range<usize>> {
         if line.start < is_hidden_to {
             continue;
         }
-        let mark = ["```", "~~~"].into_iter().find(|mark| trimmed.starts_with(mark));
-        match (fence, mark) {
-            (Some(open), Some(mark)) if open == mark => fence = None,
-            (None, Some(mark)) => fence = Some(mark),
-            _ => {}
-        }
-        if fence.is_some() || mark.is_some() || text.starts_with("    ") {
+        if fences.have(text) || text.starts_with("    ") {
             continue;
         }
         if trimmed.trim_end() == "%%"
@@ -48,20 +64,17 @@ pub(super) fn comments(source: &str) -> Vec<Range<usize>> {
 /// The fenced code of a Markdown text, with its fences, in order.
 pub(super) fn code(source: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
-    let mut open: Option<(&str, usize)> = None;
+    let (mut fences, mut start) = (Fences::default(), None);
     for line in lines(source) {
-        let trimmed = line.of(source).trim_start();
-        let mark = ["```", "~~~"].into_iter().find(|mark| trimmed.starts_with(mark));
-        match (open, mark) {
-            (Some((opened, start)), Some(mark)) if opened == mark => {
-                found.push(start..line.end);
-                open = None;
-            }
-            (None, Some(mark)) => open = Some((mark, line.start)),
-            _ => {}
+        if !fences.have(line.of(source)) {
+            continue;
+        }
+        start = start.or(Some(line.start));
+        if fences.open.is_none() {
+            found.extend(start.take().map(|start| start..line.end));
         }
     }
-    found.extend(open.map(|(_, start)| start..source.len()));
+    found.extend(start.map(|start| start..source.len()));
     found
 }
 

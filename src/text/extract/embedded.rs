@@ -9,7 +9,7 @@ use crate::strings::StrExt as _;
 
 /// The text without embedded files, and its map to the source; `None` when there are none.
 pub(super) fn without_embedded(source: &str) -> Option<(String, OffsetMap)> {
-    without_hidden(source, Vec::new(), &[])
+    without_hidden(source, Vec::new(), &Vec::new)
 }
 
 /// The text without embedded files and with these changes. In `code`, what is embedded is visibly
@@ -18,11 +18,13 @@ pub(super) fn without_embedded(source: &str) -> Option<(String, OffsetMap)> {
 pub(super) fn without_hidden(
     source: &str,
     mut changes: Vec<(Range<usize>, String)>,
-    code: &[Range<usize>],
+    code: &dyn Fn() -> Vec<Range<usize>>,
 ) -> Option<(String, OffsetMap)> {
     /// More letters without a space are a file.
     const MAX_TOKEN: usize = 1000;
-    for range in embedded(source) {
+    let embedded = embedded(source);
+    let code = if embedded.is_empty() { Vec::new() } else { code() };
+    for range in embedded {
         let before = code.partition_point(|code| code.end <= range.start);
         if code.get(before).is_none_or(|code| code.start > range.start) {
             changes.push((range, String::new()));

@@ -241,13 +241,14 @@ impl Reading {
 
     /// A format that people read as it is written; embedded files and comments are left out.
     fn as_written(format: Format, source: &str) -> Self {
-        let (mut changes, mut code) = (Vec::new(), Vec::new());
-        if format == Format::Markdown {
+        let mut changes = Vec::new();
+        let is_markdown = format == Format::Markdown;
+        if is_markdown {
             changes = preformatted::preformatted(source);
             let comments = comments::comments(source).into_iter();
             changes.extend(comments.map(|comment| (comment, String::new())));
-            code = comments::code(source);
         }
+        let code = || if is_markdown { comments::code(source) } else { Vec::new() };
         if let Some((text, map)) = embedded::without_hidden(source, changes, &code) {
             let reading = Self::as_written_whole(format, &text);
             return Self { rendering: Some((text, map)), ..reading };

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::comments::Fences;
 use super::html::entity;
 use super::lines::lines;
 use crate::strings::StrExt as _;
@@ -20,25 +21,18 @@ pub(super) fn preformatted(source: &str) -> Vec<(Range<usize>, String)> {
     if find_tag(source, "<pre").is_none() {
         return found;
     }
-    let mut fence: Option<&str> = None;
+    let mut fences = Fences::default();
     let mut before = "";
     let mut end = 0;
     for line in lines(source) {
         let text = line.of(source);
-        let trimmed = text.trim_start();
         // Indented code does not interrupt a paragraph.
         let is_indented = (text.starts_with("    ") || text.starts_with('\t')) && before.is_empty();
         before = text.trim();
         if line.start < end {
             continue;
         }
-        let mark = ["```", "~~~"].into_iter().find(|mark| trimmed.starts_with(mark));
-        match (fence, mark) {
-            (Some(open), Some(mark)) if open == mark => fence = None,
-            (None, Some(mark)) => fence = Some(mark),
-            _ => {}
-        }
-        if fence.is_some() || mark.is_some() || is_indented {
+        if fences.have(text) || is_indented {
             continue;
         }
         let Some(at) = find_tag(text, "<pre") else { continue };
