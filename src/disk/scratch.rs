@@ -3,18 +3,14 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::identity::is_at;
-use super::write::{create_dir, if_exists, remove_dir, sync_dir};
+use super::write::{create_dir, if_exists, remove_dir, sync_dir, unique};
 use crate::error::{Context as _, Result};
 
 /// How names begin, in this and in older versions, and how they end.
 const BEGINNINGS: [&str; 2] = [".scratch-", ".pull-"];
 const ENDING: &str = ".tmp";
-
-/// Numbers folders, so that threads of one process do not share one.
-static MADE: AtomicU64 = AtomicU64::new(0);
 
 /// The folder. It is removed on drop, unless it was [kept](Scratch::keep_as).
 #[derive(Debug)]
@@ -33,8 +29,7 @@ impl Scratch {
     pub fn new(parent: &Path, purpose: &str) -> Result<Self> {
         create_dir(parent)?;
         Self::sweep(parent);
-        let (process, n) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        let dir = parent.join(format!("{}{purpose}-{process}-{n}{ENDING}", BEGINNINGS[0]));
+        let dir = parent.join(format!("{}{purpose}-{}{ENDING}", BEGINNINGS[0], unique()));
         loop {
             remove_dir(&dir)?;
             create_dir(&dir)?;

@@ -9,8 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Context as _, Fault, Result};
 
-/// Numbers temporary files, so that threads that write one path at once do not share one.
-static WRITES: AtomicU64 = AtomicU64::new(0);
+/// A part of a name that no other process and no other thread uses at the same time.
+pub(super) fn unique() -> String {
+    static N: AtomicU64 = AtomicU64::new(0);
+    format!("{}-{}", std::process::id(), N.fetch_add(1, Ordering::Relaxed))
+}
 
 /// What to do with an existing file at the target path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,8 +101,7 @@ fn link_to_new(from: &Path, to: &Path) -> std::io::Result<()> {
 pub fn write_file(path: &Path, bytes: &[u8], existing: Existing) -> Result<()> {
     refuse_existing(path, existing)?;
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let (process, n) = (std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed));
-    let temp = path.with_file_name(format!(".{name}.{process}-{n}.tmp"));
+    let temp = path.with_file_name(format!(".{name}.{}.tmp", unique()));
     let written = write_synced(&temp, bytes)
         .or_cannot("write", path)
         .and_then(|()| put_in_place(&temp, path, existing));
