@@ -178,9 +178,11 @@ fn inline(text: &str, out: &mut String) {
 /// The tag of a template, as of Jekyll, Liquid and Hugo. It shows its only argument if that is
 /// quoted words, and nothing if it is a path or there are several.
 fn template_tag(rest: &str, out: &mut String) -> Option<usize> {
+    /// So that a page of braces is not quadratic.
+    const MAX_TAG_BYTES: usize = 2_000;
     const TAGS: [(&str, &str); 3] = [("{%", "%}"), ("{{<", ">}}"), ("{{%", "%}}")];
     let (open, close) = TAGS.into_iter().find(|(open, _)| rest.starts_with(open))?;
-    let len = rest.find(close)?;
+    let len = rest.slice(..rest.len().min(MAX_TAG_BYTES)).find(close)?;
     let inside = rest.slice(open.len()..len);
     let mut parts = inside.split(['"', '\'', '“', '”']);
     if let (Some(_), Some(words), Some(end), None) =

@@ -135,17 +135,17 @@ impl Ranked {
             let known = |text: &str| self.candidates[first.clone()].iter().any(|u| u.text == text);
             !self.candidates[units.clone()].iter().any(|unit| known(&unit.text))
         };
-        let at = self.order().into_iter().find(|at| {
-            let units = &self.windows[*at].units;
-            let is_cut = self.features[*at].ends_in_list > 0.0 && units.len() > 1;
-            let says = !self.without_announcement(units.clone()).is_empty();
-            let has_room = self.n_words(units.clone()) <= left;
-            says && !is_cut && has_room && is_apart(units) && is_new(units)
+        let (at, units) = self.order().into_iter().find_map(|at| {
+            let whole = &self.windows[at].units;
+            let units = self.without_announcement(whole.clone());
+            let is_cut = self.features[at].ends_in_list > 0.0 && whole.len() > 1;
+            let has_room = self.n_words(whole.clone()) <= left;
+            let fits = !units.is_empty() && !is_cut && has_room;
+            (fits && is_apart(whole) && is_new(whole)).then_some((at, units))
         })?;
         if self.scores[best] - self.scores[at] > LEARNED.second_within {
             return None;
         }
-        let units = self.without_announcement(self.windows[at].units.clone());
         if self.candidates[first.start].source == self.windows[at].source {
             if units.start == first.end {
                 first.end = units.end;
